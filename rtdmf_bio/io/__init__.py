@@ -1,0 +1,8 @@
+"""Tables in, tables and h5ad out; files are replaced whole or not at all."""
+
+from __future__ import annotations
+
+from ._h5ad import write_h5ad
+from ._tables import TABLE_SUFFIXES, read_table, write_table
+
+__all__ = ["TABLE_SUFFIXES", "read_table", "write_h5ad", "write_table"]

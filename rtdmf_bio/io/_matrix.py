@@ -1,0 +1,173 @@
+"""Named measurements to a matrix: replicates and annotation."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ._cells import MISSING_NAMES, names, read_cells
+
+
+@dataclass
+class Pairs:
+    """Measurements as pairs: `values` of drug ``drugs[row]`` on line ``lines[column]``."""
+
+    drugs: pd.Index
+    lines: pd.Index
+    row: np.ndarray
+    column: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+def long_pairs(drugs: list[str], lines: list[str], values: dict[str, np.ndarray]) -> Pairs:
+    row, drug_names = pd.factorize(np.array(drugs, dtype=object))
+    column, line_names = pd.factorize(np.array(lines, dtype=object))
+    return Pairs(
+        pd.Index(drug_names, name="drug"), pd.Index(line_names, name="cell_line"),
+        row, column, values,
+    )  # fmt: skip
+
+
+def wide_pairs(
+    rows: list[str], header: list[str], numbers: np.ndarray, *, transpose: bool
+) -> Pairs:
+    # In the order of the file, which "first" and "last" refer to.
+    down = [name for name in rows for _ in header]
+    across = header * len(rows)
+    drugs, lines = (across, down) if transpose else (down, across)
+    return long_pairs(drugs, lines, {"": numbers.ravel()})
+
+
+def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
+    """Put the measurements into matrices, the first of `values` into ``X``."""
+    main = next(iter(pairs.values.values()))
+    if np.isnan(main).all():
+        raise ValueError(f"{path} has no numbers: all {main.size} values are missing.")
+    shape = len(pairs.drugs), len(pairs.lines)
+    place = pairs.row * shape[1] + pairs.column
+    count = np.bincount(place, minlength=shape[0] * shape[1])
+    repeated = count[place] > 1
+    if aggregate is None and repeated.any():
+        raise ValueError(_describe_repeats(pairs, place, count, path))
+
+    matrices = []
+    for values in pairs.values.values():
+        matrix = np.full(count.size, np.nan)
+        matrix[place] = values
+        if aggregate is not None and repeated.any():
+            combined = pd.Series(values[repeated]).groupby(place[repeated]).agg(aggregate)
+            matrix[combined.index] = combined
+        matrices.append(matrix.reshape(shape))
+
+    adata = AnnData(
+        X=matrices[0],
+        obs=pd.DataFrame(index=pairs.drugs),
+        var=pd.DataFrame(index=pairs.lines),
+        layers=dict(zip(list(pairs.values)[1:], matrices[1:], strict=True)),
+    )
+    if aggregate is not None:
+        report = {"aggregate": aggregate, **_spread(pairs, place[repeated], main[repeated])}
+        adata.uns["read_table"] = {"replicates": report}
+    return adata
+
+
+def _describe_repeats(pairs: Pairs, place: np.ndarray, count: np.ndarray, path: Path) -> str:
+    n_lines = len(pairs.lines)
+    first = pd.unique(place[count[place] > 1])[:3]
+    shown = ", ".join(
+        f"{pairs.drugs[k // n_lines]!r} on {pairs.lines[k % n_lines]!r} ({count[k]} times)"
+        for k in first
+    )
+    return (
+        f"{path}: {(count > 1).sum()} pairs of drug and cell line occur more than once, first "
+        f"{shown}. Pass aggregate='mean' (or median, min, max, first, last) to combine them, or "
+        f"give the drugs and cell lines different names."
+    )
+
+
+def _spread(pairs: Pairs, place: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    """Report on the repeated measurements; plain values, so that h5ad can hold them."""
+    report: dict[str, Any] = {
+        "n_pairs": len(np.unique(place)),
+        "n_values": int((~np.isnan(values)).sum()),
+        "largest_spread": 0.0,
+        "largest_spread_drug": "",
+        "largest_spread_cell_line": "",
+    }
+    groups = pd.Series(values).groupby(place)
+    spread = (groups.max() - groups.min()).dropna()
+    if len(spread):
+        worst = spread.idxmax()
+        report["largest_spread"] = float(spread[worst])
+        report["largest_spread_drug"] = str(pairs.drugs[worst // len(pairs.lines)])
+        report["largest_spread_cell_line"] = str(pairs.lines[worst % len(pairs.lines)])
+    return report
+
+
+def annotate(
+    table: pd.DataFrame, annotation: str | os.PathLike[str] | pd.DataFrame, what: str
+) -> pd.DataFrame:
+    """Join `annotation` to `table` by name; `what` names the things annotated in messages."""
+    if isinstance(annotation, pd.DataFrame):
+        source, frame = f"The annotation of {what}", annotation
+        if isinstance(frame.index, pd.RangeIndex) and frame.shape[1]:
+            frame = frame.set_index(frame.columns[0])
+    else:
+        source, frame = str(annotation), _read_annotation(annotation)
+    frame = frame.set_axis(names(frame.index, f"{source}: the column of names"), axis=0)
+    if frame.index.has_duplicates:
+        twice = frame.index[frame.index.duplicated()].unique()
+        raise ValueError(
+            f"{source} names {len(twice)} {what} more than once, first {twice[0]!r}. "
+            f"Keep one row for each."
+        )
+    missed = table.index[~table.index.isin(frame.index)]
+    if len(missed) == len(table):
+        raise ValueError(
+            f"{source} matches none of the {len(table)} {what}. It has {list(frame.index[:3])}, "
+            f"the table has {list(table.index[:3])}. The names must be its index or first column."
+        )
+    if len(missed):
+        warnings.warn(
+            f"{source} lacks {len(missed)} of {len(table)} {what}, first {list(missed[:3])}.",
+            UserWarning,
+            stacklevel=3,
+        )
+        # Their gaps would make objects of booleans, which h5ad refuses, and floats of integers.
+        nullable = {"b": "boolean", "i": "Int64", "u": "UInt64"}
+        kinds = {name: getattr(dtype, "kind", "") for name, dtype in frame.dtypes.items()}
+        plain = {name: nullable[kind] for name, kind in kinds.items() if kind in nullable}
+        frame = frame.astype(plain)
+    return frame.reindex(table.index)
+
+
+def _read_annotation(path: str | os.PathLike[str]) -> pd.DataFrame:
+    frame = read_cells(path)
+    frame = frame.set_index(frame.columns[0])
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()].tolist()
+        raise ValueError(f"{path} has the columns {twice} more than once. Rename them.")
+    return frame.apply(_typed)
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Give a column of text the type of what it says."""
+    if column.dtype != object:
+        return column
+    cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+    cells = cells.mask(cells.isin(MISSING_NAMES))
+    if cells.dropna().isin(["True", "False", "TRUE", "FALSE"]).all() and cells.notna().any():
+        return cells.map({"True": True, "TRUE": True, "False": False, "FALSE": False}).astype(
+            "boolean"
+        )
+    try:
+        return pd.to_numeric(cells)
+    except (TypeError, ValueError):
+        return cells

@@ -1,0 +1,192 @@
+"""One place where a matrix is looked at before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass
+class Checked:
+    """A usable matrix: float64 with NaN where not measured, and what was set aside."""
+
+    data: NDArray[np.float64]
+    drugs: NDArray[np.intp]  # rows that have a measurement
+    lines: NDArray[np.intp]  # columns that have a measurement
+    n_infinite: int
+
+
+def name_some(names: Sequence[Any], limit: int = 5) -> str:
+    """'a', 'b', 'c' and 7 more."""
+    text = ", ".join(repr(str(name)) for name in names[:limit])
+    return text if len(names) <= limit else f"{text} and {len(names) - limit} more"
+
+
+def check_matrix(
+    X: ArrayLike,
+    *,
+    infinite: str,
+    unmeasured: str,
+    max_missing: float,
+    drug_names: Sequence[Any] | None = None,
+    line_names: Sequence[Any] | None = None,
+) -> Checked:
+    """Turn ``X`` into a matrix that can be fitted, or say why it cannot.
+
+    Raises
+    ------
+    TypeError
+        Sparse, boolean, complex or text input.
+    ValueError
+        Wrong shape, infinities, unmeasured drugs or lines, too little or constant data.
+    """
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            "The matrix is sparse, where a blank means zero, not 'not measured'. Pass a dense "
+            "array with NaN for missing entries, e.g. X = X.toarray(), then X[X == 0] = numpy.nan "
+            "if the blanks are missing measurements."
+        )
+    array = np.asarray(X)
+    if array.dtype == bool:
+        raise TypeError(
+            "The matrix is boolean; a drug-sensitivity measure is a number. Convert it with "
+            ".astype(float) if 0 and 1 are measurements."
+        )
+    if array.dtype == object:
+        array = _from_objects(array)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(
+            f"The matrix must be numeric. Got dtype {array.dtype}; convert text to numbers, with "
+            f"NaN for missing entries."
+        )
+    if array.ndim != 2:
+        raise ValueError(f"The matrix must be drugs x cell lines. Got {array.ndim} dimension(s).")
+    n, p = array.shape
+    if n < 2 or p < 2:
+        raise ValueError(
+            f"The matrix has {n} drug(s) and {p} cell line(s); at least 2 of each are needed, "
+            f"since structure is learned across both."
+        )
+    data = array.astype(np.float64)
+    n_infinite = int(np.isinf(data).sum())
+    if n_infinite:
+        data = _without_infinities(data, infinite, n_infinite)
+    observed = np.isfinite(data)
+    if not observed.any():
+        raise ValueError(f"None of the {n} x {p} entries is measured: all are missing.")
+    drugs, lines = np.flatnonzero(observed.any(1)), np.flatnonzero(observed.any(0))
+    if unmeasured == "error" and (drugs.size < n or lines.size < p):
+        raise ValueError(_unmeasured(n, p, drugs, lines, drug_names, line_names))
+    data = data[np.ix_(drugs, lines)]
+    if min(data.shape) < 2:
+        raise ValueError(
+            f"Only {drugs.size} drug(s) and {lines.size} cell line(s) have measurements; at least "
+            f"2 of each are needed."
+        )
+    missing = 1 - np.isfinite(data).mean()
+    if missing > max_missing:
+        raise ValueError(
+            f"{missing:.1%} of the {data.shape[0]} x {data.shape[1]} entries are missing; with "
+            f"more than {max_missing:.0%} there is too little to learn from. Drop sparsely "
+            f"measured drugs or lines, or raise max_missing."
+        )
+    low, high = np.nanmin(data), np.nanmax(data)
+    if low == high:
+        raise ValueError(f"All measured entries equal {low:g}: there is nothing to correct.")
+    return Checked(data, drugs, lines, n_infinite)
+
+
+def check_groups(
+    groups: Any, n_lines: int, *, missing: str
+) -> dict[str, NDArray[np.object_]]:
+    """Groupings of the lines as name -> one label per line, None where missing.
+
+    ``groups`` is None, one label per line, or a mapping of such.
+    """
+    if groups is None:
+        return {}
+    named: Mapping[Any, Any] = groups if isinstance(groups, Mapping) else {"group": groups}
+    out = {}
+    for key, labels in named.items():
+        column = np.array(list(labels), dtype=object)
+        if column.shape != (n_lines,):
+            raise ValueError(
+                f"Groups {str(key)!r} need one label per cell line ({n_lines}). Got {len(column)}."
+            )
+        blank = np.array([_is_missing(label) for label in column])
+        if blank.all():
+            raise ValueError(f"Groups {str(key)!r} are missing for every cell line.")
+        if blank.any() and missing == "error":
+            raise ValueError(
+                f"Groups {str(key)!r} are missing for {blank.sum()} of {n_lines} cell lines. Label "
+                f"them, or pass group_missing='ignore' to leave those lines out of the enrichment "
+                f"tests (they are corrected all the same)."
+            )
+        column[blank] = None
+        out[str(key)] = column
+    return out
+
+
+def _is_missing(label: Any) -> bool:
+    # None, NaN, NaT and pandas.NA: only a value that equals itself is a label.
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(label != label)
+
+
+def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return np.array(
+            [np.nan if _is_missing(x) else x for x in array.ravel()], dtype=np.float64
+        ).reshape(array.shape)
+    except (TypeError, ValueError):
+        text = next(x for x in array.ravel() if isinstance(x, str) or not np.isscalar(x))
+        raise TypeError(
+            f"The matrix must be numeric. It holds {text!r}; convert text to numbers, with NaN "
+            f"for missing entries."
+        ) from None
+
+
+def _without_infinities(
+    data: NDArray[np.float64], policy: str, count: int
+) -> NDArray[np.float64]:
+    positive = int(np.isposinf(data).sum())
+    if policy == "error":
+        raise ValueError(
+            f"The matrix holds {count} infinite entries ({positive} positive, {count - positive} "
+            f"negative). Pass infinite='nan' to treat them as not measured, or 'clip' to set them "
+            f"to the largest and smallest finite value."
+        )
+    if policy == "nan":
+        return np.where(np.isinf(data), np.nan, data)
+    finite = data[np.isfinite(data)]
+    if finite.size == 0:
+        raise ValueError(f"All {count} measured entries are infinite: there is nothing to clip to.")
+    return np.clip(data, finite.min(), finite.max())
+
+
+def _unmeasured(
+    n: int,
+    p: int,
+    drugs: NDArray[np.intp],
+    lines: NDArray[np.intp],
+    drug_names: Sequence[Any] | None,
+    line_names: Sequence[Any] | None,
+) -> str:
+    said = []
+    for what, total, kept, names in (
+        ("drug", n, drugs, drug_names),
+        ("cell line", p, lines, line_names),
+    ):
+        lost = np.setdiff1d(np.arange(total), kept)
+        if lost.size:
+            shown = [names[i] if names is not None else f"index {i}" for i in lost]
+            said.append(f"{lost.size} {what}(s) without any measurement: {name_some(shown)}")
+    return (
+        "; ".join(said) + ". Drop them, or pass unmeasured='nan' to carry them along as NaN with "
+        "flag 0."
+    )

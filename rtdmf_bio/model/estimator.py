@@ -1,0 +1,500 @@
+"""RTDMF: residual thresholded deep matrix factorization of one array."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+from .checks import Checked, check_groups, check_matrix
+from .enrichment import Enrichment, enriched_entries, enrichment
+from .holdout import holdout_mask
+from .retention import flags, retain
+from .settings import resolve
+from .solver import FitSettings, StopReason, limited_threads
+from .stages import Plan, Result, run
+
+_SOLVER_SETTINGS = (
+    "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
+    "momentum", "early_stopping", "patience", "center", "scale_power", "max_iter", "tol",
+)  # fmt: skip
+
+
+class RTDMF(BaseEstimator):
+    """Correct and complete a drug-sensitivity matrix.
+
+    The matrix is split into broad structure, high residuals and noise: D = L + R. L is a general
+    part (drug effect + line effect) plus a deep linear factorization W1 W2 ... WL fitted to the
+    measured entries. Residuals of at least ``threshold`` are high; the retention rule says how
+    much of each residual is kept. Missing entries are imputed.
+
+    A parameter left at None takes its value from ``preset``:
+
+    ==================== ========================== ==========================================
+    parameter            ``"default"``              ``"paper"`` (Algorithm 1 as published)
+    ==================== ========================== ==========================================
+    depth                3                          5
+    width                "auto": compact chain      500
+    init, init_scale     spectral, 1                gaussian, 1e-3
+    loss                 mixture                    squared
+    optimizer            accelerated                adam
+    learning_rate        "auto"                     1e-4
+    weight_decay         "auto": by hold-out        0
+    early_stopping       False                      True
+    impute               refined                    low-rank
+    center, scale_power  two-way, 0.5               none, 0
+    refit                True                       False
+    max_iter, tol        500, 5e-3                  50,000, 1e-3
+    retain               enriched + shrink          enriched; abrupt without groups
+    ==================== ========================== ==========================================
+
+    Parameters
+    ----------
+    preset
+        ``"default"`` or ``"paper"``.
+    threshold
+        Size from which a residual is high, in the data's units; ``"auto"``: where, among
+        held-out residuals, noise and large deviation are equally likely.
+    retain
+        One mode or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
+    loss
+        ``squared``, ``clip`` (Huber at the threshold), ``hard`` (high residuals do not train) or
+        ``mixture`` (residuals are noise or spike; spikes hardly train).
+    depth
+        Number of factors, at least 2.
+    width
+        Inner width of a random network, or ``"auto"``: a compact chain started from the data's
+        spectrum, whose rank grows when it is too small. It needs no seed.
+    init, init_scale
+        Start: ``spectral`` (balanced), ``gaussian``, ``orthogonal``, ``identity``, ``uniform``.
+    optimizer, learning_rate, momentum
+        ``accelerated`` (Nesterov with restart), ``gd``, ``momentum``, ``adam`` or ``adagrad``. A
+        rate is for the mean squared error of data scaled to unit spread; ``"auto"``: from the
+        largest singular value (``adam``, ``adagrad``: 1e-3).
+    weight_decay, impute_weight_decay
+        Decay of either stage in units of pure noise (at 1, a matrix of noise with the data's
+        spread is about to vanish), or ``"auto"``: chosen by hold-out.
+    impute
+        ``"low-rank"``: missing entries get L. ``"refined"``: L plus a second, squared-loss chain
+        fitted to the residual, which recovers what the robust L leaves out.
+    early_stopping, patience
+        Stop when the validation error has not improved for ``patience`` checks, 10 iterations
+        apart, and keep the best iterate.
+    refit
+        After choosing on the hold-out, fit again to everything observed.
+    center
+        ``"two-way"``: take out drug and line effects; ``"none"``.
+    scale_power
+        Drugs are divided by their residual spread to this power, from 0 (alike) to 1.
+    max_iter, tol, burn_in
+        Iterations per fit; relative change over 10 iterations that ends it; squared-loss
+        iterations before ``hard`` and ``mixture`` begin.
+    validation_fraction
+        Share of measured entries held out for every choice.
+    fdr, min_group_size, group_missing
+        Enrichment: false discovery rate; smallest group tested; ``"error"`` or ``"ignore"`` for
+        lines without a label.
+    infinite
+        ``"error"``, ``"nan"`` (not measured) or ``"clip"`` (to the finite range).
+    unmeasured
+        Drugs or lines without measurement: ``"error"``, or ``"nan"`` to carry them along.
+    max_missing
+        Refuse a matrix with a larger share of missing entries.
+    device, dtype
+        ``cpu``, ``cuda``, ``mps`` or ``auto`` (cuda if present, else cpu); ``float32`` or
+        ``float64``.
+    random_state
+        Seed of the hold-out and of a random start.
+    progress
+        Show a progress bar on a terminal.
+
+    Attributes
+    ----------
+    corrected_ : array (n, p)
+        Corrected and completed matrix.
+    low_rank_ : array (n, p)
+        L, what residuals are measured from.
+    completed_ : array (n, p)
+        The prediction of every entry, measured or not: L, or L plus the second stage.
+    residual_ : array (n, p)
+        D - L, NaN where not measured.
+    weight_ : array (n, p)
+        Share of the residual kept, 0 where not measured.
+    flag_ : int8 array (n, p)
+        0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
+    threshold_, noise_ : float
+        Threshold used, and standard deviation of the noise, in the data's units.
+    false_flag_rate_ : float
+        Share of pure noise that exceeds the threshold.
+    weight_decay_, impute_weight_decay_ : float
+        As used.
+    validation_rmse_ : dict
+        Held-out root mean square error of L and of the completion, beside that of the grand mean
+        and of drug mean + line mean; empty without hold-out.
+    general_ : tuple of arrays (n,), (p,)
+        Drug effects and line effects.
+    factors_ : list of arrays
+        W1 ... WL, in units of ``scale_`` (n,).
+    enrichment_ : Enrichment or None
+        One row per drug x group x side tested.
+    history_ : dict
+        Loss curves of the first stage; ``decay_path_`` the scores of the decays tried.
+    n_iter_, stop_reason_
+        Iterations and named end state of the first stage.
+    params_ : dict
+        Every parameter as used.
+
+    References
+    ----------
+    Hu et al., Briefings in Bioinformatics 2025 (RT-DMF).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rtdmf_bio import RTDMF
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 1)) @ rng.normal(size=(1, 60)) + rng.normal(0, 0.1, (40, 60))
+    >>> X[rng.random(X.shape) < 0.2] = np.nan
+    >>> model = RTDMF().fit(X)
+    >>> bool(np.isfinite(model.corrected_).all())
+    True
+    """
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        threshold: float | str = "auto",
+        retain: str | tuple[str, ...] | None = None,
+        loss: str | None = None,
+        depth: int | None = None,
+        width: int | str | None = None,
+        init: str | None = None,
+        init_scale: float | None = None,
+        optimizer: str | None = None,
+        learning_rate: float | str | None = None,
+        momentum: float | None = None,
+        weight_decay: float | str | None = None,
+        impute: str | None = None,
+        impute_weight_decay: float | str | None = None,
+        early_stopping: bool | None = None,
+        patience: int | None = None,
+        refit: bool | None = None,
+        center: str | None = None,
+        scale_power: float | None = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        burn_in: int | None = None,
+        validation_fraction: float = 0.15,
+        fdr: float = 0.05,
+        min_group_size: int = 3,
+        group_missing: str = "error",
+        infinite: str = "error",
+        unmeasured: str = "error",
+        max_missing: float = 0.95,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int = 0,
+        progress: bool = False,
+    ) -> None:
+        self.preset = preset
+        self.threshold = threshold
+        self.retain = retain
+        self.loss = loss
+        self.depth = depth
+        self.width = width
+        self.init = init
+        self.init_scale = init_scale
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.impute = impute
+        self.impute_weight_decay = impute_weight_decay
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.refit = refit
+        self.center = center
+        self.scale_power = scale_power
+        self.max_iter = max_iter
+        self.tol = tol
+        self.burn_in = burn_in
+        self.validation_fraction = validation_fraction
+        self.fdr = fdr
+        self.min_group_size = min_group_size
+        self.group_missing = group_missing
+        self.infinite = infinite
+        self.unmeasured = unmeasured
+        self.max_missing = max_missing
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.progress = progress
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        *,
+        groups: Any = None,
+        validation: ArrayLike | None = None,
+        drug_names: Any = None,
+        line_names: Any = None,
+    ) -> RTDMF:
+        """Fit to ``X``, drugs x cell lines, NaN where not measured.
+
+        Parameters
+        ----------
+        X
+            Shape (n drugs, p lines), one measure, any unit.
+        y
+            Ignored, for scikit-learn.
+        groups
+            One label per line (p,), or a mapping of several such groupings.
+        validation
+            Boolean mask (n, p) of the entries to hold out; None: drawn at random.
+        drug_names, line_names
+            Used in error messages.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter, the matrix or the groups cannot be used.
+        FloatingPointError
+            If the descent diverges.
+        """
+        params = resolve(self.get_params())
+        checked = check_matrix(
+            X,
+            infinite=params["infinite"],
+            unmeasured=params["unmeasured"],
+            max_missing=params["max_missing"],
+            drug_names=drug_names,
+            line_names=line_names,
+        )
+        shape = np.shape(X)
+        named = check_groups(groups, shape[1], missing=params["group_missing"])
+        named = {key: labels[checked.lines] for key, labels in named.items()}
+        modes = params["retain"] if named else params["retain_without_groups"]
+        if "enriched" in modes and not named:
+            raise ValueError(
+                "retain='enriched' tests groups of cell lines, and none were given. Give groups "
+                "(group_key in pp.correct), or use 'shrink', 'all', 'soft' or 'abrupt'."
+            )
+        device = pick_device(params["device"], params["dtype"])
+        plan = _plan(params, "abrupt" in modes)
+        held_out = None
+        if plan.needs_holdout:
+            held_out = self._held_out(checked, validation, shape, params)
+        elif validation is not None:
+            warnings.warn(
+                "validation is ignored: nothing is left to choose by hold-out.", stacklevel=2
+            )
+        dtype = getattr(torch, params["dtype"])
+
+        def tensor(array: NDArray[Any]) -> torch.Tensor:
+            return torch.as_tensor(array, dtype=dtype, device=device)
+
+        observed = np.isfinite(checked.data)
+        with (
+            limited_threads(observed.size),
+            torch.no_grad(),
+            _progress(params["progress"]) as tick,
+        ):
+            result = run(
+                tensor(np.nan_to_num(checked.data)),
+                tensor(observed),
+                None if held_out is None else tensor(held_out),
+                plan,
+                tick,
+            )
+        self._store(result, checked, observed, held_out, shape, named, modes, params, str(device))
+        return self
+
+    def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
+        """Fit to ``X`` and return ``corrected_``; see ``fit``."""
+        return self.fit(X, **fit_params).corrected_
+
+    def _held_out(
+        self, checked: Checked, validation: Any, shape: tuple[int, ...], params: dict[str, Any]
+    ) -> NDArray[np.bool_]:
+        observed = np.isfinite(checked.data)
+        if validation is None:
+            rng = np.random.default_rng(params["random_state"])
+            mask = holdout_mask(observed, params["validation_fraction"], rng)
+        else:
+            mask = np.asarray(validation)
+            if mask.dtype != bool or mask.shape != shape:
+                raise ValueError(
+                    f"validation must be a boolean mask of shape {shape}. Got {mask.dtype} of "
+                    f"shape {mask.shape}."
+                )
+            mask = mask[np.ix_(checked.drugs, checked.lines)] & observed
+            left = observed & ~mask
+            if not (left.any(1).all() and left.any(0).all()):
+                raise ValueError("validation leaves a drug or a cell line without training entries.")
+        if mask.sum() < 10:
+            raise ValueError(
+                f"Only {mask.sum()} entries can be held out; at least 10 are needed to choose by "
+                f"hold-out. Give threshold, weight_decay and impute_weight_decay as numbers."
+            )
+        return mask
+
+    def _store(
+        self,
+        result: Result,
+        checked: Checked,
+        observed: NDArray[np.bool_],
+        held_out: NDArray[np.bool_] | None,
+        shape: tuple[int, ...],
+        groups: dict[str, NDArray[np.object_]],
+        modes: tuple[str, ...],
+        params: dict[str, Any],
+        device: str,
+    ) -> None:
+        data = checked.data
+        low_rank = _numpy(result.low_rank())
+        completed = _numpy(result.completed())
+        residual = np.where(observed, data - low_rank, np.nan)
+        threshold = float(result.threshold)
+        high = observed & (np.abs(np.nan_to_num(residual)) >= threshold)
+        tests, enriched = None, None
+        if groups:
+            above, below = high & (residual > 0), high & (residual < 0)
+            size = params["min_group_size"]
+            tests = enrichment(above, below, observed, groups, min_group_size=size)
+            enriched = enriched_entries(tests, above, below, groups, fdr=params["fdr"])
+            tests.drug = checked.drugs[tests.drug]
+        jump = None if result.first.jump is None else _numpy(result.first.jump)
+        base, shrink = low_rank, None
+        if "shrink" in modes:
+            base = completed
+            error = torch.as_tensor(np.where(observed, data - completed, 0.0))
+            shrink = result.noise_refined.signal_weight(error).numpy()
+        kept = retain(modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink)
+        on_measured = base + kept.weight * (data - base)
+        # w = 1 keeps the measurement itself, to the last bit.
+        on_measured = np.where(kept.weight == 1, data, on_measured)
+        corrected = np.where(observed, on_measured, completed)
+
+        place = np.ix_(checked.drugs, checked.lines)
+
+        def full(small: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:
+            if small.shape == shape:
+                return small
+            big = np.full(shape, blank, dtype=small.dtype)
+            big[place] = small
+            return big
+
+        first = result.first
+        self.corrected_ = full(corrected)
+        self.low_rank_ = full(low_rank)
+        self.completed_ = full(completed)
+        self.residual_ = full(residual)
+        self.weight_ = full(kept.weight, 0.0)
+        self.flag_ = full(flags(observed, residual, threshold, kept.retained), 0)
+        self.threshold_ = threshold
+        self.noise_ = result.noise.s
+        self.false_flag_rate_ = result.noise.tail(threshold)
+        self.weight_decay_ = result.weight_decay
+        self.impute_weight_decay_ = result.refine_decay
+        self.validation_rmse_ = dict(result.validation_rmse)
+        if held_out is not None:
+            self.validation_rmse_.update(_trivial(data, observed, held_out))
+        self.general_ = (_numpy(first.general.drug).ravel(), _numpy(first.general.line).ravel())
+        self.scale_ = _numpy(first.scale).ravel()
+        self.factors_ = [_numpy(w) for w in first.chain.factors]
+        self.enrichment_: Enrichment | None = tests
+        self.history_ = first.history
+        self.decay_path_ = result.decay_path
+        self.n_iter_ = first.n_iter
+        self.stop_reason_ = first.stop_reason
+        self.n_infinite_ = checked.n_infinite
+        self.n_features_in_ = shape[1]
+        self.device_ = device
+        self.params_ = {**params, "retain": modes}
+        if first.stop_reason is StopReason.MAX_ITERATIONS and not params["early_stopping"]:
+            warnings.warn(
+                f"{StopReason.MAX_ITERATIONS.value} (max_iter={params['max_iter']})",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+def _plan(params: dict[str, Any], track_jumps: bool) -> Plan:
+    def number(name: str) -> float | None:
+        return None if params[name] == "auto" else float(params[name])
+
+    settings = FitSettings(
+        **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
+    )
+    return Plan(
+        settings=settings,
+        threshold=number("threshold"),
+        weight_decay=number("weight_decay"),
+        refine=params["impute"] == "refined",
+        refine_decay=number("impute_weight_decay"),
+        refit=params["refit"],
+        track_jumps=track_jumps,
+    )
+
+
+def pick_device(name: str, dtype: str) -> torch.device:
+    """The torch device for ``name``; ``auto`` is cuda where there is one, else cpu."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind = str(name).split(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise ValueError(
+            f"The device parameter must be 'auto', 'cpu', 'cuda' or 'mps'. Got {name!r}."
+        )
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda' was asked for and torch finds none. Use device='auto'.")
+    if kind == "mps":
+        if not torch.backends.mps.is_available():
+            raise ValueError("device='mps' was asked for and torch finds none. Use device='auto'.")
+        if dtype == "float64":
+            raise ValueError("device='mps' has no float64. Use dtype='float32' or device='cpu'.")
+    return torch.device(name)
+
+
+@contextlib.contextmanager
+def _progress(show: bool) -> Iterator[Callable[[str], Callable[[int], object]]]:
+    from tqdm.auto import tqdm
+
+    # disable=None: silent where the output is no terminal.
+    with tqdm(disable=None if show else True, unit=" iterations", leave=False) as bar:
+
+        def step(name: str) -> Callable[[int], object]:
+            bar.set_description(name)
+            return bar.update
+
+        yield step
+
+
+def _numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
+    return tensor.cpu().double().numpy()
+
+
+def _trivial(
+    data: NDArray[np.float64], observed: NDArray[np.bool_], held_out: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Held-out error of the grand mean and of drug mean + line mean, from the training entries."""
+    from .preparation import two_way
+
+    train = observed & ~held_out
+    filled = np.nan_to_num(data)
+    general = two_way(torch.as_tensor(filled), torch.as_tensor(train, dtype=torch.float64))
+    means = general.matrix().numpy()
+    truth = data[held_out]
+    return {
+        "grand_mean": float(np.sqrt(np.mean((truth - data[train].mean()) ** 2))),
+        "two_way_means": float(np.sqrt(np.mean((truth - means[held_out]) ** 2))),
+    }

@@ -1,0 +1,127 @@
+"""Deep linear factorization of a matrix.
+
+    M = W1 W2 ... WL
+
+| symbol | variable        | shape                         |
+|--------|-----------------|-------------------------------|
+| M      | ``product()``   | (n drugs, p lines)            |
+| Wl     | ``factors[l]``  | (n, r), (r, r), ..., (r, p)   |
+| L      | ``depth``       | number of factors             |
+| G      | ``gradient``    | dF/dM, (n, p)                 |
+
+The gradient of any objective F(M) is closed form:
+dF/dWl = (W1 ... W(l-1))' G (W(l+1) ... WL)'.
+
+Source: Hu et al. 2025, equations for deep matrix factorization; Arora et al. 2019 for the
+balanced start, under which gradient descent keeps Wl' Wl = W(l+1) W(l+1)'.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+INITS = ("spectral", "gaussian", "orthogonal", "identity", "uniform")
+
+
+@dataclass
+class Chain:
+    """A product of matrices and its derivatives."""
+
+    factors: list[Tensor]
+
+    @property
+    def depth(self) -> int:
+        return len(self.factors)
+
+    @property
+    def rank(self) -> int:
+        """Narrowest inner width, the largest rank the product can have."""
+        return min(min(w.shape) for w in self.factors)
+
+    def product(self) -> Tensor:
+        # From the side that keeps the intermediate small.
+        out = self.factors[0]
+        for w in self.factors[1:]:
+            out = out @ w
+        return out
+
+    def gradients(self, gradient: Tensor) -> list[Tensor]:
+        """dF/dWl for every factor, from dF/dM."""
+        w = self.factors
+        right: list[Tensor | None] = [None] * len(w)
+        for l in range(len(w) - 2, -1, -1):
+            after = right[l + 1]
+            right[l] = w[l + 1] if after is None else w[l + 1] @ after
+        out = []
+        left: Tensor | None = None
+        for l, factor in enumerate(w):
+            g = gradient if left is None else left.T @ gradient
+            r = right[l]
+            out.append(g if r is None else g @ r.T)
+            left = factor if left is None else left @ factor
+        return out
+
+    def clone(self) -> Chain:
+        return Chain([w.clone() for w in self.factors])
+
+    def mode_sizes(self) -> Tensor:
+        """Singular values of the product of a balanced chain, largest first."""
+        last = self.factors[-1]
+        gram = torch.linalg.eigvalsh((last @ last.T).double()).clamp_min(0).flip(0)
+        return gram.pow(self.depth / 2)
+
+    def svd(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Thin SVD of the product without forming it: (n, r), (r,), (r, p)."""
+        left = self.factors[0]
+        for w in self.factors[1:-1]:
+            left = left @ w
+        q1, r1 = torch.linalg.qr(left)
+        q2, r2 = torch.linalg.qr(self.factors[-1].T)
+        u, s, vh = torch.linalg.svd(r1 @ r2.T, full_matrices=False)
+        return q1 @ u, s, vh @ q2.T
+
+
+def balanced(u: Tensor, s: Tensor, vh: Tensor, depth: int) -> Chain:
+    """The balanced chain whose product is ``u @ diag(s) @ vh``."""
+    a = s.clamp_min(0).pow(1.0 / depth)
+    inner = [torch.diag(a) for _ in range(depth - 2)]
+    return Chain([u * a, *inner, a[:, None] * vh])
+
+
+def random_chain(
+    shape: tuple[int, int],
+    depth: int,
+    width: int,
+    init: str,
+    init_scale: float,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+) -> Chain:
+    """The paper's starts for a wide network (drawn on the CPU, so that devices agree).
+
+    ``gaussian``: every weight N(0, init_scale^2). The other three make the end-to-end matrix of
+    size ``init_scale``: ``orthogonal`` and ``identity`` scale each factor by
+    ``init_scale^(1/depth)``, ``uniform`` draws from +-sqrt(3) init_scale^(1/depth) (rows x
+    columns)^(-1/4).
+    """
+    sizes = [shape[0], *[width] * (depth - 1), shape[1]]
+    factors = []
+    for rows, cols in zip(sizes, sizes[1:], strict=False):
+        if init == "gaussian":
+            w = torch.randn(rows, cols, generator=generator, dtype=dtype) * init_scale
+        elif init == "uniform":
+            edge = math.sqrt(3.0) * init_scale ** (1 / depth) * (rows * cols) ** -0.25
+            w = (2 * torch.rand(rows, cols, generator=generator, dtype=dtype) - 1) * edge
+        elif init == "identity":
+            w = torch.eye(rows, cols, dtype=dtype) * init_scale ** (1 / depth)
+        else:  # orthogonal
+            w = torch.randn(max(rows, cols), min(rows, cols), generator=generator, dtype=dtype)
+            q, r = torch.linalg.qr(w)
+            q = q * torch.sign(torch.diagonal(r))
+            w = (q if rows >= cols else q.T) * (init_scale * math.sqrt(shape[0])) ** (1 / depth)
+        factors.append(w)
+    return Chain(factors)

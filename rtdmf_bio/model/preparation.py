@@ -1,0 +1,84 @@
+"""What is taken out before the chain: the general part, and each drug's scale.
+
+    D = G + diag(scale) C + noise,    G_ij = drug_i + line_j
+
+| symbol | variable          | shape   |
+|--------|-------------------|---------|
+| D      | ``data``          | (n, p)  |
+| drug_i | ``General.drug``  | (n, 1)  |
+| line_j | ``General.line``  | (1, p)  |
+| scale  | ``scale``         | (n, 1)  |
+| C      | the chain         | (n, p)  |
+
+G is the two-way fit by weighted least squares over observed entries; it is re-estimated while
+the chain descends, since the two share what they explain. ``scale`` is a damped power of each
+drug's robust residual spread, so that a few widely varying drugs do not decide the fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+CENTERS = ("two-way", "none")
+_LOG_MAD_VARIANCE = 1.36  # of n observations, times n: the MAD is 37 % efficient
+_SWEEPS = 20  # alternating sweeps from zero; with 15-40 % missing they contract fast
+
+
+@dataclass
+class General:
+    """Drug effect plus line effect."""
+
+    drug: Tensor
+    line: Tensor
+
+    def matrix(self) -> Tensor:
+        return self.drug + self.line
+
+    def update(self, data: Tensor, weights: Tensor, sweeps: int = 1) -> None:
+        """Weighted least squares of ``data`` on drug + line effects, by alternation."""
+        tiny = torch.finfo(data.dtype).tiny
+        by_drug = weights.sum(1, keepdim=True).clamp_min(tiny)
+        by_line = weights.sum(0, keepdim=True).clamp_min(tiny)
+        weighted = weights * data
+        drug_sum, line_sum = weighted.sum(1, keepdim=True), weighted.sum(0, keepdim=True)
+        for _ in range(sweeps):
+            self.drug = (drug_sum - weights @ self.line.T) / by_drug
+            self.line = (line_sum - self.drug.T @ weights) / by_line
+            # The split between the two is free: the line effects get mean zero.
+            shift = (self.line * by_line).sum() / by_line.sum()
+            self.line = self.line - shift
+            self.drug = self.drug + shift
+
+
+def two_way(data: Tensor, mask: Tensor) -> General:
+    """Two-way fit over the entries where ``mask`` is 1; ``data`` finite everywhere."""
+    n, p = data.shape
+    general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
+    general.update(data, mask, sweeps=_SWEEPS)
+    return general
+
+
+def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:
+    """(robust spread of each drug / its median over drugs) ** power, times the overall spread.
+
+    The spread is the median absolute deviation, which a few selective responses do not move.
+    Its logarithm has sampling variance of about 1.36 / (lines measured); the spreads are pulled
+    towards each other by the share of their variance that this explains, so that drugs which
+    differ by chance alone are scaled alike.
+    """
+    overall = torch.sqrt((residual**2 * mask).sum() / mask.sum())
+    alike = overall.expand(residual.shape[0], 1).clone()
+    if power == 0:
+        return alike
+    size = torch.where(mask > 0, residual.abs(), torch.nan)
+    spread = torch.nanmedian(size, dim=1, keepdim=True).values
+    middle = torch.nanmedian(spread)
+    if not middle > 0:
+        return alike
+    relative = torch.nan_to_num(spread / middle, nan=1.0).clamp(0.1, 10.0).log()
+    by_chance = (_LOG_MAD_VARIANCE / mask.sum(1).clamp_min(1.0)).mean()
+    reliable = (1 - by_chance / relative.square().mean().clamp_min(1e-12)).clamp_min(0.0)
+    return overall * (power * reliable * relative).exp()

@@ -1,0 +1,168 @@
+"""The two named settings, and one check of every parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .factorization import INITS
+from .loss import LOSSES
+from .preparation import CENTERS
+from .retention import RETAIN
+
+# Each reason stands in the documentation of RTDMF; the figures behind it in benchmarks/.
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {
+        "depth": 3,
+        "width": "auto",
+        "init": "spectral",
+        "init_scale": 1.0,
+        "loss": "mixture",
+        "burn_in": 30,
+        "optimizer": "accelerated",
+        "learning_rate": "auto",
+        "momentum": 0.9,
+        "weight_decay": "auto",
+        "impute": "refined",
+        "impute_weight_decay": "auto",
+        "early_stopping": False,
+        "patience": 10,
+        "refit": True,
+        "center": "two-way",
+        "scale_power": 0.5,
+        "max_iter": 500,
+        "tol": 5e-3,
+        "retain": ("enriched", "shrink"),
+        "retain_without_groups": ("shrink",),
+    },
+    "paper": {
+        "depth": 5,
+        "width": 500,
+        "init": "gaussian",
+        "init_scale": 1e-3,
+        "loss": "squared",
+        "burn_in": 0,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "impute": "low-rank",
+        "impute_weight_decay": 0.0,
+        "early_stopping": True,
+        "patience": 500,
+        "refit": False,
+        "center": "none",
+        "scale_power": 0.0,
+        "max_iter": 50_000,
+        "tol": 1e-3,
+        "retain": ("enriched",),
+        "retain_without_groups": ("abrupt",),
+    },
+}
+
+OPTIMIZERS = ("accelerated", "gd", "momentum", "adam", "adagrad")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("float32", "float64")
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "preset": tuple(PRESETS),
+    "init": INITS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "impute": ("refined", "low-rank"),
+    "center": CENTERS,
+    "group_missing": ("error", "ignore"),
+    "infinite": ("error", "nan", "clip"),
+    "unmeasured": ("error", "nan"),
+    "dtype": DTYPES,
+}
+# name: (kind, lower bound, lower bound allowed, upper bound, named values besides a number)
+_NUMBERS: dict[str, tuple[type, float, bool, float, tuple[str, ...]]] = {
+    "threshold": (float, 0, True, math.inf, ("auto",)),
+    "depth": (int, 2, True, 20, ()),
+    "width": (int, 1, True, math.inf, ("auto",)),
+    "init_scale": (float, 0, False, math.inf, ()),
+    "burn_in": (int, 0, True, math.inf, ()),
+    "learning_rate": (float, 0, False, math.inf, ("auto",)),
+    "momentum": (float, 0, True, 0.9999, ()),
+    "weight_decay": (float, 0, True, math.inf, ("auto",)),
+    "impute_weight_decay": (float, 0, True, math.inf, ("auto",)),
+    "patience": (int, 1, True, math.inf, ()),
+    "scale_power": (float, 0, True, 1, ()),
+    "max_iter": (int, 1, True, math.inf, ()),
+    "tol": (float, 0, True, 1, ()),
+    "validation_fraction": (float, 0, False, 0.5, ()),
+    "fdr": (float, 0, False, 1, ()),
+    "min_group_size": (int, 1, True, math.inf, ()),
+    "max_missing": (float, 0, True, 1, ()),
+}
+_FLAGS = ("early_stopping", "refit", "progress")
+
+
+def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill what is None from the preset, and check every value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the parameter, what it must be and what was given.
+    """
+    _check_choice("preset", given["preset"], _CHOICES["preset"])
+    preset = PRESETS[given["preset"]]
+    out = {k: preset.get(k) if v is None else v for k, v in given.items()}
+    for name, allowed in _CHOICES.items():
+        _check_choice(name, out[name], allowed)
+    for name in _NUMBERS:
+        _check_number(name, out[name])
+    for name in _FLAGS:
+        if not isinstance(out[name], bool):
+            raise TypeError(f"The {name} parameter must be True or False. Got {out[name]!r}.")
+    out["retain"] = _modes(out["retain"])
+    if given["retain"] is None:
+        out["retain_without_groups"] = preset["retain_without_groups"]
+    else:
+        out["retain_without_groups"] = out["retain"]
+    if out["width"] == "auto" and out["init"] != "spectral":
+        raise ValueError(
+            f"width='auto' starts from the data's own spectrum (init='spectral'). Got "
+            f"init={out['init']!r}; give an integer width for a random start."
+        )
+    if out["width"] == "auto" and out["optimizer"] in ("adam", "adagrad"):
+        raise ValueError(
+            f"width='auto' needs optimizer 'accelerated', 'gd' or 'momentum', which keep the "
+            f"chain balanced. Got {out['optimizer']!r}; give an integer width to use it."
+        )
+    return out
+
+
+def _modes(value: Any) -> tuple[str, ...]:
+    modes = (value,) if isinstance(value, str) else tuple(value)
+    for mode in modes:
+        _check_choice("retain", mode, RETAIN)
+    if not modes or ("none" in modes and len(modes) > 1):
+        raise ValueError(
+            f"The retain parameter must name at least one mode, and 'none' only alone. Got {value!r}."
+        )
+    return modes
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
+
+
+def _check_number(name: str, value: Any) -> None:
+    kind, low, closed, high, named = _NUMBERS[name]
+    if isinstance(value, str) and value in named:
+        return
+    bound = "at least" if closed else "greater than"
+    wanted = f"{'an integer' if kind is int else 'a number'} {bound} {low}"
+    wanted += "" if high == math.inf else f" and at most {high}"
+    wanted += f", or one of {list(named)}" if named else ""
+    message = f"The {name} parameter must be {wanted}. Got {value!r}."
+    if isinstance(value, bool) or not hasattr(value, "__index__" if kind is int else "__float__"):
+        raise TypeError(message)
+    number = float(value)
+    if not (number >= low if closed else number > low) or not number <= high or number == math.inf:
+        raise ValueError(message)

@@ -1,0 +1,430 @@
+"""Fit of the general part and the chain by full-gradient descent.
+
+    F = (1/N) sum over training entries of rho(r_ij) * 2 + decay (2/N) sum_l ||W_l||^2 / 2 * 2
+    r_ij = (D_ij - drug_i - line_j) / scale_i - (W1 ... WL)_ij
+
+| symbol | variable          | shape              |
+|--------|-------------------|--------------------|
+| D      | ``data``          | (n drugs, p lines) |
+| Omega  | ``train``         | (n, p), 0 or 1     |
+| w(r)   | ``weights``       | (n, p)             |
+| rho    | ``loss``          | -                  |
+| decay  | ``decay``         | -                  |
+
+With ``squared`` loss and no decay F is the mean squared error, the published objective.
+
+The scale of the problem sets everything: data are divided by their own spread, so a learning
+rate and a weight decay mean the same for AUC and ln IC50, and correct(cX) = c correct(X).
+``weight_decay`` is in units of pure noise: a matrix of noise with the data's spread, observed
+at a share q of its entries, has singular values up to (sqrt(n) + sqrt(p)) / sqrt(q); a decay
+of 1 holds a mode of that size exactly at depth 2.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .factorization import Chain, balanced, random_chain
+from .loss import Loss
+from .preparation import General, drug_scale, two_way
+
+_REFRESH = 10  # iterations between updates of weights, general part and monitors
+_START_RANK = 64
+_DEAD = 1e-3  # a mode below this share of the largest has been shrunk away
+
+
+class StopReason(enum.Enum):
+    """Why a fit ended; the value says what it means and what to do."""
+
+    CONVERGED = "The fit changed less than tol: nothing to do."
+    EARLY_STOPPED = "The validation error stopped improving; its best iterate was kept."
+    MAX_ITERATIONS = "The fit was still changing at max_iter; raise max_iter or tol."
+    DIVERGED = "The fit produced non-finite values; use a smaller learning_rate."
+    INTERRUPTED = "The fit was interrupted; nothing was stored. Run it again."
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What a single fit needs to know (see RTDMF for the meaning of each)."""
+
+    depth: int = 3
+    width: int | str = "auto"
+    init: str = "spectral"
+    init_scale: float = 1.0
+    loss: str = "squared"
+    burn_in: int = 30
+    optimizer: str = "accelerated"
+    learning_rate: float | str = "auto"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    early_stopping: bool = False
+    patience: int = 10
+    center: str = "two-way"
+    scale_power: float = 0.5
+    max_iter: int = 500
+    tol: float = 5e-3
+    seed: int = 0
+
+
+@dataclass
+class Fit:
+    """A fitted general part and chain, and how the descent went."""
+
+    chain: Chain
+    general: General
+    scale: Tensor
+    loss: Loss
+    n_iter: int = 0
+    stop_reason: StopReason = StopReason.MAX_ITERATIONS
+    history: dict[str, list[float]] = field(default_factory=dict)
+    jump: Tensor | None = None
+
+    def specific(self) -> Tensor:
+        """The chain in the data's units, (n, p)."""
+        return self.scale * self.chain.product()
+
+    def matrix(self) -> Tensor:
+        """General part plus chain, (n, p)."""
+        return self.general.matrix() + self.specific()
+
+
+def _threads_for(n_entries: int) -> int:
+    """Threads worth using: below some 1e5 entries a second thread costs more than it brings."""
+    return 1 if n_entries < 100_000 else torch.get_num_threads()
+
+
+class limited_threads:
+    """Use as many torch threads as the problem's size repays, and restore the setting."""
+
+    def __init__(self, n_entries: int) -> None:
+        self.wanted = _threads_for(n_entries)
+
+    def __enter__(self) -> None:
+        self.before = torch.get_num_threads()
+        if self.wanted != self.before:
+            torch.set_num_threads(self.wanted)
+
+    def __exit__(self, *_: object) -> None:
+        if torch.get_num_threads() != self.before:
+            torch.set_num_threads(self.before)
+
+
+def fit_chain(
+    data: Tensor,
+    train: Tensor,
+    settings: FitSettings,
+    *,
+    eta: float | None = None,
+    validation: Tensor | None = None,
+    track_jumps: bool = False,
+    tick: Callable[[int], object] | None = None,
+) -> Fit:
+    """Fit general part and chain to the entries where ``train`` is 1.
+
+    Parameters
+    ----------
+    data
+        Finite everywhere (zero where not measured), shape (n drugs, p lines).
+    train
+        1 on entries to fit, 0 elsewhere, shape and dtype of ``data``. Entries at 0 have no
+        influence on the fit.
+    settings
+        The fit's settings.
+    eta
+        In-training threshold of ``clip`` and ``hard``, in the data's units; None: automatic.
+    validation
+        Mask of entries whose error is monitored, and stopped on with ``early_stopping``.
+    track_jumps
+        Record the largest single-iteration change of each fitted value, in units of that
+        iteration's root mean square change (for ``retain="abrupt"``).
+    tick
+        Called with the number of iterations done since the last call.
+
+    Raises
+    ------
+    FloatingPointError
+        If the descent diverges.
+    """
+    return _Descent(data, train, settings, eta, validation, track_jumps, tick).run()
+
+
+class _Descent:
+    def __init__(
+        self,
+        data: Tensor,
+        train: Tensor,
+        settings: FitSettings,
+        eta: float | None,
+        validation: Tensor | None,
+        track_jumps: bool,
+        tick: Callable[[int], object] | None,
+    ) -> None:
+        self.settings = settings
+        self.data = data * train  # what is not fitted cannot be seen
+        self.train = train
+        self.inside = train > 0
+        self.n_train = int(self.inside.sum())
+        self.validation = None if validation is None else (validation > 0, data)
+        self.tick = tick or (lambda _: None)
+        n, p = data.shape
+        if settings.center == "two-way":
+            self.general = two_way(self.data, train)
+        else:
+            self.general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
+        residual = (self.data - self.general.matrix()) * train
+        self.scale = drug_scale(residual, train, settings.scale_power)
+        self.flat = not float(self.scale.max()) > 0  # nothing left after centring
+        if self.flat:
+            self.scale = torch.ones_like(self.scale)
+        eta_scaled = None if eta is None else eta / self.scale
+        self.loss = Loss(settings.loss, eta_scaled, settings.burn_in)
+        self.weights = train
+        self._set_target()
+
+        self.q = self.n_train / (n * p)
+        self.decay = self._decay(1.0)
+        self.jump = torch.zeros_like(data) if track_jumps else None
+        self.history: dict[str, list[float]] = {
+            "iteration": [],
+            "train_rmse": [],
+            "validation_rmse": [],
+            "rank": [],
+        }
+        self.chain, top = self._start()
+        self.saturated = True  # until a mode dies, the rank may be too small
+        depth = settings.depth
+        self.step = 1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay)
+
+    # -- set-up ---------------------------------------------------------------------------
+
+    def _set_target(self) -> None:
+        self.target = (self.data - self.general.matrix()) / self.scale * self.train
+
+    def _start(self) -> tuple[Chain, float]:
+        s = self.settings
+        n, p = self.data.shape
+        u, size, vh = torch.linalg.svd(self.target, full_matrices=False)
+        size = size / self.q  # zeros at the missing entries shrink every singular value by q
+        top = float(size[0])
+        if s.width == "auto":
+            r = min(_START_RANK, n, p)
+            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top
+        width = int(s.width)
+        if s.init == "spectral":
+            r = min(width, n, p)
+            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top
+        generator = torch.Generator().manual_seed(s.seed)
+        chain = random_chain(
+            (n, p), s.depth, width, s.init, s.init_scale, generator, self.data.dtype
+        )
+        return Chain([w.to(self.data.device) for w in chain.factors]), top
+
+    def _decay(self, noise_sd: float) -> float:
+        """Weight decay under which a mode of ``weight_decay`` times pure noise just vanishes.
+
+        A mode of observed size x settles at y with x = y + rho y^(-a), a = 1 - 2 / L, which has
+        no solution below x = y (1 + 1/a) at y = (a rho)^(1 / (1 + a)); at depth 2, below rho.
+        """
+        n, p = self.data.shape
+        edge = noise_sd * (math.sqrt(n) + math.sqrt(p)) / math.sqrt(self.q)
+        a = 1 - 2 / self.settings.depth
+        x = self.settings.weight_decay * edge
+        rho = x if a == 0 else (x * a / (1 + a)) ** (1 + a) / a
+        return self.q * rho
+
+    # -- one iteration --------------------------------------------------------------------
+
+    def _gradients(self, chain: Chain, product: Tensor) -> list[Tensor]:
+        """dF/dWl of half the sum of squares (the factor 2/N is the optimiser's)."""
+        gradient = (product - self.target) * self.weights
+        return [
+            g.add_(w, alpha=self.decay)
+            for g, w in zip(chain.gradients(gradient), chain.factors, strict=True)
+        ]
+
+    def _refresh(self, product: Tensor, iteration: int) -> None:
+        """Re-estimate loss weights and general part, given the chain."""
+        residual = self.target - product
+        self.loss.update(residual[self.inside], iteration)
+        if not self.loss.constant:
+            if self.settings.loss == "mixture":
+                self.decay = self._decay(self.loss.mixture.s)
+            self.weights = self.loss.weights(residual) * self.train
+        if self.settings.center == "two-way" and not self.flat:
+            precision = self.weights / self.scale**2
+            self.general.update(self.data - self.scale * product * self.train, precision)
+            self._set_target()
+
+    def _record(self, product: Tensor, iteration: int) -> float:
+        residual = (self.target - product) * self.scale
+        train_rmse = float(residual[self.inside].square().mean().sqrt())
+        error = math.nan
+        if self.validation is not None:
+            where, data = self.validation
+            fitted = self.general.matrix() + self.scale * product
+            error = float((data - fitted)[where].square().mean().sqrt())
+        h = self.history
+        h["iteration"].append(iteration)
+        h["train_rmse"].append(train_rmse)
+        h["validation_rmse"].append(error)
+        h["rank"].append(self.chain.rank)
+        if not math.isfinite(train_rmse):
+            raise FloatingPointError(f"iteration {iteration}: {StopReason.DIVERGED.value}")
+        return error
+
+    # -- the descent ----------------------------------------------------------------------
+
+    def run(self) -> Fit:
+        s = self.settings
+        if self.flat or (s.width == "auto" and self.chain.rank == 0):
+            return self._result(self.chain, self.general, 0, StopReason.CONVERGED)
+        move = _Accelerated(self) if s.optimizer == "accelerated" else _TorchOptimizer(self)
+        previous = self.chain.product()
+        product = previous
+        best: tuple[float, Chain, General, int] | None = None
+        stale = 0
+        for iteration in range(1, s.max_iter + 1):
+            move.step()
+            if self.jump is not None:
+                now = self.chain.product()
+                change = (now - product).abs() * self.scale
+                rms = change.square().mean().sqrt().clamp_min(1e-30)
+                torch.maximum(self.jump, change / rms, out=self.jump)
+                product = now
+            if iteration % _REFRESH and iteration != s.max_iter:
+                continue
+            product = self.chain.product()
+            error = self._record(product, iteration)
+            self.tick(iteration - (iteration - 1) // _REFRESH * _REFRESH)
+            if s.early_stopping and self.validation is not None:
+                if best is None or error < best[0]:
+                    general = General(self.general.drug, self.general.line)
+                    best, stale = (error, self.chain.clone(), general, iteration), 0
+                else:
+                    stale += 1
+                    if stale >= s.patience:
+                        return self._result(best[1], best[2], best[3], StopReason.EARLY_STOPPED)
+            size = float(product.norm())
+            change = float((product - previous).norm())
+            previous = product
+            settled = change <= s.tol * size and iteration > self.loss.burn_in + _REFRESH
+            if s.width == "auto" and self._resize(product, settled):
+                move.reset()
+            elif settled and (s.width == "auto" or s.weight_decay):
+                # A small random start sits still before it grows: without weight decay only
+                # early stopping or max_iter may end a wide network.
+                self._refresh(product, iteration)
+                return self._result(self.chain, self.general, iteration, StopReason.CONVERGED)
+            self._refresh(product, iteration)
+        if best is not None:
+            return self._result(best[1], best[2], best[3], StopReason.MAX_ITERATIONS)
+        return self._result(self.chain, self.general, s.max_iter, StopReason.MAX_ITERATIONS)
+
+    def _resize(self, product: Tensor, settled: bool) -> bool:
+        """Drop modes that have been shrunk away; double their number while none has.
+
+        Modes are added once the fit has settled, or, on the way up from a small start, as soon
+        as the last one has grown to matter. Returns whether the chain changed its shape.
+        """
+        modes = self.chain.mode_sizes()
+        alive = max(int((modes > _DEAD * modes[0]).sum()), 1)
+        rank, full = self.chain.rank, min(self.data.shape)
+        rising = self.settings.init_scale < 1
+        if not rising and alive < rank:
+            self.saturated = False
+        if alive <= 0.8 * rank and not rising:
+            u, size, vh = self.chain.svd()
+            self.chain = balanced(u[:, :alive], size[:alive], vh[:alive], self.settings.depth)
+            return True
+        due = float(modes[-1]) > 0.02 * float(modes[0]) if rising else settled
+        if self.saturated and due and rank < full:
+            self._grow(product, min(rank, full - rank))
+            return True
+        return False
+
+    def _grow(self, product: Tensor, extra: int) -> None:
+        """Extend the chain by the leading modes of the weighted residual."""
+        u, size, vh = self.chain.svd()
+        missed = (self.target - product) * self.weights / self.q
+        u2, size2, vh2 = torch.linalg.svd(missed, full_matrices=False)
+        self.chain = balanced(
+            torch.cat([u, u2[:, :extra]], 1),
+            torch.cat([size, self.settings.init_scale * size2[:extra]]),
+            torch.cat([vh, vh2[:extra]], 0),
+            self.settings.depth,
+        )
+
+    def _result(self, chain: Chain, general: General, n_iter: int, why: StopReason) -> Fit:
+        return Fit(
+            chain, general, self.scale, self.loss, n_iter, why, dict(self.history), self.jump
+        )
+
+
+class _Accelerated:
+    """Nesterov's method with the step of the problem's scale and restart by gradient.
+
+    Restart: O'Donoghue & Candes 2015, the gradient scheme.
+    """
+
+    def __init__(self, descent: _Descent) -> None:
+        self.d = descent
+        lr = descent.settings.learning_rate
+        self.size = descent.step if lr == "auto" else float(lr) * 2 / descent.n_train
+        self.reset()
+
+    def reset(self) -> None:
+        self.t = 1.0
+        self.ahead = self.d.chain.clone()
+
+    def step(self) -> None:
+        d, ahead = self.d, self.ahead
+        gradients = d._gradients(ahead, ahead.product())
+        new = [w - self.size * g for w, g in zip(ahead.factors, gradients, strict=True)]
+        old = d.chain.factors
+        uphill = sum(
+            float(((y - n) * (n - o)).sum())
+            for y, n, o in zip(ahead.factors, new, old, strict=True)
+        )
+        t = 1.0 if uphill > 0 else (1 + math.sqrt(1 + 4 * self.t**2)) / 2
+        beta = 0.0 if uphill > 0 else (self.t - 1) / t
+        self.t = t
+        self.ahead = Chain([n + beta * (n - o) for n, o in zip(new, old, strict=True)])
+        d.chain = Chain(new)
+
+
+class _TorchOptimizer:
+    """Gradient descent, momentum, Adam or Adagrad from torch, on the mean squared error."""
+
+    def __init__(self, descent: _Descent) -> None:
+        self.d = descent
+        self.reset()
+
+    def reset(self) -> None:
+        s, d = self.d.settings, self.d
+        factors = d.chain.factors
+        name = s.optimizer
+        if s.learning_rate != "auto":
+            lr = float(s.learning_rate)
+        else:
+            lr = d.step * d.n_train / 2 if name in ("gd", "momentum") else 1e-3
+        self.optimizer: torch.optim.Optimizer
+        if name == "adam":
+            self.optimizer = torch.optim.Adam(factors, lr)
+        elif name == "adagrad":
+            self.optimizer = torch.optim.Adagrad(factors, lr)
+        else:
+            momentum = s.momentum if name == "momentum" else 0.0
+            self.optimizer = torch.optim.SGD(factors, lr, momentum=momentum)
+
+    def step(self) -> None:
+        d = self.d
+        gradients = d._gradients(d.chain, d.chain.product())
+        for w, g in zip(d.chain.factors, gradients, strict=True):
+            w.grad = g * (2 / d.n_train)
+        self.optimizer.step()

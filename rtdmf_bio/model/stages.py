@@ -1,0 +1,217 @@
+"""From a clean matrix to its low-rank part, its completion and its noise.
+
+Stage 1  L = general part + chain, by the chosen loss: broad structure, robust to spikes.
+Stage 2  H = general part + chain of D - L, by squared loss: what else is low rank.
+         Missing entries are imputed by L + H.
+
+One hold-out serves everything that is not given: the weight decay of either stage, and the
+noise that the threshold is chosen from. Flags need an L that the spikes did not leak into;
+imputation wants all the structure there is: hence two stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from .mixture import ScaleMixture
+from .solver import Fit, FitSettings, fit_chain
+
+_FIRST_DECAY = 0.2
+_RATIO = 2.0
+_DECAYS = (0.0125, 3.2)
+
+Tick = Callable[[int], object]
+
+
+@dataclass
+class Plan:
+    """What to do, in the model's own terms; None means: choose by hold-out."""
+
+    settings: FitSettings
+    threshold: float | None
+    weight_decay: float | None
+    refine: bool
+    refine_decay: float | None
+    refit: bool
+    track_jumps: bool
+
+    @property
+    def needs_holdout(self) -> bool:
+        decay = self.weight_decay is None or (self.refine and self.refine_decay is None)
+        return decay or self.threshold is None or self.settings.early_stopping
+
+
+@dataclass
+class Result:
+    """Fitted stages and what was chosen on the way."""
+
+    first: Fit
+    second: Fit | None
+    threshold: float
+    noise: ScaleMixture  # of D - L
+    noise_refined: ScaleMixture  # of D - (L + H)
+    weight_decay: float
+    refine_decay: float
+    validation_rmse: dict[str, float] = field(default_factory=dict)
+    decay_path: dict[str, list[float]] = field(default_factory=dict)
+
+    def low_rank(self) -> Tensor:
+        return self.first.matrix()
+
+    def completed(self) -> Tensor:
+        low_rank = self.low_rank()
+        return low_rank if self.second is None else low_rank + self.second.matrix()
+
+
+def run(
+    data: Tensor,
+    observed: Tensor,
+    held_out: Tensor | None,
+    plan: Plan,
+    tick: Callable[[str], Tick],
+) -> Result:
+    """Choose what is open on the hold-out, then fit to everything (or not, without refit).
+
+    Parameters
+    ----------
+    data
+        Finite everywhere, (n, p).
+    observed, held_out
+        1 where measured, and 1 where held out; ``held_out`` is needed if the plan has gaps.
+    tick
+        Given the name of a step, returns the progress callback for it.
+    """
+    if held_out is None:
+        return _fit_all(data, observed, plan, {}, tick("fit"))
+    train = observed * (1 - held_out)
+    inside = held_out > 0
+    path: dict[str, list[float]] = {}
+
+    def first_stage(decay: float) -> tuple[float, Fit]:
+        fit = fit_chain(
+            data,
+            train,
+            replace(plan.settings, weight_decay=decay),
+            eta=plan.threshold,
+            validation=held_out,
+            track_jumps=plan.track_jumps and not plan.refit,
+            tick=tick(f"hold-out, weight decay {decay:.3g}"),
+        )
+        error = (data - fit.matrix())[inside].double()
+        if plan.settings.loss == "squared":
+            return float(error.square().mean().sqrt()), fit
+        return float(ScaleMixture.fit(error).nll(error).mean()), fit
+
+    decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
+    low_rank = first.matrix()
+    error = (data - low_rank)[inside].double()
+    noise = ScaleMixture.fit(error)
+    rmse = {"low_rank": float(error.square().mean().sqrt())}
+    second, refine_decay, noise_refined = None, 0.0, noise
+    if plan.refine:
+        rest = data - low_rank
+        settings = _second_settings(plan.settings)
+
+        def second_stage(decay: float) -> tuple[float, Fit]:
+            fit = fit_chain(
+                rest,
+                train,
+                replace(settings, weight_decay=decay),
+                tick=tick(f"hold-out, second stage, weight decay {decay:.3g}"),
+            )
+            return float((rest - fit.matrix())[inside].double().square().mean().sqrt()), fit
+
+        refine_decay, second = _search(second_stage, plan.refine_decay, path, "impute_weight_decay")
+        error = (rest - second.matrix())[inside].double()
+        noise_refined = ScaleMixture.fit(error)
+        rmse["imputed"] = float(error.square().mean().sqrt())
+
+    threshold = noise.even_odds() if plan.threshold is None else plan.threshold
+    chosen = Result(
+        first, second, threshold, noise, noise_refined, decay, refine_decay, rmse, path
+    )
+    if not plan.refit:
+        return chosen
+    settings = plan.settings
+    if settings.early_stopping:
+        settings = replace(settings, early_stopping=False, max_iter=max(first.n_iter, 1))
+    final = replace(plan, settings=settings, weight_decay=decay, refine_decay=refine_decay)
+    fitted = _fit_all(data, observed, final, {"chosen": chosen}, tick("fit"))
+    if plan.settings.early_stopping:
+        fitted.first.stop_reason = first.stop_reason
+    return fitted
+
+
+def _fit_all(
+    data: Tensor, observed: Tensor, plan: Plan, known: dict[str, Result], tick: Tick
+) -> Result:
+    """Both stages on everything observed, with nothing left to choose."""
+    decay, refine_decay = plan.weight_decay or 0.0, plan.refine_decay or 0.0
+    first = fit_chain(
+        data,
+        observed,
+        replace(plan.settings, weight_decay=decay),
+        eta=plan.threshold,
+        track_jumps=plan.track_jumps,
+        tick=tick,
+    )
+    inside = observed > 0
+    rest = data - first.matrix()
+    second = None
+    if plan.refine:
+        settings = replace(_second_settings(plan.settings), weight_decay=refine_decay)
+        second = fit_chain(rest, observed, settings, tick=tick)
+    chosen = known.get("chosen")
+    if chosen is not None:
+        return replace(chosen, first=first, second=second)
+    # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
+    noise = ScaleMixture.fit(rest[inside].double())
+    refined = noise
+    if second is not None:
+        refined = ScaleMixture.fit((rest - second.matrix())[inside].double())
+    threshold = noise.even_odds() if plan.threshold is None else plan.threshold
+    return Result(first, second, threshold, noise, refined, decay, refine_decay)
+
+
+def _second_settings(settings: FitSettings) -> FitSettings:
+    """The second stage is always the compact chain under squared loss, on centred data."""
+    return FitSettings(
+        depth=settings.depth,
+        loss="squared",
+        scale_power=settings.scale_power,
+        max_iter=FitSettings.max_iter,
+        tol=FitSettings.tol,
+    )
+
+
+def _search(
+    evaluate: Callable[[float], tuple[float, Fit]],
+    given: float | None,
+    path: dict[str, list[float]],
+    name: str,
+) -> tuple[float, Fit]:
+    """Walk downhill over a geometric grid of decays, from the middle; or take the given one."""
+    if given is not None:
+        return given, evaluate(given)[1]
+    best = 0
+    best_score, best_fit = evaluate(_FIRST_DECAY)
+    scores = {0: best_score}
+    for direction in (-1, 1):
+        k = best + direction
+        while k not in scores and _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
+            scores[k], fit = evaluate(_decay(k))
+            if not scores[k] < best_score:
+                break
+            best, best_score, best_fit = k, scores[k], fit
+            k += direction
+    path[name] = [_decay(k) for k in sorted(scores)]
+    path[f"{name}_score"] = [scores[k] for k in sorted(scores)]
+    return _decay(best), best_fit
+
+
+def _decay(k: int) -> float:
+    return float(_FIRST_DECAY * _RATIO**k)

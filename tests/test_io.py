@@ -1,0 +1,326 @@
+"""Reading tables of drug response."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from rtdmf_bio.io import TABLE_SUFFIXES, read_table, write_h5ad, write_table
+
+NAN = np.nan
+DRUGS = ["Torin 2", "Brivanib, BMS-540215", "007", "VNLG/124"]
+LINES = ["A375", "697", 'Hs "683"']
+MATRIX = np.array([[0.1, NAN, 1 / 3], [0.25, 1e-12, NAN], [NAN, 0.7, 1.0], [0.0, -2.5, 12.354552]])
+
+
+def needs(suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+
+
+def save(frame: pd.DataFrame, path: Path) -> Path:
+    """Write without the package's own writer, so that the reader is tested alone."""
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, sep="," if ".csv" in path.name else "\t")
+    return path
+
+
+def table(folder: Path, text: str, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def assert_matrix(adata: ad.AnnData, matrix=MATRIX, drugs=DRUGS, lines=LINES) -> None:
+    assert list(adata.obs_names) == list(drugs)
+    assert list(adata.var_names) == list(lines)
+    assert (adata.obs_names.name, adata.var_names.name) == ("drug", "cell_line")
+    assert adata.X.dtype == np.float64
+    np.testing.assert_array_equal(adata.X, matrix)
+
+
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+@pytest.mark.parametrize("drugs", ["rows", "columns"])
+def test_wide_tables_are_read_to_the_last_bit(tmp_path, suffix, drugs):
+    """Names that look like numbers stay names, and values keep every digit."""
+    needs(suffix)
+    frame = pd.DataFrame(MATRIX, index=DRUGS, columns=LINES)
+    frame = (frame if drugs == "rows" else frame.T).rename_axis("name").reset_index()
+    assert_matrix(read_table(save(frame, tmp_path / f"wide{suffix}"), drugs=drugs))
+
+
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+def test_long_tables_are_read_to_the_last_bit(tmp_path, suffix):
+    """Pairs without a row are as unmeasured as pairs with an empty value."""
+    needs(suffix)
+    frame = pd.DataFrame(MATRIX, index=DRUGS, columns=LINES).rename_axis("DRUG").reset_index()
+    frame = frame.melt("DRUG", var_name="LINE", value_name="AUC")
+    frame = frame.drop(index=9)  # MATRIX[1, 2], which is missing
+    frame["comment"] = "not a number"
+    frame["LN_IC50"] = frame["AUC"] * 2
+    path = save(frame, tmp_path / f"long{suffix}")
+    adata = read_table(path, layout="long", drug="DRUG", cell_line="LINE", value=["AUC", "LN_IC50"])
+    assert_matrix(adata)
+    np.testing.assert_array_equal(adata.layers["LN_IC50"], MATRIX * 2)
+
+
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+@pytest.mark.parametrize("drugs", ["rows", "columns"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])
+def test_write_table_and_read_table_are_inverse(tmp_path, suffix, drugs, dtype):
+    """A corrected matrix goes to a spreadsheet and comes back the same."""
+    needs(suffix)
+    matrix = np.nan_to_num(MATRIX).astype(np.int8) if dtype == np.int8 else MATRIX.astype(dtype)
+    adata = ad.AnnData(
+        obs=pd.DataFrame(index=DRUGS), var=pd.DataFrame(index=LINES), layers={"m": matrix}
+    )
+    write_table(adata, tmp_path / f"out{suffix}", layer="m", drugs=drugs)
+    back = read_table(tmp_path / f"out{suffix}", drugs=drugs)
+    np.testing.assert_array_equal(back.X.astype(dtype), matrix)
+    assert_matrix(back, back.X)
+
+
+@pytest.mark.parametrize(
+    "text, name, options",
+    [
+        ('"A" "B"\n"x" 1 2\n"y" NA 4\n', "r.txt", {"sep": " "}),
+        ("\ufeffdrug,A,B\r\nx,1,2\r\n\r\ny,NaN,4\r\n,,\r\n", "excel.csv", {}),
+        ("drug; A ;B\n x ;1; 2\ny;null;4\n", "semicolon.csv", {"sep": ";"}),
+        ("drug,A,B\nx,1,2\ny,n.d.,4\n", "text.csv", {"na_values": "n.d."}),
+        ("drug,A,B\nx,1,2\ny,-999.0,4\n", "number.csv", {"na_values": -999}),
+        ("drug,A,B\nx,1,2\ny,-999.0,4\n", "number_as_text.csv", {"na_values": ["-999", "?"]}),
+        ("drug,A,B\nx,1,2\ny,,4\n", "UPPER.CSV", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value[-5:] else "",
+)
+def test_tables_are_read_as_other_programs_write_them(tmp_path, text, name, options):
+    """R leaves out the corner, Excel adds a byte-order mark and empty rows, Europe uses ';'."""
+    adata = read_table(table(tmp_path, text, name), **options)
+    assert_matrix(adata, [[1, 2], [NAN, 4]], ["x", "y"], ["A", "B"])
+
+
+def test_infinite_values_are_kept(tmp_path):
+    """What an infinite IC50 means is for the correction to decide, not for the reader."""
+    adata = read_table(table(tmp_path, "drug,A,B\nx,inf,-Inf\ny,1,2\n"))
+    np.testing.assert_array_equal(adata.X[0], [np.inf, -np.inf])
+
+
+REPEATED = "drug,A,B,A\nx,1,2,5\ny,,4,7\nx,6,,\n"
+
+
+@pytest.mark.parametrize(
+    "aggregate, expected",
+    [
+        ("mean", [[4, 2], [7, 4]]),
+        ("median", [[5, 2], [7, 4]]),
+        ("min", [[1, 2], [7, 4]]),
+        ("max", [[6, 2], [7, 4]]),
+        ("first", [[1, 2], [7, 4]]),
+        ("last", [[6, 2], [7, 4]]),
+    ],
+)
+@pytest.mark.parametrize("layout", ["wide", "transposed", "long", "parquet"])
+def test_replicates_are_combined_as_asked(tmp_path, layout, aggregate, expected):
+    """Repeated rows, columns and measurements are the same thing; blanks never count."""
+    path, options = table(tmp_path, REPEATED), {}
+    rows = [row.split(",") for row in REPEATED.split()]
+    if layout == "transposed":
+        flipped = "\n".join(",".join(column) for column in zip(*rows, strict=True))
+        path, options = table(tmp_path, flipped), {"drugs": "columns"}
+        # Row by row the file now reads 1, 6, 5 for x on A.
+        expected = [[5, 2], [7, 4]] if aggregate == "last" else expected
+    elif layout == "long":
+        cells = [(row[0], rows[0][j], row[j]) for row in rows[1:] for j in (1, 2, 3)]
+        lines = ["drug,cell_line,value", *(",".join(cell) for cell in cells)]
+        path, options = table(tmp_path, "\n".join(lines)), {"layout": "long"}
+    elif layout == "parquet":
+        # pandas cannot write columns of one name, other programs do.
+        parquet = pytest.importorskip("pyarrow.parquet")
+        import pyarrow
+
+        columns = [[row[j] or None for row in rows[1:]] for j in range(4)]
+        columns[1:] = [[cell and float(cell) for cell in column] for column in columns[1:]]
+        path = tmp_path / "repeated.parquet"
+        parquet.write_table(pyarrow.table([pyarrow.array(c) for c in columns], rows[0]), path)
+    adata = read_table(path, aggregate=aggregate, **options)
+    assert_matrix(adata, expected, ["x", "y"], ["A", "B"])
+    assert adata.uns["read_table"]["replicates"] == {
+        "aggregate": aggregate,
+        "n_pairs": 3,
+        "n_values": 5,
+        "largest_spread": 5.0,
+        "largest_spread_drug": "x",
+        "largest_spread_cell_line": "A",
+    }
+    write_h5ad(adata, tmp_path / "report.h5ad")
+
+
+def test_replicates_are_counted_and_named_unless_asked_to_combine(tmp_path):
+    """Combining silently would hide that two drugs share a name."""
+    with pytest.raises(ValueError, match=r"3 pairs .* 'x' on 'A' \(4 times\), 'x' on 'B' \(2 tim"):
+        read_table(table(tmp_path, REPEATED))
+
+
+def test_the_report_says_when_there_was_nothing_to_combine(tmp_path):
+    """Asking for an average of a clean table is no error and changes nothing."""
+    adata = read_table(table(tmp_path, "drug,A\nx,1\ny,2\n"), aggregate="mean")
+    assert_matrix(adata, [[1], [2]], ["x", "y"], ["A"])
+    assert adata.uns["read_table"]["replicates"]["n_pairs"] == 0
+
+
+@pytest.mark.parametrize("given", ["file", "indexed", "first column"])
+def test_annotation_is_joined_by_name(tmp_path, given):
+    """Rows in another order, and rows about other lines, must not shift the tissues."""
+    text = "line,tissue,cosmic,mutated\nHeLa,cervix,1,True\nB,skin,2,\nA,lung,3,False\n"
+    annotation = table(tmp_path, text, "lines.csv")
+    if given != "file":
+        annotation = pd.read_csv(annotation).astype({"mutated": "boolean"})
+        annotation = annotation.set_index("line") if given == "indexed" else annotation
+    adata = read_table(table(tmp_path, "drug,A,B\nx,1,2\n"), var=annotation)
+    assert adata.var["tissue"].tolist() == ["lung", "skin"]
+    assert adata.var["cosmic"].tolist() == [3, 2]
+    assert adata.var["mutated"].dtype == "boolean"
+    assert adata.var["mutated"].isna().tolist() == [False, True]
+    assert adata.var_names.name == "cell_line"
+
+
+def test_lines_without_annotation_are_counted_in_a_warning(tmp_path):
+    """A partial join is normal, but the user must know how much of it is missing."""
+    drugs = pd.DataFrame({"target": ["BRAF"], "n": [3], "approved": [True]}, index=["x"])
+    path = table(tmp_path, "drug,A\nx,1\ny,2\nz,3\n")
+    with pytest.warns(UserWarning, match=r"lacks 2 of 3 drugs, first \['y', 'z'\]"):
+        adata = read_table(path, obs=drugs)
+    write_h5ad(adata, tmp_path / "gaps.h5ad")
+    back = ad.read_h5ad(tmp_path / "gaps.h5ad").obs
+    assert back.loc["x"].tolist() == ["BRAF", 3, True]
+    assert back.loc["y"].isna().all()
+
+
+def test_measure_is_stored(tmp_path):
+    """The direction of the values travels with them."""
+    measure = {"name": "auc", "higher_is": "resistant", "bounds": [0, 1]}
+    adata = read_table(table(tmp_path, "drug,A\nx,1\n"), measure=measure)
+    assert adata.uns["measure"] == measure
+
+
+LONG = {"layout": "long"}
+
+
+@pytest.mark.parametrize(
+    "text, options, message",
+    [
+        ("", {}, "table.csv is empty"),
+        ("\n \n", {}, "table.csv is empty"),
+        ("drug,A\n", {}, "table.csv has a header but no rows"),
+        ("drug;A\nx;1\n", {}, "single column, 'drug;A'.* pass sep"),
+        ("drug,A,B\nx,1,2\ny,1\n", {}, "line 3: 2 cells, where the header has 3"),
+        ("drug,A\nx,\ny,NA\n", {}, "has no numbers: all 2 values are missing"),
+        ("drug,A,\nx,1,2\n", {}, "the header lacks 1 of 2 names, the first at position 3"),
+        ("drug,A\nx,1\n ,2\n", {}, r"the first column lacks 1 of 2 names, .* position 2 \(''\)"),
+        ("drug,A\nx,1\nNA,2\n", {}, r"lacks 1 of 2 names, .* \('NA'\)"),
+        ("drug,A,B\nx,1,2\ny,n.d.,?\n", {}, r"2 cells are not .* 'n.d.' in row 'y', column 'A'.*"
+         r"na_values=\['n.d.', '\?'\].*layout='long'"),
+        ("drug,A\nx,1_0\n", {}, "'1_0' in row 'x'"),
+        ("drug,A\nx,True\n", {}, "'True' in row 'x'"),
+        ("a,b,c\nx,A,1\n", LONG, "has no column 'drug'. Its columns are 'a', 'b', 'c'"),
+        ("drug,drug,cell_line,value\nx,y,A,1\n", LONG, "more than one column 'drug'"),
+        ("drug,cell_line,value\nx,,1\n", LONG, "column 'cell_line' lacks 1 of 1 names"),
+        ("drug,cell_line,value\nx,A,?\n", LONG, "'[?]' in the row of 'x', 'A', column 'value'"),
+        ("drug,A\nx,1\n", {"value": "auc"}, "are for long tables. Pass layout='long'"),
+        ("drug,A\nx,1\n", {**LONG, "drugs": "rows"}, "is for wide tables"),
+        ("drug,A\nx,1\n", {**LONG, "value": []}, "value parameter is empty"),
+        ("drug,A\nx,1\n", {"layout": "tall"}, "layout parameter must be one of .* Got 'tall'"),
+        ("drug,A\nx,1\n", {"drugs": "row"}, "drugs parameter must be one of .* Got 'row'"),
+        ("drug,A\nx,1\n", {"aggregate": "sum"}, "aggregate parameter must be .* Got 'sum'"),
+        ("drug,A\nx,1\n", {"measure": {"higher_is": "better"}}, "'sensitive'. Got 'better'"),
+        ("drug,A\nx,1\n", {"var": pd.DataFrame(index=["B"])},
+         r"matches none of the 1 cell lines. It has \['B'\], the table has \['A'\]"),
+        ("drug,A\nx,1\n", {"obs": pd.DataFrame({"t": [1, 2]}, index=["x", "x"])},
+         "names 1 drugs more than once, first 'x'"),
+    ],
+)  # fmt: skip
+def test_bad_tables_are_refused_with_what_was_found(tmp_path, text, options, message):
+    """One line that says what is wrong, where, and what to do."""
+    path = table(tmp_path, text)
+    with pytest.raises(ValueError, match=message):
+        read_table(path, **options)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("table.xlsx", b"PK", "does not tell its format. Use one of the endings .csv"),
+        ("table.csv", b"drug,A\nx\xb5,1\n", "is not UTF-8 text"),
+        ("table.csv.gz", b"drug,A\nx,1\n", "is not gzip, or was cut off"),
+        ("table.csv.gz", gzip.compress(b"drug,A\nx,1\n" * 99)[:-20], "is not gzip, or was cut off"),
+        ("table.parquet", b"drug,A\nx,1\n", "cannot be read as parquet"),
+    ],
+    ids=["format", "encoding", "not gzip", "truncated", "not parquet"],
+)
+def test_files_of_another_kind_are_refused_by_name(tmp_path, name, content, message):
+    """The file is named, because annotation files are read in the same call."""
+    needs(Path(name).suffix)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name}.*{message}"):
+        read_table(tmp_path / name)
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path):
+    """The usual typing error."""
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*missing.csv"):
+        read_table(tmp_path / "missing.csv")
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    """The remedy is one command."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "a.parquet").touch()
+    with pytest.raises(ImportError, match=r"pip install rtdmf-bio\[parquet\]"):
+        read_table(tmp_path / "a.parquet")
+    adata = ad.AnnData(np.ones((1, 1)))
+    with pytest.raises(ImportError, match=r"pip install rtdmf-bio\[parquet\]"):
+        write_table(adata, tmp_path / "b.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"layer": "rtdmf"}, r"no layer 'rtdmf'. Pass one of \['a'\]"),
+        ({"layer": None}, r"X is empty. Pass layer, one of \['a'\]"),
+        ({"layer": "a", "drugs": "both"}, "drugs parameter must be one of"),
+    ],
+    ids=["unknown layer", "no X", "orientation"],
+)
+def test_write_table_refuses_what_it_cannot_write(tmp_path, options, message):
+    """Nothing is written then."""
+    adata = ad.AnnData(obs=pd.DataFrame(index=["x"]), var=pd.DataFrame(index=["A"]))
+    adata.layers["a"] = np.ones((1, 1))
+    with pytest.raises(ValueError, match=message):
+        write_table(adata, tmp_path / "out.csv", **options)
+    assert not any(tmp_path.iterdir())
+
+
+def test_write_table_refuses_repeated_names(tmp_path):
+    """read_table would refuse the file."""
+    index = pd.DataFrame(index=["x", "x"])
+    with pytest.warns(UserWarning, match="not unique"):
+        adata = ad.AnnData(np.ones((2, 1)), obs=index)
+    with pytest.raises(ValueError, match=r"drugs \['x'\] are named twice"):
+        write_table(adata, tmp_path / "out.csv")
+
+
+def test_write_table_gives_the_same_bytes_again(tmp_path):
+    """Results under version control do not change by the clock."""
+    adata = ad.AnnData(np.ones((2, 2)))
+    write_table(adata, tmp_path / "a.csv.gz")
+    write_table(adata, tmp_path / "b.csv.gz")
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
