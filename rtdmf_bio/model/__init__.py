@@ -1,0 +1,1 @@
+"""The method on arrays: knows no AnnData, pandas, plotting or R."""

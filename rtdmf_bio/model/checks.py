@@ -100,9 +100,7 @@ def check_matrix(
     return Checked(data, drugs, lines, n_infinite)
 
 
-def check_groups(
-    groups: Any, n_lines: int, *, missing: str
-) -> dict[str, NDArray[np.object_]]:
+def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArray[np.object_]]:
     """Groupings of the lines as name -> one label per line, None where missing.
 
     ``groups`` is None, one label per line, or a mapping of such.
@@ -151,9 +149,7 @@ def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
         ) from None
 
 
-def _without_infinities(
-    data: NDArray[np.float64], policy: str, count: int
-) -> NDArray[np.float64]:
+def _without_infinities(data: NDArray[np.float64], policy: str, count: int) -> NDArray[np.float64]:
     positive = int(np.isposinf(data).sum())
     if policy == "error":
         raise ValueError(

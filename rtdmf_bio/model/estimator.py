@@ -46,7 +46,7 @@ class RTDMF(BaseEstimator):
     loss                 mixture                    squared
     optimizer            accelerated                adam
     learning_rate        "auto"                     1e-4
-    weight_decay         "auto": by hold-out        0
+    weight_decay         1                          0
     early_stopping       False                      True
     impute               refined                    low-rank
     center, scale_power  two-way, 0.5               none, 0
@@ -79,11 +79,13 @@ class RTDMF(BaseEstimator):
         rate is for the mean squared error of data scaled to unit spread; ``"auto"``: from the
         largest singular value (``adam``, ``adagrad``: 1e-3).
     weight_decay, impute_weight_decay
-        Decay of either stage in units of pure noise (at 1, a matrix of noise with the data's
-        spread is about to vanish), or ``"auto"``: chosen by hold-out.
+        Decay of either stage in units of noise: at 1, a mode no larger than the largest that
+        noise alone has just vanishes. The noise is estimated by the robust losses; for
+        ``squared`` loss, the second stage's, it is the whole spread. ``"auto"``: by hold-out.
     impute
-        ``"low-rank"``: missing entries get L. ``"refined"``: L plus a second, squared-loss chain
-        fitted to the residual, which recovers what the robust L leaves out.
+        ``"low-rank"``: missing entries get L. ``"refined"``: a second, squared-loss chain,
+        fitted either to the residual and added to L, or to the data alone, whichever predicts
+        held-out entries better.
     early_stopping, patience
         Stop when the validation error has not improved for ``patience`` checks, 10 iterations
         apart, and keep the best iterate.
@@ -122,7 +124,7 @@ class RTDMF(BaseEstimator):
     low_rank_ : array (n, p)
         L, what residuals are measured from.
     completed_ : array (n, p)
-        The prediction of every entry, measured or not: L, or L plus the second stage.
+        The prediction of every entry, measured or not: L, or what the second stage makes of it.
     residual_ : array (n, p)
         D - L, NaN where not measured.
     weight_ : array (n, p)
@@ -339,7 +341,9 @@ class RTDMF(BaseEstimator):
             mask = mask[np.ix_(checked.drugs, checked.lines)] & observed
             left = observed & ~mask
             if not (left.any(1).all() and left.any(0).all()):
-                raise ValueError("validation leaves a drug or a cell line without training entries.")
+                raise ValueError(
+                    "validation leaves a drug or a cell line without training entries."
+                )
         if mask.sum() < 10:
             raise ValueError(
                 f"Only {mask.sum()} entries can be held out; at least 10 are needed to choose by "
@@ -378,7 +382,9 @@ class RTDMF(BaseEstimator):
             base = completed
             error = torch.as_tensor(np.where(observed, data - completed, 0.0))
             shrink = result.noise_refined.signal_weight(error).numpy()
-        kept = retain(modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink)
+        kept = retain(
+            modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink
+        )
         on_measured = base + kept.weight * (data - base)
         # w = 1 keeps the measurement itself, to the last bit.
         on_measured = np.where(kept.weight == 1, data, on_measured)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .mixture import ScaleMixture
+from .mixture import NORMAL_MAD, ScaleMixture
 
 LOSSES = ("squared", "clip", "hard", "mixture")
 _AUTO_ETA = 2.5  # robust standard deviations, the usual cut for an outlier
@@ -44,6 +44,7 @@ class Loss:
         self.eta = eta
         self.burn_in = burn_in if name in ("hard", "mixture") else 0
         self.mixture = ScaleMixture()
+        self.noise_sd = 1.0  # squared loss cannot tell noise from the whole spread
         self._auto_eta = eta is None
         self._active = name != "squared" and self.burn_in == 0
 
@@ -59,9 +60,12 @@ class Loss:
         self._active = True
         if self.name == "mixture":
             self.mixture.update(r)
-        elif self._auto_eta:
-            spread = 1.4826 * r.abs().median()
-            self.eta = (_AUTO_ETA * spread).clamp_min(torch.finfo(r.dtype).tiny)
+            self.noise_sd = self.mixture.s
+            return
+        spread = (NORMAL_MAD * r.abs().median()).clamp_min(torch.finfo(r.dtype).tiny)
+        self.noise_sd = float(spread)
+        if self._auto_eta:
+            self.eta = _AUTO_ETA * spread
 
     def weights(self, r: Tensor) -> Tensor:
         """Weight of each residual in [0, 1], the shape of ``r``."""

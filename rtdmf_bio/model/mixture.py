@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 _MIN_RATIO = 1.5  # t / s below this and the two components are one
-_NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal
+NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal
 
 
 @dataclass
@@ -48,7 +48,7 @@ class ScaleMixture:
         floor = 1.0 / max(r.numel(), 2)
         square = r * r
         if self.s == 0.0:
-            s = _NORMAL_MAD * float(r.abs().median())
+            s = NORMAL_MAD * float(r.abs().median())
             self.s = s if s > 0 else math.sqrt(float(square.mean())) or 1e-12
             self.t = 3 * self.s
         spike = 1 - self.noise_probability(r)

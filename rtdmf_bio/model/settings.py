@@ -23,7 +23,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimizer": "accelerated",
         "learning_rate": "auto",
         "momentum": 0.9,
-        "weight_decay": "auto",
+        "weight_decay": 1.0,
         "impute": "refined",
         "impute_weight_decay": "auto",
         "early_stopping": False,

@@ -1,6 +1,6 @@
 """Fit of the general part and the chain by full-gradient descent.
 
-    F = (1/N) sum over training entries of rho(r_ij) * 2 + decay (2/N) sum_l ||W_l||^2 / 2 * 2
+    F = (2/N) [ sum over training entries of rho(r_ij) + (decay/2) sum_l ||W_l||^2 ]
     r_ij = (D_ij - drug_i - line_j) / scale_i - (W1 ... WL)_ij
 
 | symbol | variable          | shape              |
@@ -14,10 +14,10 @@
 With ``squared`` loss and no decay F is the mean squared error, the published objective.
 
 The scale of the problem sets everything: data are divided by their own spread, so a learning
-rate and a weight decay mean the same for AUC and ln IC50, and correct(cX) = c correct(X).
-``weight_decay`` is in units of pure noise: a matrix of noise with the data's spread, observed
-at a share q of its entries, has singular values up to (sqrt(n) + sqrt(p)) / sqrt(q); a decay
-of 1 holds a mode of that size exactly at depth 2.
+rate means the same for AUC and ln IC50, and correct(cX) = c correct(X). ``weight_decay`` is in
+units of noise: noise of standard deviation s, observed at a share q of the entries, has
+singular values up to s (sqrt(n) + sqrt(p)) / sqrt(q); at 1, a mode of that size just vanishes.
+The robust losses estimate s as they go; for ``squared`` it is the whole spread.
 """
 
 from __future__ import annotations
@@ -253,8 +253,7 @@ class _Descent:
         residual = self.target - product
         self.loss.update(residual[self.inside], iteration)
         if not self.loss.constant:
-            if self.settings.loss == "mixture":
-                self.decay = self._decay(self.loss.mixture.s)
+            self.decay = self._decay(self.loss.noise_sd)
             self.weights = self.loss.weights(residual) * self.train
         if self.settings.center == "two-way" and not self.flat:
             precision = self.weights / self.scale**2
@@ -316,7 +315,7 @@ class _Descent:
             settled = change <= s.tol * size and iteration > self.loss.burn_in + _REFRESH
             if s.width == "auto" and self._resize(product, settled):
                 move.reset()
-            elif settled and (s.width == "auto" or s.weight_decay):
+            elif settled and not s.early_stopping and (s.width == "auto" or s.weight_decay):
                 # A small random start sits still before it grows: without weight decay only
                 # early stopping or max_iter may end a wide network.
                 self._refresh(product, iteration)

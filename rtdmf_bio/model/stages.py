@@ -1,8 +1,8 @@
 """From a clean matrix to its low-rank part, its completion and its noise.
 
 Stage 1  L = general part + chain, by the chosen loss: broad structure, robust to spikes.
-Stage 2  H = general part + chain of D - L, by squared loss: what else is low rank.
-         Missing entries are imputed by L + H.
+Stage 2  H = general part + chain of D - a L, by squared loss, a = 1 or 0 by hold-out.
+         Missing entries are imputed by a L + H.
 
 One hold-out serves everything that is not given: the weight decay of either stage, and the
 noise that the threshold is chosen from. Flags need an L that the spikes did not leak into;
@@ -20,9 +20,9 @@ from torch import Tensor
 from .mixture import ScaleMixture
 from .solver import Fit, FitSettings, fit_chain
 
-_FIRST_DECAY = 0.2
-_RATIO = 2.0
-_DECAYS = (0.0125, 3.2)
+_FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
+_RATIO = 1.6
+_DECAYS = (0.1, 3.5)
 
 Tick = Callable[[int], object]
 
@@ -56,6 +56,7 @@ class Result:
     noise_refined: ScaleMixture  # of D - (L + H)
     weight_decay: float
     refine_decay: float
+    share: float = 1.0  # of L in the completion
     validation_rmse: dict[str, float] = field(default_factory=dict)
     decay_path: dict[str, list[float]] = field(default_factory=dict)
 
@@ -64,7 +65,7 @@ class Result:
 
     def completed(self) -> Tensor:
         low_rank = self.low_rank()
-        return low_rank if self.second is None else low_rank + self.second.matrix()
+        return low_rank if self.second is None else self.share * low_rank + self.second.matrix()
 
 
 def run(
@@ -86,7 +87,7 @@ def run(
         Given the name of a step, returns the progress callback for it.
     """
     if held_out is None:
-        return _fit_all(data, observed, plan, {}, tick("fit"))
+        return _fit_all(data, observed, plan, None, tick("fit"))
     train = observed * (1 - held_out)
     inside = held_out > 0
     path: dict[str, list[float]] = {}
@@ -111,28 +112,31 @@ def run(
     error = (data - low_rank)[inside].double()
     noise = ScaleMixture.fit(error)
     rmse = {"low_rank": float(error.square().mean().sqrt())}
-    second, refine_decay, noise_refined = None, 0.0, noise
+    second, refine_decay, noise_refined, share = None, 0.0, noise, 1.0
     if plan.refine:
-        rest = data - low_rank
-        settings = _second_settings(plan.settings)
+        # Where the broad structure is all there is to learn, the robust L is the better half of
+        # the answer; where single responses teach about others, squared loss alone is.
+        trials = []
+        for a in (1.0, 0.0):
+            rest = data - a * low_rank
 
-        def second_stage(decay: float) -> tuple[float, Fit]:
-            fit = fit_chain(
-                rest,
-                train,
-                replace(settings, weight_decay=decay),
-                tick=tick(f"hold-out, second stage, weight decay {decay:.3g}"),
-            )
-            return float((rest - fit.matrix())[inside].double().square().mean().sqrt()), fit
+            def second_stage(decay: float, rest: Tensor = rest) -> tuple[float, Fit]:
+                settings = replace(_second_settings(plan.settings), weight_decay=decay)
+                note = f"hold-out, second stage, weight decay {decay:.3g}"
+                fit = fit_chain(rest, train, settings, tick=tick(note))
+                wrong = (rest - fit.matrix())[inside].double()
+                return float(wrong.square().mean().sqrt()), fit
 
-        refine_decay, second = _search(second_stage, plan.refine_decay, path, "impute_weight_decay")
-        error = (rest - second.matrix())[inside].double()
+            name = "impute_weight_decay" if a else "impute_alone_weight_decay"
+            trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
+            wrong = (rest - fit.matrix())[inside].double()
+            trials.append((float(wrong.square().mean().sqrt()), a, trial_decay, fit, wrong))
+        rmse["imputed"], share, refine_decay, second, error = min(trials, key=lambda t: t[0])
         noise_refined = ScaleMixture.fit(error)
-        rmse["imputed"] = float(error.square().mean().sqrt())
 
     threshold = noise.even_odds() if plan.threshold is None else plan.threshold
     chosen = Result(
-        first, second, threshold, noise, noise_refined, decay, refine_decay, rmse, path
+        first, second, threshold, noise, noise_refined, decay, refine_decay, share, rmse, path
     )
     if not plan.refit:
         return chosen
@@ -140,14 +144,14 @@ def run(
     if settings.early_stopping:
         settings = replace(settings, early_stopping=False, max_iter=max(first.n_iter, 1))
     final = replace(plan, settings=settings, weight_decay=decay, refine_decay=refine_decay)
-    fitted = _fit_all(data, observed, final, {"chosen": chosen}, tick("fit"))
+    fitted = _fit_all(data, observed, final, chosen, tick("fit"))
     if plan.settings.early_stopping:
         fitted.first.stop_reason = first.stop_reason
     return fitted
 
 
 def _fit_all(
-    data: Tensor, observed: Tensor, plan: Plan, known: dict[str, Result], tick: Tick
+    data: Tensor, observed: Tensor, plan: Plan, chosen: Result | None, tick: Tick
 ) -> Result:
     """Both stages on everything observed, with nothing left to choose."""
     decay, refine_decay = plan.weight_decay or 0.0, plan.refine_decay or 0.0
@@ -159,15 +163,16 @@ def _fit_all(
         track_jumps=plan.track_jumps,
         tick=tick,
     )
+    share = 1.0 if chosen is None else chosen.share
     inside = observed > 0
-    rest = data - first.matrix()
+    low_rank = first.matrix()
     second = None
     if plan.refine:
         settings = replace(_second_settings(plan.settings), weight_decay=refine_decay)
-        second = fit_chain(rest, observed, settings, tick=tick)
-    chosen = known.get("chosen")
+        second = fit_chain(data - share * low_rank, observed, settings, tick=tick)
     if chosen is not None:
         return replace(chosen, first=first, second=second)
+    rest = data - low_rank
     # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
     noise = ScaleMixture.fit(rest[inside].double())
     refined = noise

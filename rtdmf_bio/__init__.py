@@ -1,0 +1,34 @@
+"""Correct and complete drug-sensitivity screens with RT-DMF.
+
+``pp`` works on AnnData (drugs x cell lines), ``tl`` analyses the result, ``pl`` draws it, ``io``
+reads and writes files, ``datasets`` holds a real screen, and ``RTDMF`` is the method on arrays.
+Everything loads at first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets, io, pl, pp, tl
+    from .model.estimator import RTDMF
+
+__version__ = "0.1.0"
+__all__ = ["RTDMF", "__version__", "datasets", "io", "pl", "pp", "tl"]
+
+_MODULES = ("datasets", "io", "pl", "pp", "tl")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "RTDMF":
+        from .model.estimator import RTDMF
+
+        return RTDMF
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
