@@ -306,7 +306,7 @@ class RTDMF(BaseEstimator):
 
         observed = np.isfinite(checked.data)
         with (
-            limited_threads(observed.size),
+            limited_threads(observed.size * _inner_width(params["width"])),
             torch.no_grad(),
             _progress(params["progress"]) as tick,
         ):
@@ -450,6 +450,11 @@ def _plan(params: dict[str, Any], track_jumps: bool) -> Plan:
         refit=params["refit"],
         track_jumps=track_jumps,
     )
+
+
+def _inner_width(width: int | str) -> int:
+    """A width to judge the work by; a compact chain starts with 64 modes and seldom doubles."""
+    return 64 if width == "auto" else int(width)
 
 
 def pick_device(name: str, dtype: str) -> torch.device:

@@ -50,20 +50,19 @@ class Chain:
         return out
 
     def gradients(self, gradient: Tensor) -> list[Tensor]:
-        """dF/dWl for every factor, from dF/dM."""
-        w = self.factors
-        right: list[Tensor | None] = [None] * len(w)
-        for l in range(len(w) - 2, -1, -1):
-            after = right[l + 1]
-            right[l] = w[l + 1] if after is None else w[l + 1] @ after
+        """dF/dWl for every factor, from dF/dM.
+
+        M = A WL with A = W1 ... W(L-1), so dF/dWL = A' G and dF/dA = G WL': the two products of
+        the size of M. Every other factor follows from dF/dA the same way, at the inner width.
+        """
+        lefts = [self.factors[0]]
+        for w in self.factors[1:-1]:
+            lefts.append(lefts[-1] @ w)
         out = []
-        left: Tensor | None = None
-        for l, factor in enumerate(w):
-            g = gradient if left is None else left.T @ gradient
-            r = right[l]
-            out.append(g if r is None else g @ r.T)
-            left = factor if left is None else left @ factor
-        return out
+        for left, w in zip(reversed(lefts), reversed(self.factors), strict=False):
+            out.append(left.T @ gradient)
+            gradient = gradient @ w.T
+        return [gradient, *reversed(out)]
 
     def clone(self) -> Chain:
         return Chain([w.clone() for w in self.factors])

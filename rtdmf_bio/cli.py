@@ -1,0 +1,253 @@
+"""The command ``rtdmf-bio``.
+
+Exit codes: 0 done, 1 the data or a setting could not be used, 2 wrong arguments, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return _correct(args)
+    except KeyboardInterrupt:
+        print("rtdmf-bio: interrupted; nothing was written.", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        print(f"rtdmf-bio: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="rtdmf-bio", description="Correct and complete drug-sensitivity screens."
+    )
+    parser.add_argument("--version", action="version", version=f"rtdmf-bio {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    p = commands.add_parser(
+        "correct",
+        help="correct one screen",
+        description="Correct and complete the screen in IN and write it to OUT. Both are h5ad, "
+        "CSV, TSV or parquet by their ending; a table holds drugs x cell lines, and receives the "
+        "corrected matrix only.",
+    )
+    p.add_argument("input", metavar="IN", type=Path)
+    p.add_argument("output", metavar="OUT", type=Path)
+    p.add_argument("--group-key", nargs="+", metavar="COLUMN",
+                   help="columns of var (or of --lines) whose groups are tested, e.g. tissue")  # fmt: skip
+    p.add_argument("--group-missing", choices=("error", "ignore"), default="error",
+                   help="what to do with lines that have no group")  # fmt: skip
+    p.add_argument("--layer", help="layer of the h5ad to correct, instead of X")
+    p.add_argument("--key-added", default="rtdmf", metavar="NAME", help="name of the result")
+    p.add_argument("--preset", choices=("default", "paper"), default="default")
+    p.add_argument("--threshold", type=_number_or_auto, default="auto", metavar="SIZE",
+                   help="size of a high residual, in the measure's unit; default: by hold-out")  # fmt: skip
+    p.add_argument("--retain", nargs="+", metavar="MODE",
+                   help="enriched, shrink, all, soft, abrupt, none")  # fmt: skip
+    p.add_argument("--fdr", type=float, default=0.05)
+    p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")
+    p.add_argument("--unmeasured", choices=("error", "nan"), default="error",
+                   help="drugs or lines without any measurement: refuse, or carry along")  # fmt: skip
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    p.add_argument("--seed", type=int, default=0, help="of the hold-out")
+    p.add_argument("--flags", type=Path, metavar="FILE", help="also write the flags as a table")
+    p.add_argument("--enrichment", type=Path, metavar="FILE",
+                   help="also write the enriched drug-group pairs, as CSV or TSV")  # fmt: skip
+    p.add_argument("--picture", type=Path, metavar="FILE", help="also draw it (png, pdf or svg)")
+    p.add_argument("--force", action="store_true", help="overwrite files and results that exist")
+    p.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
+    t = p.add_argument_group("tables")
+    t.add_argument("--layout", choices=("wide", "long"), default="wide")
+    t.add_argument("--drugs-in", choices=("rows", "columns"), help="of a wide table")
+    t.add_argument("--drug", metavar="COLUMN", help="drug names of a long table")
+    t.add_argument("--cell-line", metavar="COLUMN", help="cell-line names of a long table")
+    t.add_argument("--value", metavar="COLUMN", help="measurements of a long table")
+    t.add_argument("--na-values", nargs="+", default=(), metavar="TEXT")
+    t.add_argument("--aggregate", choices=("mean", "median", "min", "max", "first", "last"),
+                   help="how to combine replicates")  # fmt: skip
+    t.add_argument("--lines", type=Path, metavar="FILE",
+                   help="table of cell lines with their groups, names in its first column")  # fmt: skip
+    t.add_argument("--higher-is", choices=("resistant", "sensitive"),
+                   help="direction of the measure")  # fmt: skip
+    return parser
+
+
+def _correct(args: argparse.Namespace) -> int:
+    from . import io, pp
+
+    start = time.perf_counter()
+    outputs = [args.output, args.flags, args.enrichment, args.picture]
+    _check_outputs([path for path in outputs if path is not None], args)
+    adata = _read(args)
+    pp.correct(
+        adata,
+        layer=args.layer,
+        key_added=args.key_added,
+        group_key=args.group_key,
+        group_missing=args.group_missing,
+        preset=args.preset,
+        threshold=args.threshold,
+        retain=args.retain,
+        fdr=args.fdr,
+        infinite=args.infinite,
+        unmeasured=args.unmeasured,
+        device=args.device,
+        random_state=args.seed,
+        progress=not args.quiet,
+        overwrite=args.force,
+    )
+    key = args.key_added
+    if _is_table(args.output):
+        io.write_table(adata, args.output, layer=key, overwrite=args.force)
+    else:
+        io.write_h5ad(adata, args.output, overwrite=args.force)
+    if args.flags is not None:
+        io.write_table(adata, args.flags, layer=f"{key}_flag", overwrite=args.force)
+    if args.enrichment is not None:
+        _write_enrichment(adata, args.enrichment, key, args.force)
+    if args.picture is not None:
+        _draw(adata, args.picture, key, args.group_key, args.force)
+    if not args.quiet:
+        print(summary(adata, key=key, seconds=time.perf_counter() - start))
+        print("wrote    " + ", ".join(str(path) for path in outputs if path is not None))
+    return 0
+
+
+def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
+    """Say what is wrong before the work, not after it."""
+    if args.enrichment is not None and not args.group_key:
+        raise ValueError("--enrichment needs groups: pass --group-key, e.g. --group-key tissue.")
+    for path in paths:
+        if path.exists() and not args.force:
+            raise FileExistsError(f"{path} exists. Pass --force to replace it.")
+        if not path.resolve().parent.is_dir():
+            raise FileNotFoundError(f"The folder of {path} does not exist. Create it first.")
+    if len({path.resolve() for path in [*paths, args.input]}) <= len(paths):
+        raise ValueError("Input and output files must all differ.")
+    for path in (args.input, args.output):
+        if not _is_table(path) and path.suffix.lower() != ".h5ad":
+            raise ValueError(f"{path}: the name must end in .h5ad, .csv, .tsv, .txt or .parquet.")
+
+
+def _is_table(path: Path) -> bool:
+    from .io import TABLE_SUFFIXES
+
+    return str(path).lower().endswith(TABLE_SUFFIXES)
+
+
+def _read(args: argparse.Namespace) -> AnnData:
+    from . import io
+
+    if not _is_table(args.input):
+        if not args.input.is_file():
+            raise FileNotFoundError(f"{args.input} does not exist.")
+        import anndata
+
+        adata = anndata.read_h5ad(args.input)
+    else:
+        columns = {"drug": args.drug, "cell_line": args.cell_line, "value": args.value}
+        adata = io.read_table(
+            args.input,
+            layout=args.layout,
+            drugs=args.drugs_in,
+            na_values=args.na_values,
+            aggregate=args.aggregate,
+            var=args.lines,
+            **{name: column for name, column in columns.items() if column is not None},
+        )
+    if args.higher_is is not None:
+        adata.uns["measure"] = {**adata.uns.get("measure", {}), "higher_is": args.higher_is}
+    return adata
+
+
+def _write_enrichment(adata: AnnData, path: Path, key: str, force: bool) -> None:
+    from . import tl
+    from .io._atomic import replacing
+
+    sep = "\t" if path.suffix.lower() in (".tsv", ".txt") else ","
+    with replacing(path, overwrite=force) as temporary:
+        tl.enrichment(adata, key=key).to_csv(temporary, sep=sep, index=False)
+
+
+def _draw(
+    adata: AnnData, path: Path, key: str, group_key: list[str] | None, force: bool
+) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from . import pl
+    from .io._atomic import replacing
+
+    figure = pl.correction(adata, key=key, group_key=group_key[0] if group_key else None)
+    with replacing(path, overwrite=force) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip(".").lower() or "png", dpi=150)
+    plt.close(figure)
+
+
+def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None) -> str:
+    """Say in a few lines what a correction did."""
+    import numpy as np
+
+    result: dict[str, Any] = adata.uns[key]
+    flag = np.asarray(adata.layers[f"{key}_flag"])
+    measured = max(int((flag > 0).sum()), 1)
+    name = adata.uns.get("measure", {}).get("name", "") if result["layer"] == "X" else ""
+    lines = [
+        f"matrix   {flag.shape[0]} drugs x {flag.shape[1]} cell lines"
+        + (f", {name or result['layer']}" if name or result["layer"] != "X" else ""),
+        f"imputed  {(flag == 0).sum()} entries, {(flag == 0).mean():.1%} of all",
+        f"high     {(flag >= 2).sum() / measured:.1%} of the measured entries; "
+        f"{(flag == 3).sum() / measured:.1%} retained",
+        f"threshold {result['threshold']:.4g} ({result['threshold_how']}; noise sd "
+        f"{result['noise_sd']:.4g}, of which {result['false_flag_rate']:.2%} lie beyond)",
+    ]
+    errors = result["validation_rmse"]
+    if errors:
+        best = errors.get("imputed", errors["low_rank"])
+        lines.append(
+            f"held-out RMSE {best:.4g} (drug mean + line mean {errors['two_way_means']:.4g}, "
+            f"grand mean {errors['grand_mean']:.4g})"
+        )
+    if "enrichment" in result:
+        table = result["enrichment"]
+        hits = int((table["qvalue"] <= result["params"]["fdr"]).sum())
+        lines.append(f"enriched {hits} of {len(table)} drug-group pairs; the first:")
+        lines += [
+            f"         {r.drug}, {r.group}: {r.n_high_group} of {r.n_group} lines {r.side}, "
+            f"q = {r.qvalue:.1e}"
+            for r in table.head(5).itertuples()
+        ]
+    else:
+        lines.append("enriched no groups given (--group-key)")
+    if seconds is not None:
+        lines.append(f"time     {seconds:.1f} s on {result['device']}")
+    return "\n".join(lines)
+
+
+def _number_or_auto(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or auto, got {text!r}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""Pictures. Every function draws on given axes or its own, and returns them."""
+
+from __future__ import annotations
+
+from ._correction import correction, enrichment, matrix, threshold
+
+__all__ = ["correction", "enrichment", "matrix", "threshold"]

@@ -1,0 +1,244 @@
+"""What a correction did: matrices, threshold, enriched groups, and all in one figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..tl._enrichment import enrichment as enrichment_table
+from ..tl._enrichment import stored
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+# Okabe-Ito, which differ in lightness too: readable in greyscale and by the colour-blind.
+_NOISE, _KEPT, _DROPPED = "0.75", "#D55E00", "#0072B2"
+
+
+def matrix(
+    adata: AnnData,
+    *,
+    layer: str | None = None,
+    key: str = "rtdmf",
+    group_key: str | None = "tissue",
+    ax: Axes | None = None,
+    title: str | None = None,
+    colorbar: bool = True,
+) -> Axes:
+    """Draw a matrix of drugs x cell lines; before and after share order and colours.
+
+    Drugs are sorted by their mean measurement; lines by group, and within it by theirs. The
+    colour range is the 1st to 99th percentile of the measurements. Missing entries are white.
+
+    Parameters
+    ----------
+    adata
+        Corrected by :func:`rtdmf_bio.pp.correct`.
+    layer
+        Layer to draw; None draws the measurements that were corrected.
+    key
+        The ``key_added`` of the correction.
+    group_key
+        Column of ``var`` that orders the lines; ignored where it is missing.
+    ax
+        Axes to draw on.
+    title
+        Title of the picture.
+    colorbar
+        Whether to add a colour bar.
+
+    Returns
+    -------
+    The axes.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    ax = ax or plt.subplots(figsize=(7, 4))[1]
+    measured = _measured(adata, key)
+    drawn = measured if layer is None else np.asarray(adata.layers[layer], dtype=float)
+    drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
+    mean = np.nanmean(measured, axis=0)
+    grouped = group_key is not None and group_key in adata.var
+    labels = adata.var[group_key].astype(str).to_numpy() if grouped else np.full(mean.size, "")
+    lines = np.lexsort((mean, labels))
+    low, high = np.nanpercentile(measured, [1, 99])
+    image = ax.imshow(
+        drawn[np.ix_(drugs, lines)], aspect="auto", cmap="viridis", vmin=low, vmax=high,
+        interpolation="nearest", rasterized=True,
+    )  # fmt: skip
+    ax.set(
+        xlabel=f"{mean.size} cell lines" + (f", by {group_key}" if grouped else ""),
+        ylabel=f"{drugs.size} drugs, by mean",
+        xticks=[],
+        yticks=[],
+        title=title or (layer or "measured"),
+    )
+    if grouped:
+        for edge in np.flatnonzero(labels[lines][1:] != labels[lines][:-1]):
+            ax.axvline(edge + 0.5, color="white", linewidth=0.4)
+    if colorbar:
+        ax.figure.colorbar(image, ax=ax, label=_measure_label(adata, key))
+    return ax
+
+
+def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> Axes:
+    """Draw the residuals, the noise estimate and the threshold, on a logarithmic scale.
+
+    Parameters
+    ----------
+    adata
+        Corrected by :func:`rtdmf_bio.pp.correct`.
+    key
+        Its ``key_added``.
+    ax
+        Axes to draw on.
+
+    Returns
+    -------
+    The axes.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    ax = ax or plt.subplots(figsize=(5, 4))[1]
+    result = stored(adata, key)
+    residual = np.asarray(adata.layers[f"{key}_residual"], dtype=float)
+    flag = np.asarray(adata.layers[f"{key}_flag"])
+    limit = float(np.nanpercentile(np.abs(residual), 99.9))
+    edges = np.linspace(-limit, limit, 161)
+    for code, style, label in (
+        (1, {"color": _NOISE, "histtype": "stepfilled"}, "corrected"),
+        (2, {"color": _DROPPED, "histtype": "step", "linewidth": 1.5}, "high, not retained"),
+        (3, {"color": _KEPT, "histtype": "step", "linewidth": 1.5}, "high, retained"),
+    ):
+        share = (flag == code).sum() / (flag > 0).sum()
+        values = np.clip(residual[flag == code], -limit, limit)
+        ax.hist(values, edges, label=f"{label} ({share:.1%})", **style)
+    s, eta = result["noise_sd"], result["threshold"]
+    center = (edges[1:] + edges[:-1]) / 2
+    # The height of the noise curve is that of the middle of the histogram.
+    middle = np.abs(center) < 0.5 * s
+    counts = np.histogram(residual[np.isfinite(residual)], edges)[0]
+    shape = np.exp(-0.5 * (center / s) ** 2)
+    height = counts[middle].sum() / shape[middle].sum() if middle.any() else counts.max()
+    ax.plot(center, height * shape, color="black", linewidth=1, label=f"noise, sd {s:.3g}")
+    for side in (-eta, eta):
+        ax.axvline(side, color="black", linestyle="--", linewidth=1)
+    ax.set(
+        yscale="log", ylim=(0.5, counts.max() * 3), xlim=(-limit, limit),
+        xlabel=f"residual, {_measure_label(adata, key)}", ylabel="entries",
+        title=f"threshold ±{eta:.3g}\n(noise beyond it: {result['false_flag_rate']:.1%})",
+    )  # fmt: skip
+    ax.legend(fontsize="x-small", loc="upper right", framealpha=0.9)
+    return ax
+
+
+def enrichment(
+    adata: AnnData, *, key: str = "rtdmf", n_top: int = 15, ax: Axes | None = None
+) -> Axes:
+    """Draw the most enriched drug-group pairs: how strong, how sure, and how many lines.
+
+    Parameters
+    ----------
+    adata
+        Corrected by :func:`rtdmf_bio.pp.correct` with groups.
+    key
+        Its ``key_added``.
+    n_top
+        Number of pairs.
+    ax
+        Axes to draw on.
+
+    Returns
+    -------
+    The axes.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    ax = ax or plt.subplots(figsize=(6, 0.3 * n_top + 1))[1]
+    table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
+    y = np.arange(len(table))
+    score = -np.log10(np.maximum(table["qvalue"], 1e-300))
+    lower = table["side"].isin(["sensitive", "below"])
+    for mask, color, marker in ((lower, _KEPT, "o"), (~lower, _DROPPED, "s")):
+        if mask.any():
+            side = table.loc[mask, "side"].iloc[0]
+            ax.scatter(score[mask], y[mask], s=30, color=color, marker=marker, label=side, zorder=3)
+    ax.hlines(y, 0, score, color="0.8", zorder=1)
+    for k, row in zip(y, table.itertuples(), strict=True):
+        ax.annotate(
+            f"{row.n_high_group} of {row.n_group}", (score.iloc[k], k), xytext=(6, 0),
+            textcoords="offset points", va="center", fontsize="x-small",
+        )  # fmt: skip
+    names = [f"{r.drug} · {r.group}" for r in table.itertuples()]
+    ax.set_yticks(y, names, fontsize="small")
+    ax.axvline(-np.log10(0.05), color="black", linestyle=":", linewidth=1)
+    ax.set(
+        xlabel="-log10 q (dotted: q = 0.05); high lines of the group's lines beside each",
+        xlim=(0, max(float(score.max()) * 1.25, 2) if len(table) else 2),
+        title="enriched drug - group pairs",
+    )
+    ax.xaxis.label.set_size("small")
+    if len(table):
+        ax.legend(fontsize="small", loc="lower right")
+    return ax
+
+
+def correction(
+    adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "tissue"
+) -> Figure:
+    """Draw a correction in one figure: before, after, threshold and enriched pairs.
+
+    Parameters
+    ----------
+    adata
+        Corrected by :func:`rtdmf_bio.pp.correct`.
+    key
+        Its ``key_added``.
+    group_key
+        Column of ``var`` that orders the cell lines.
+
+    Returns
+    -------
+    The figure.
+    """
+    import matplotlib.pyplot as plt
+
+    result = stored(adata, key)
+    has_groups = "enrichment" in result
+    figure = plt.figure(figsize=(13, 9), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.1))
+    before, after = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    matrix(adata, key=key, group_key=group_key, ax=before, colorbar=False,
+           title="before: measured, white = missing")  # fmt: skip
+    matrix(adata, layer=key, key=key, group_key=group_key, ax=after, colorbar=False,
+           title="after: corrected and completed")  # fmt: skip
+    figure.colorbar(after.images[0], ax=after, label=_measure_label(adata, key))
+    if has_groups:
+        threshold(adata, key=key, ax=figure.add_subplot(grid[1, 0]))
+        enrichment(adata, key=key, ax=figure.add_subplot(grid[1, 1]))
+    else:
+        threshold(adata, key=key, ax=figure.add_subplot(grid[1, :]))
+    return figure
+
+
+def _measured(adata: AnnData, key: str) -> NDArray[np.float64]:
+    import numpy as np
+
+    layer = stored(adata, key)["layer"]
+    return np.asarray(adata.X if layer == "X" else adata.layers[layer], dtype=float)
+
+
+def _measure_label(adata: AnnData, key: str) -> str:
+    layer = stored(adata, key)["layer"]
+    measure: Any = adata.uns.get("measure", {})
+    if layer != "X":
+        measure = adata.uns.get("layer_measures", {}).get(layer, {})
+    name = measure.get("name", layer if layer != "X" else "value")
+    higher = measure.get("higher_is")
+    return f"{name} (higher = {higher})" if higher else str(name)
