@@ -47,26 +47,49 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("input", metavar="IN", type=Path)
     p.add_argument("output", metavar="OUT", type=Path)
-    p.add_argument("--group-key", nargs="+", metavar="COLUMN",
-                   help="columns of var (or of --lines) whose groups are tested, e.g. tissue")  # fmt: skip
-    p.add_argument("--group-missing", choices=("error", "ignore"), default="error",
-                   help="what to do with lines that have no group")  # fmt: skip
+    p.add_argument(
+        "--group-key",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="columns of var (or of --lines) whose groups are tested, e.g. tissue",
+    )
+    p.add_argument(
+        "--group-missing",
+        choices=("error", "ignore"),
+        default="error",
+        help="what to do with lines that have no group",
+    )
     p.add_argument("--layer", help="layer of the h5ad to correct, instead of X")
     p.add_argument("--key-added", default="rtdmf", metavar="NAME", help="name of the result")
     p.add_argument("--preset", choices=("default", "paper"), default="default")
-    p.add_argument("--threshold", type=_number_or_auto, default="auto", metavar="SIZE",
-                   help="size of a high residual, in the measure's unit; default: by hold-out")  # fmt: skip
-    p.add_argument("--retain", nargs="+", metavar="MODE",
-                   help="enriched, shrink, all, soft, abrupt, none")  # fmt: skip
+    p.add_argument(
+        "--threshold",
+        type=_number_or_auto,
+        default="auto",
+        metavar="SIZE",
+        help="size of a high residual, in the measure's unit; default: by hold-out",
+    )
+    p.add_argument(
+        "--retain", nargs="+", metavar="MODE", help="enriched, shrink, all, soft, abrupt, none"
+    )
     p.add_argument("--fdr", type=float, default=0.05)
     p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")
-    p.add_argument("--unmeasured", choices=("error", "nan"), default="error",
-                   help="drugs or lines without any measurement: refuse, or carry along")  # fmt: skip
+    p.add_argument(
+        "--unmeasured",
+        choices=("error", "nan"),
+        default="error",
+        help="drugs or lines without any measurement: refuse, or carry along",
+    )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     p.add_argument("--seed", type=int, default=0, help="of the hold-out")
     p.add_argument("--flags", type=Path, metavar="FILE", help="also write the flags as a table")
-    p.add_argument("--enrichment", type=Path, metavar="FILE",
-                   help="also write the enriched drug-group pairs, as CSV or TSV")  # fmt: skip
+    p.add_argument(
+        "--enrichment",
+        type=Path,
+        metavar="FILE",
+        help="also write the enriched drug-group pairs, as CSV or TSV",
+    )
     p.add_argument("--picture", type=Path, metavar="FILE", help="also draw it (png, pdf or svg)")
     p.add_argument("--force", action="store_true", help="overwrite files and results that exist")
     p.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
@@ -77,12 +100,20 @@ def _parser() -> argparse.ArgumentParser:
     t.add_argument("--cell-line", metavar="COLUMN", help="cell-line names of a long table")
     t.add_argument("--value", metavar="COLUMN", help="measurements of a long table")
     t.add_argument("--na-values", nargs="+", default=(), metavar="TEXT")
-    t.add_argument("--aggregate", choices=("mean", "median", "min", "max", "first", "last"),
-                   help="how to combine replicates")  # fmt: skip
-    t.add_argument("--lines", type=Path, metavar="FILE",
-                   help="table of cell lines with their groups, names in its first column")  # fmt: skip
-    t.add_argument("--higher-is", choices=("resistant", "sensitive"),
-                   help="direction of the measure")  # fmt: skip
+    t.add_argument(
+        "--aggregate",
+        choices=("mean", "median", "min", "max", "first", "last"),
+        help="how to combine replicates",
+    )
+    t.add_argument(
+        "--lines",
+        type=Path,
+        metavar="FILE",
+        help="table of cell lines with their groups, names in its first column",
+    )
+    t.add_argument(
+        "--higher-is", choices=("resistant", "sensitive"), help="direction of the measure"
+    )
     return parser
 
 
@@ -183,9 +214,7 @@ def _write_enrichment(adata: AnnData, path: Path, key: str, force: bool) -> None
         tl.enrichment(adata, key=key).to_csv(temporary, sep=sep, index=False)
 
 
-def _draw(
-    adata: AnnData, path: Path, key: str, group_key: list[str] | None, force: bool
-) -> None:
+def _draw(adata: AnnData, path: Path, key: str, group_key: list[str] | None, force: bool) -> None:
     import matplotlib
 
     matplotlib.use("Agg")

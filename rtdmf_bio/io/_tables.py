@@ -39,7 +39,7 @@ def read_table(
     var: PathLike | pd.DataFrame | None = None,
     measure: Mapping[str, Any] | None = None,
 ) -> AnnData:
-    """Read a table of drug response into an AnnData of drugs x cell lines.
+    r"""Read a table of drug response into an AnnData of drugs x cell lines.
 
     A wide table has one drug a row (or a column), the drug names in its first column and the
     cell lines in its header. A long table has one measurement a row. Drugs and lines keep the order

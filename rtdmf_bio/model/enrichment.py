@@ -1,4 +1,4 @@
-"""Are a drug's high residuals over-represented in a group of cell lines?
+"""Test whether a drug's high residuals are over-represented in a group of cell lines.
 
 For drug i, group g and one side (residual above or below the fit):
 
@@ -16,7 +16,7 @@ Source: Hu et al. 2025, RT-DMF step (iii).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ def enrichment(
     high_above: NDArray[np.bool_],
     high_below: NDArray[np.bool_],
     observed: NDArray[np.bool_],
-    groups: Mapping[str, Sequence[Any]],
+    groups: Mapping[str, NDArray[np.object_]],
     *,
     min_group_size: int = MIN_GROUP_SIZE,
 ) -> Enrichment:
@@ -134,7 +134,7 @@ def enriched_entries(
     tests: Enrichment,
     high_above: NDArray[np.bool_],
     high_below: NDArray[np.bool_],
-    groups: Mapping[str, Sequence[Any]],
+    groups: Mapping[str, NDArray[np.object_]],
     *,
     fdr: float,
 ) -> NDArray[np.bool_]:

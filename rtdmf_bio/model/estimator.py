@@ -27,7 +27,7 @@ _SOLVER_SETTINGS = (
 )  # fmt: skip
 
 
-class RTDMF(BaseEstimator):
+class RTDMF(BaseEstimator):  # type: ignore[misc]
     """Correct and complete a drug-sensitivity matrix.
 
     The matrix is split into broad structure, high residuals and noise: D = L + R. L is a general
@@ -485,7 +485,8 @@ def _progress(show: bool) -> Iterator[Callable[[str], Callable[[int], object]]]:
 
         def step(name: str) -> Callable[[int], object]:
             bar.set_description(name)
-            return bar.update
+            update: Callable[[int], object] = bar.update
+            return update
 
         yield step
 

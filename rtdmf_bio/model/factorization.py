@@ -18,6 +18,7 @@ balanced start, under which gradient descent keeps Wl' Wl = W(l+1) W(l+1)'.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -71,7 +72,8 @@ class Chain:
         """Singular values of the product of a balanced chain, largest first."""
         last = self.factors[-1]
         gram = torch.linalg.eigvalsh((last @ last.T).double()).clamp_min(0).flip(0)
-        return gram.pow(self.depth / 2)
+        sizes: Tensor = gram.pow(self.depth / 2)
+        return sizes
 
     def svd(self) -> tuple[Tensor, Tensor, Tensor]:
         """Thin SVD of the product without forming it: (n, r), (r,), (r, p)."""
@@ -109,7 +111,7 @@ def random_chain(
     """
     sizes = [shape[0], *[width] * (depth - 1), shape[1]]
     factors = []
-    for rows, cols in zip(sizes, sizes[1:], strict=False):
+    for rows, cols in itertools.pairwise(sizes):
         if init == "gaussian":
             w = torch.randn(rows, cols, generator=generator, dtype=dtype) * init_scale
         elif init == "uniform":

@@ -80,13 +80,12 @@ class Loss:
         return (r.abs() < self.eta).to(r.dtype)
 
     def value(self, r: Tensor) -> Tensor:
-        """rho of each residual, up to a constant, so that d value / dr = weights(r) r."""
-        if self.constant or self.eta is None and self.name != "mixture":
-            return 0.5 * r * r
-        if self.name == "mixture":
+        """Rho of each residual, up to a constant, so that d value / dr = weights(r) r."""
+        if self._active and self.name == "mixture":
             zero = torch.zeros(1, dtype=r.dtype, device=r.device)
             return self.mixture.s**2 * (self.mixture.nll(r) - self.mixture.nll(zero))
-        assert self.eta is not None
+        if self.constant or self.eta is None:
+            return 0.5 * r * r
         if self.name == "clip":
             size = r.abs()
             return torch.where(size <= self.eta, 0.5 * r * r, self.eta * (size - 0.5 * self.eta))

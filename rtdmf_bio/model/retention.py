@@ -10,14 +10,14 @@
 | w      | ``weight``    | (n, p)  | share kept, in [0, 1]                          |
 | B      | base          | (n, p)  | L; with ``shrink`` the completed matrix        |
 
-| mode     | w                                                              | |corrected - D| <= eta |
-|----------|----------------------------------------------------------------|------------------------|
-| all      | 1 where high, else 0                                           | yes                    |
-| enriched | 1 where high and in an enriched group, else 0                  | no                     |
-| abrupt   | 1 where high and the fit jumped there in one iteration, else 0 | no                     |
-| soft     | (|R| - eta) / |R| where high, else 0                           | yes                    |
-| shrink   | E[signal | D - B] / (D - B) under the noise estimate           | no                     |
-| none     | 0                                                              | no                     |
+| mode     | w                                                      | |corrected - D| <= eta |
+|----------|--------------------------------------------------------|------------------------|
+| all      | 1 where high, else 0                                   | yes                    |
+| enriched | 1 where high and in an enriched group, else 0          | no                     |
+| abrupt   | 1 where high and the fit jumped in one iteration       | no                     |
+| soft     | (|R| - eta) / |R| where high, else 0                   | yes                    |
+| shrink   | E[signal | D - B] / (D - B) under the noise estimate   | no                     |
+| none     | 0                                                      | no                     |
 
 Modes compose: an entry keeps the largest weight any of them gives it.
 Source: Hu et al. 2025, RT-DMF steps (ii) and (iii); ``soft`` is the published code's clamp of

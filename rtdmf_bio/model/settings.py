@@ -142,7 +142,8 @@ def _modes(value: Any) -> tuple[str, ...]:
         _check_choice("retain", mode, RETAIN)
     if not modes or ("none" in modes and len(modes) > 1):
         raise ValueError(
-            f"The retain parameter must name at least one mode, and 'none' only alone. Got {value!r}."
+            f"The retain parameter must name at least one mode, and 'none' only alone. "
+            f"Got {value!r}."
         )
     return modes
 

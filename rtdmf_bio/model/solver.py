@@ -310,10 +310,11 @@ class _Descent:
                     stale += 1
                     if stale >= s.patience:
                         return self._result(best[1], best[2], best[3], StopReason.EARLY_STOPPED)
-            size = float(product.norm())
-            change = float((product - previous).norm())
+            moved = float((product - previous).norm())
             previous = product
-            settled = change <= s.tol * size and iteration > self.loss.burn_in + _REFRESH
+            settled = (
+                moved <= s.tol * float(product.norm()) and iteration > self.loss.burn_in + _REFRESH
+            )
             if s.width == "auto" and self._resize(product, settled):
                 move.reset()
             elif settled and not s.early_stopping and (s.width == "auto" or s.weight_decay):

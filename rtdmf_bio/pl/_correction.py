@@ -117,7 +117,7 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     ):
         share = (flag == code).sum() / (flag > 0).sum()
         values = np.clip(residual[flag == code], -limit, limit)
-        ax.hist(values, edges, label=f"{label} ({share:.1%})", **style)
+        ax.hist(values, bins=list(edges), label=f"{label} ({share:.1%})", **style)
     s, eta = result["noise_sd"], result["threshold"]
     center = (edges[1:] + edges[:-1]) / 2
     # The height of the noise curve is that of the middle of the histogram.
@@ -183,15 +183,13 @@ def enrichment(
         xlim=(0, max(float(score.max()) * 1.25, 2) if len(table) else 2),
         title="enriched drug - group pairs",
     )
-    ax.xaxis.label.set_size("small")
+    ax.xaxis.label.set_fontsize("small")
     if len(table):
         ax.legend(fontsize="small", loc="lower right")
     return ax
 
 
-def correction(
-    adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "tissue"
-) -> Figure:
+def correction(adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "tissue") -> Figure:
     """Draw a correction in one figure: before, after, threshold and enriched pairs.
 
     Parameters

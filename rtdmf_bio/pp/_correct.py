@@ -142,9 +142,7 @@ def correct(
             f"{sorted(estimator.get_params())}."
         )
     estimator.set_params(**model)
-    estimator.fit(
-        data, groups=groups, drug_names=adata.obs_names, line_names=adata.var_names
-    )
+    estimator.fit(data, groups=groups, drug_names=adata.obs_names, line_names=adata.var_names)
     out = adata.copy() if copy else adata
     _write(out, estimator, data, key_added, layer, list(groups or {}))
     return out if copy else None
@@ -257,9 +255,7 @@ def _write(
             raise
 
 
-def _uns(
-    adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str]
-) -> dict[str, Any]:
+def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str]) -> dict[str, Any]:
     from importlib.metadata import version
 
     import numpy as np

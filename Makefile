@@ -1,0 +1,37 @@
+# make demo and make test set up everything they need in .venv; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/installed
+	mkdir -p demo
+	$(BIN)/rtdmf-bio correct rtdmf_bio/datasets/data/gdsc1.h5ad demo/gdsc1_corrected.h5ad \
+	  --group-key tissue --enrichment demo/enriched_pairs.csv --picture demo/correction.png --force
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/correction.py
+
+clean:
+	rm -rf .venv demo
+
+# torch first and alone: its CPU build is pinned, and nothing after it may pull another.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, e.g. make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable '.[test]'
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable '.[dev]'
+	touch $@
