@@ -44,7 +44,7 @@ def check_matrix(
     ValueError
         Wrong shape, infinities, unmeasured drugs or lines, too little or constant data.
     """
-    if hasattr(X, "toarray"):
+    if hasattr(X, "toarray") and not isinstance(X, np.ndarray):
         raise TypeError(
             "The matrix is sparse, where a blank means zero, not 'not measured'. Pass a dense "
             "array with NaN for missing entries, e.g. X = X.toarray(), then X[X == 0] = numpy.nan "

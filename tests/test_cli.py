@@ -1,0 +1,197 @@
+"""The command line, run as a user runs it (in this process, through its entry point)."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import rtdmf_bio as rt
+from rtdmf_bio import cli
+
+
+def frame(n=30, p=40, seed=0):
+    rng = np.random.default_rng(seed)
+    x = 0.7 + 0.1 * rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)) + rng.normal(0, 0.03, (n, p))
+    x[rng.random((n, p)) < 0.1] = np.nan
+    return pd.DataFrame(
+        x, [f"drug{i}" for i in range(n)], [f"line{j}" for j in range(p)]
+    ).rename_axis("drug")
+
+
+def lines(p=40):
+    tissue = np.array(["skin", "lung"])[np.arange(p) % 2]
+    return pd.DataFrame({"tissue": tissue}, [f"line{j}" for j in range(p)]).rename_axis("line")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame().to_csv("in.csv")
+    frame().to_csv("in.tsv", sep="\t")
+    frame().T.rename_axis("line").to_csv("turned.csv")
+    frame().stack().rename("auc").rename_axis(["compound", "sample"]).to_csv("long.csv")
+    lines().to_csv("lines.csv")
+    adata = anndata.AnnData(frame(), var=lines())
+    adata.write_h5ad("in.h5ad")
+    return tmp_path
+
+
+def run(*args):
+    return cli.main(["correct", *map(str, args)])
+
+
+@pytest.fixture(scope="module")
+def expected():
+    adata = anndata.AnnData(frame())
+    rt.pp.correct(adata, group_key=None, progress=False)
+    return adata.layers["rtdmf"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("in.csv", "out.csv"),
+        ("in.tsv", "out.tsv"),
+        ("in.h5ad", "out.csv"),
+        ("in.csv", "out.h5ad"),
+        ("turned.csv", "out.csv", "--drugs-in", "columns"),
+        ("in.csv", "out.parquet"),
+        ("in.csv", "out.csv.gz", "--na-values", "nothing"),
+    ],
+    ids=" ".join,
+)
+def test_every_format_gives_the_same_correction(folder, args, expected):
+    """The format in and out must not change a number, nor lose a name."""
+    if "parquet" in args[1]:
+        pytest.importorskip("pyarrow")
+    assert run(*args, "--quiet") == 0
+    if args[1].endswith("h5ad"):
+        result = anndata.read_h5ad("out.h5ad").to_df(layer="rtdmf")
+    else:
+        result = rt.io.read_table(args[1]).to_df()
+    assert list(result.index) == list(frame().index)
+    assert list(result.columns) == list(frame().columns)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
+def test_long_tables_name_their_columns(folder):
+    columns = ("--drug", "compound", "--cell-line", "sample", "--value", "auc")
+    assert run("long.csv", "out.csv", "--layout", "long", *columns, "--quiet") == 0
+    adata = rt.io.read_table(
+        "long.csv", layout="long", drug="compound", cell_line="sample", value="auc"
+    )
+    rt.pp.correct(adata, group_key=None, progress=False)
+    result = rt.io.read_table("out.csv").to_df()
+    pd.testing.assert_frame_equal(result, adata.to_df(layer="rtdmf"), check_names=False)
+
+
+def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
+    code = run(
+        "in.csv", "out.h5ad", "--lines", "lines.csv", "--group-key", "tissue", "--enrichment",
+        "pairs.csv", "--flags", "flags.csv", "--picture", "picture.png", "--threshold", "0.06",
+        "--higher-is", "resistant", "--seed", "3",
+    )  # fmt: skip
+    assert code == 0
+    out = capsys.readouterr().out
+    adata = anndata.read_h5ad("out.h5ad")
+    assert adata.uns["rtdmf"]["params"]["random_state"] == 3
+    pairs = pd.read_csv("pairs.csv")
+    assert set(pairs["side"]) <= {"resistant", "sensitive"}
+    flags = rt.io.read_table("flags.csv").X
+    assert np.array_equal(flags, adata.layers["rtdmf_flag"])
+    assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    for said in (
+        "30 drugs x 40 cell lines",
+        f"{(flags == 0).sum()} entries",
+        "threshold 0.06 (given",
+        "drug mean + line mean",
+        f"of {len(pairs)} drug-group pairs",
+        " s on cpu",
+        "wrote    out.h5ad, flags.csv, pairs.csv, picture.png",
+    ):
+        assert said in out
+
+
+def test_without_groups_the_summary_says_so(folder, capsys):
+    assert run("in.csv", "out.csv") == 0
+    assert "no groups given (--group-key)" in capsys.readouterr().out
+
+
+def test_quiet_says_nothing(folder, capfd):
+    assert run("in.csv", "out.csv", "--quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_overwrites_only_with_force(folder, capsys):
+    (folder / "out.csv").write_text("precious")
+    assert run("in.csv", "out.csv") == 1
+    assert "out.csv exists. Pass --force" in capsys.readouterr().err
+    assert (folder / "out.csv").read_text() == "precious"
+    assert run("in.csv", "out.csv", "--force", "--quiet") == 0
+    assert rt.io.read_table("out.csv").shape == (30, 40)
+
+
+BAD = [
+    (("none.csv", "out.csv"), "none.csv"),
+    (("none.h5ad", "out.csv"), "none.h5ad does not exist"),
+    (("in.csv", "out.xlsx"), "must end in"),
+    (("in.csv", "nowhere/out.csv"), "folder of nowhere/out.csv does not exist"),
+    (("in.csv", "in.csv", "--force"), "must all differ"),
+    (("in.csv", "out.csv", "--flags", "out.csv"), "must all differ"),
+    (("in.csv", "out.csv", "--group-key", "tissue"), "no column 'tissue'"),
+    (("in.csv", "out.csv", "--enrichment", "e.csv"), "needs groups"),
+    (("in.csv", "out.csv", "--threshold", "-1"), "threshold parameter"),
+    (("in.csv", "out.csv", "--retain", "some"), "retain parameter"),
+    (("in.csv", "out.csv", "--device", "toaster"), "device parameter"),
+    (("in.h5ad", "out.csv", "--layer", "raw"), "no 'raw'"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), BAD, ids=[" ".join(args) for args, _ in BAD])
+def test_bad_input_is_one_line_and_exit_code_1(folder, args, message, capsys):
+    before = sorted(path.name for path in folder.iterdir())
+    assert run(*args, "--quiet") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("rtdmf-bio: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["correct"], ["correct", "a.csv", "b.csv", "--threshold", "x"]]
+)
+def test_wrong_arguments_exit_with_2(args):
+    with pytest.raises(SystemExit) as info:
+        cli.main(args)
+    assert info.value.code == 2
+
+
+def test_interrupt_leaves_no_file(folder):
+    """Ctrl-C in the middle of a long fit: exit code 130, one line, nothing written."""
+    script = (
+        "import sys\n"
+        "from rtdmf_bio import cli\n"
+        "import rtdmf_bio.model.stages as stages\n"
+        "real = stages.fit_chain\n"
+        "def announce(*args, **kwargs):\n"
+        "    print('fitting', flush=True)\n"
+        "    import time; time.sleep(60)\n"
+        "stages.fit_chain = announce\n"
+        "sys.exit(cli.main(['correct', 'in.csv', 'out.csv']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "fitting\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; nothing was written" in err
+    assert not (folder / "out.csv").exists()

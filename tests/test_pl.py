@@ -1,0 +1,93 @@
+"""Pictures: what is drawn is what was computed. How they look is for eyes."""
+
+import anndata
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import rtdmf_bio as rt
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@pytest.fixture(scope="module", params=["tissue", None], ids=["groups", "no groups"])
+def adata(request):
+    rng = np.random.default_rng(0)
+    x = 0.7 + 0.1 * rng.normal(size=(30, 1)) + rng.normal(0, 0.03, (30, 40))
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[:4, :10] -= 0.3 * (rng.random((4, 10)) < 0.7)
+    var = pd.DataFrame({"tissue": np.repeat(["skin", "lung", "breast", "blood"], 10)})
+    adata = anndata.AnnData(
+        x,
+        pd.DataFrame(index=[f"drug{i}" for i in range(30)]),
+        var.set_axis([f"line{j}" for j in range(40)]),
+    )
+    adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
+    rt.pp.correct(adata, group_key=request.param, progress=False)
+    return adata
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_matrix_shows_the_layer_reordered(adata):
+    ax = rt.pl.matrix(adata, layer="rtdmf")
+    drawn = np.asarray(ax.images[0].get_array())
+    assert np.array_equal(np.sort(drawn.ravel()), np.sort(adata.layers["rtdmf"].ravel()))
+    assert "auc (higher = resistant)" in [a.get_ylabel() for a in ax.figure.axes]
+
+
+def test_before_and_after_share_order_and_colours(adata):
+    before, after = rt.pl.matrix(adata), rt.pl.matrix(adata, layer="rtdmf")
+    assert before.images[0].get_clim() == after.images[0].get_clim()
+    a = np.ma.filled(before.images[0].get_array(), np.nan)
+    flag = rt.pl.matrix(adata, layer="rtdmf_flag").images[0].get_array()
+    assert np.array_equal(np.isnan(a), flag == 0)
+
+
+def test_threshold_marks_the_threshold_and_counts_every_entry(adata):
+    ax = rt.pl.threshold(adata)
+    eta = adata.uns["rtdmf"]["threshold"]
+    dashed = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"]
+    assert dashed == [-eta, eta]
+    share = [float(t.get_text().split("(")[1].rstrip("%)")) for t in ax.get_legend().texts[:3]]
+    assert sum(share) == pytest.approx(100, abs=0.2)
+    assert "auc" in ax.get_xlabel()
+
+
+def test_enrichment_shows_the_leading_pairs(adata):
+    if "enrichment" not in adata.uns["rtdmf"]:
+        with pytest.raises(ValueError, match="without groups"):
+            rt.pl.enrichment(adata)
+        return
+    table = rt.tl.enrichment(adata).head(3)
+    ax = rt.pl.enrichment(adata, n_top=3)
+    shown = [t.get_text() for t in ax.get_yticklabels()][::-1]
+    assert shown == [f"{d} · {g}" for d, g in zip(table["drug"], table["group"], strict=True)]
+
+
+def test_correction_is_one_figure(adata):
+    figure = rt.pl.correction(adata)
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 4 + ("enrichment" in adata.uns["rtdmf"])
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", ["matrix", "threshold"])
+def test_given_axes_are_used(adata, name):
+    ax = plt.subplots()[1]
+    assert getattr(rt.pl, name)(adata, ax=ax) is ax
+    assert isinstance(ax, Axes)
+
+
+@pytest.mark.parametrize("name", rt.pl.__all__)
+def test_a_picture_needs_a_correction(name):
+    with pytest.raises(ValueError, match=r"Run rtdmf_bio\.pp\.correct"):
+        getattr(rt.pl, name)(anndata.AnnData(np.zeros((3, 3))))

@@ -1,0 +1,386 @@
+"""`pp.correct`: the AnnData shell. The numbers are tested in test_model_*.py."""
+
+import warnings
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+import scipy.sparse
+
+import rtdmf_bio as rt
+
+WRITTEN = {
+    "layers": {"rtdmf", "rtdmf_residual", "rtdmf_flag"},
+    "obs": {"rtdmf_n_retained", "rtdmf_n_imputed"},
+    "var": {"rtdmf_n_retained", "rtdmf_n_imputed"},
+    "uns": {"rtdmf"},
+}
+
+
+def screen(n=40, p=60, seed=0, dtype=np.float32):
+    """Low rank + noise, four tissues, and 5 drugs that each kill most of the skin lines."""
+    rng = np.random.default_rng(seed)
+    x = 0.7 + 0.1 * rng.normal(size=(n, 1)) + 0.05 * rng.normal(size=(1, p))
+    x = x + rng.normal(size=(n, 3)) @ rng.normal(size=(3, p)) * 0.04
+    x += rng.normal(0, 0.02, (n, p))
+    tissue = np.array(["skin", "lung", "breast", "blood"])[np.arange(p) % 4]
+    x[:5] -= 0.3 * ((tissue == "skin") & (rng.random((5, p)) < 0.6))
+    x[rng.random((n, p)) < 0.15] = np.nan
+    adata = anndata.AnnData(
+        x.astype(dtype),
+        obs=pd.DataFrame(index=[f"drug{i}" for i in range(n)]),
+        var=pd.DataFrame({"tissue": pd.Categorical(tissue)}, index=[f"line{j}" for j in range(p)]),
+    )
+    adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
+    adata.layers["doubled"] = adata.X * 2
+    return adata
+
+
+def correct(adata, **kwargs):
+    return rt.pp.correct(adata, progress=False, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def corrected():
+    adata = screen()
+    assert correct(adata) is None
+    return adata
+
+
+def same(a, b):
+    return (
+        np.array_equal(a.X, b.X, equal_nan=True)
+        and a.obs.equals(b.obs)
+        and a.var.equals(b.var)
+        and set(a.uns) == set(b.uns)
+        and set(a.layers) == set(b.layers)
+        and all(np.array_equal(a.layers[k], b.layers[k], equal_nan=True) for k in a.layers)
+    )
+
+
+def test_writes_the_contract_and_touches_nothing_else(corrected):
+    before = screen()
+    for where, names in WRITTEN.items():
+        added = set(getattr(corrected, where)) - set(getattr(before, where))
+        assert added == names
+    assert np.array_equal(corrected.X, before.X, equal_nan=True)
+    assert np.array_equal(corrected.layers["doubled"], before.layers["doubled"], equal_nan=True)
+    assert corrected.uns["measure"] == before.uns["measure"]
+
+
+def test_result_is_what_the_estimator_gives(corrected):
+    """A thin shell: the same numbers as RTDMF on the array, in the input's dtype."""
+    before = screen()
+    model = rt.RTDMF().fit(before.X, groups={"tissue": before.var["tissue"]})
+    assert corrected.layers["rtdmf"].dtype == before.X.dtype
+    assert np.array_equal(corrected.layers["rtdmf"], model.corrected_.astype(np.float32))
+    assert np.array_equal(corrected.layers["rtdmf_flag"], model.flag_)
+    assert corrected.uns["rtdmf"]["threshold"] == model.threshold_
+
+
+def test_flags_counts_and_values_agree(corrected):
+    flag, measured = corrected.layers["rtdmf_flag"], np.isfinite(corrected.X)
+    assert flag.dtype == np.int8
+    assert np.array_equal(flag == 0, ~measured)
+    assert np.isfinite(corrected.layers["rtdmf"]).all()
+    assert np.array_equal(np.isfinite(corrected.layers["rtdmf_residual"]), measured)
+    high = np.abs(corrected.layers["rtdmf_residual"]) >= corrected.uns["rtdmf"]["threshold"]
+    assert np.array_equal(flag >= 2, high & measured)
+    for axis, table in ((1, corrected.obs), (0, corrected.var)):
+        assert table["rtdmf_n_imputed"].dtype == np.int32
+        assert np.array_equal(table["rtdmf_n_imputed"], (flag == 0).sum(axis))
+        assert np.array_equal(table["rtdmf_n_retained"], (flag == 3).sum(axis))
+
+
+def test_planted_tissue_leads_the_table_and_is_kept(corrected):
+    """The five drugs that kill skin lines, and no others, are enriched; their entries stay."""
+    table = rt.tl.enrichment(corrected, fdr=0.05)
+    assert list(table.head(5)["side"]) == ["sensitive"] * 5
+    skin = table[(table["group"] == "skin") & (table["side"] == "sensitive")]
+    assert set(skin["drug"]) == {f"drug{i}" for i in range(5)}
+    block = np.zeros(corrected.shape, dtype=bool)
+    block[np.ix_(range(5), corrected.var["tissue"] == "skin")] = True
+    high = block & (corrected.layers["rtdmf_flag"] >= 2) & (corrected.layers["rtdmf_residual"] < 0)
+    assert high.sum() > 20
+    assert (corrected.layers["rtdmf_flag"][high] == 3).all()
+    assert np.array_equal(corrected.layers["rtdmf"][high], corrected.X[high])
+
+
+def test_table_is_sorted_and_complete(corrected):
+    table = rt.tl.enrichment(corrected)
+    assert list(table.columns) == [
+        "drug", "group_key", "group", "side", "n_high_group", "n_high", "n_group", "n_tested",
+        "odds_ratio", "pvalue", "qvalue",
+    ]  # fmt: skip
+    assert table["pvalue"].is_monotonic_increasing
+    assert (rt.tl.enrichment(corrected, fdr=0.01)["qvalue"] <= 0.01).all()
+
+
+@pytest.mark.parametrize(
+    ("measure", "sides"),
+    [
+        ({"higher_is": "resistant"}, {"resistant", "sensitive"}),
+        ({"higher_is": "sensitive"}, {"resistant", "sensitive"}),
+        ({}, {"above", "below"}),
+    ],
+)
+def test_sides_follow_the_stated_direction(measure, sides):
+    """Which side is sensitive is data, never guessed: the planted drop changes its name."""
+    adata = screen()
+    adata.uns["measure"] = measure
+    correct(adata)
+    table = rt.tl.enrichment(adata)
+    assert set(table["side"]) <= sides
+    expected = {"resistant": "sensitive", "sensitive": "resistant", None: "below"}
+    assert table["side"].iloc[0] == expected[measure.get("higher_is")]
+
+
+def test_result_survives_h5ad(corrected, tmp_path):
+    """Everything written comes back from a file as it was: types, table, curves."""
+    rt.io.write_h5ad(corrected, tmp_path / "a.h5ad")
+    back = anndata.read_h5ad(tmp_path / "a.h5ad")
+    assert same(back, corrected)
+    ours, theirs = corrected.uns["rtdmf"], back.uns["rtdmf"]
+    pd.testing.assert_frame_equal(ours["enrichment"], theirs["enrichment"])
+    assert set(ours) == set(theirs)
+    for name in ("threshold", "noise_sd", "stop_reason", "device", "n_iter"):
+        assert theirs[name] == ours[name]
+    assert dict(theirs["validation_rmse"]) == ours["validation_rmse"]
+    for name, values in ours["history"].items():
+        assert np.array_equal(theirs["history"][name], values, equal_nan=True)
+    assert set(theirs["params"]) == set(ours["params"])
+    assert list(theirs["params"]["retain"]) == ["enriched", "shrink"]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("transpose", [False, True], ids=["drugs as obs", "lines as obs"])
+def test_corrected_layer_opens_in_scanpy(corrected, transpose, tmp_path):
+    """The point of a complete matrix in AnnData: PCA, dendrogram and heatmap just work."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    adata = corrected.T if transpose else corrected.copy()
+    adata = adata.copy()
+    adata.X = np.array(adata.layers["rtdmf"])
+    adata.obs["kind"] = pd.Categorical(["a", "b"] * (adata.n_obs // 2))
+    key = "tissue" if transpose else "kind"
+    sc.pp.pca(adata, n_comps=5)
+    assert np.isfinite(adata.obsm["X_pca"]).all()
+    sc.tl.dendrogram(adata, groupby=key)
+    axes = sc.pl.heatmap(adata, list(adata.var_names[:5]), groupby=key, dendrogram=True, show=False)
+    assert "heatmap_ax" in axes
+
+
+def test_a_layer_and_several_columns_can_be_chosen():
+    adata = screen()
+    adata.var["site"] = np.where(adata.var["tissue"] == "skin", "outside", "inside")
+    correct(adata, layer="doubled", group_key=["tissue", "site"], key_added="two")
+    assert set(rt.tl.enrichment(adata, key="two")["group_key"]) == {"tissue", "site"}
+    assert adata.uns["two"]["layer"] == "doubled"
+    assert {"two", "two_residual", "two_flag"} <= set(adata.layers)
+
+
+def test_without_groups_it_works_too():
+    adata = screen()
+    del adata.var["tissue"]
+    correct(adata, group_key=None)
+    assert "enrichment" not in adata.uns["rtdmf"]
+    assert (adata.layers["rtdmf_flag"] == 3).any()
+    with pytest.raises(ValueError, match="ran without groups"):
+        rt.tl.enrichment(adata)
+
+
+def test_copy_leaves_the_original_alone():
+    adata = screen()
+    out = correct(adata, copy=True)
+    assert same(adata, screen())
+    assert "rtdmf" in out.layers
+
+
+def test_a_view_becomes_an_object_of_its_own():
+    """Writing to a slice works without a warning, and never reaches the parent."""
+    adata = screen()
+    view = adata[:30]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        correct(view)
+    assert view.layers["rtdmf"].shape == (30, 60)
+    assert same(adata, screen())
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64], ids=["float64", "integer"])
+def test_other_number_types(dtype):
+    adata = screen(dtype=np.float64)
+    if dtype is np.int64:
+        adata.X = np.rint(np.nan_to_num(adata.X, nan=0.7) * 1000).astype(dtype)
+    adata.layers.clear()
+    correct(adata)
+    assert adata.layers["rtdmf"].dtype == np.float64
+    assert adata.X.dtype == dtype
+
+
+def drop_tissue(adata):
+    del adata.var["tissue"]
+
+
+def unlabel(adata):
+    adata.var.loc["line3", "tissue"] = np.nan
+
+
+def rename(adata):
+    adata.obs_names = ["same", "same", *adata.obs_names[2:]]
+
+
+def rename_lines(adata):
+    adata.var_names = ["same", "same", *adata.var_names[2:]]
+
+
+def fill(value, rows=slice(None), columns=slice(None)):
+    def change(adata):
+        x = np.array(adata.X)
+        x[rows, columns] = value
+        adata.X = x
+
+    return change
+
+
+def make_sparse(adata):
+    adata.X = scipy.sparse.csr_matrix(np.nan_to_num(adata.X))
+
+
+def make_boolean(adata):
+    adata.X = np.nan_to_num(adata.X) > 0.7
+
+
+def sparse_measurements(adata):
+    x = np.array(adata.X)
+    keep = np.zeros(x.shape, dtype=bool)
+    keep[np.arange(60) % 40, np.arange(60)] = True
+    adata.X = np.where(keep, np.nan_to_num(x, nan=0.5), np.nan)
+
+
+def nothing(adata):
+    pass
+
+
+BAD = [
+    ("no column", drop_tissue, {}, ValueError, "no column 'tissue'"),
+    ("unknown group", nothing, {"group_key": "organ"}, ValueError, "no column 'organ'"),
+    ("missing label", unlabel, {}, ValueError, "missing for 1 of 60 cell lines"),
+    ("unknown layer", nothing, {"layer": "raw"}, ValueError, "no 'raw'. It has ..doubled"),
+    ("same drug twice", rename, {}, ValueError, "1 drug name.s. occur more than once: 'same'"),
+    ("same line twice", rename_lines, {}, ValueError, "1 cell line name"),
+    ("nothing measured", fill(np.nan), {}, ValueError, "None of the 40 x 60"),
+    ("unmeasured drug", fill(np.nan, 7), {}, ValueError, "'drug7'"),
+    ("unmeasured line", fill(np.nan, slice(None), 9), {}, ValueError, "'line9'"),
+    ("constant", fill(0.5), {}, ValueError, "All measured entries equal 0.5"),
+    ("infinite", fill(np.inf, 0, 0), {}, ValueError, "1 infinite entries .1 positive"),
+    ("sparse", make_sparse, {}, TypeError, "The matrix is sparse"),
+    ("boolean", make_boolean, {}, TypeError, "The matrix is boolean"),
+    ("too empty", sparse_measurements, {}, ValueError, "are missing; with more than 95%"),
+    ("threshold", nothing, {"threshold": -0.1}, ValueError, "threshold parameter must be"),
+    ("mode", nothing, {"retain": "some"}, ValueError, "retain parameter must be one of"),
+    ("parameter", nothing, {"dept": 3}, TypeError, "unknown parameter.s. ..dept"),
+    ("value", nothing, {"depth": 1}, ValueError, "depth parameter must be"),
+    ("key", nothing, {"key_added": "a/b"}, ValueError, "without '/'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "kwargs", "error", "message"), [c[1:] for c in BAD], ids=[c[0] for c in BAD]
+)
+def test_bad_input_gets_one_clear_error_and_changes_nothing(change, kwargs, error, message):
+    adata, untouched = screen(), screen()
+    change(adata)
+    change(untouched)
+    with pytest.raises(error, match=message):
+        correct(adata, **kwargs)
+    if scipy.sparse.issparse(adata.X):
+        adata.X, untouched.X = adata.X.toarray(), untouched.X.toarray()
+    assert same(adata, untouched)
+
+
+@pytest.mark.parametrize("what", [None, np.zeros((3, 3)), pd.DataFrame(np.zeros((3, 3)))])
+def test_something_else_than_anndata_is_refused(what):
+    with pytest.raises(TypeError, match="must be an AnnData"):
+        correct(what)
+
+
+def test_one_drug_is_refused():
+    with pytest.raises(ValueError, match="1 drug"):
+        correct(screen()[:1].copy())
+
+
+def test_backed_data_say_how_to_load(tmp_path):
+    screen().write_h5ad(tmp_path / "a.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    with pytest.raises(ValueError, match="to_memory"):
+        correct(backed)
+    backed.file.close()
+
+
+def test_existing_results_are_replaced_only_when_asked(corrected):
+    again = corrected.copy()
+    with pytest.raises(ValueError, match="already holds.*overwrite=True"):
+        correct(again)
+    correct(again, overwrite=True, threshold=0.2)
+    assert again.uns["rtdmf"]["threshold"] == 0.2
+    assert again.uns["rtdmf"]["threshold_how"] == "given"
+
+
+def interrupt_once(monkeypatch, owner, name):
+    """Ctrl-C at the first assignment of a count, when the layers are already in place."""
+    original, armed = getattr(owner, name), [True]
+
+    def interrupted(self, key, value):
+        if key == "rtdmf_n_retained" and armed:
+            armed.clear()
+            raise KeyboardInterrupt
+        return original(self, key, value)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize("moment", ["fit", "write"])
+def test_interruption_leaves_the_object_as_it_was(moment, monkeypatch, corrected):
+    """Ctrl-C during the fit, or between two assignments, must not leave half a result."""
+    fresh, again = screen(), corrected.copy()
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    if moment == "fit":
+        monkeypatch.setattr("rtdmf_bio.model.stages.fit_chain", interrupt)
+    for adata, kwargs in ((fresh, {}), (again, {"overwrite": True})):
+        if moment == "write":
+            interrupt_once(monkeypatch, pd.DataFrame, "__setitem__")
+        with pytest.raises(KeyboardInterrupt):
+            correct(adata, **kwargs)
+    monkeypatch.undo()
+    assert same(fresh, screen())
+    assert same(again, corrected)
+
+
+def test_lines_without_a_label_can_be_left_out():
+    adata = screen()
+    unlabel(adata)
+    correct(adata, group_missing="ignore")
+    assert np.isfinite(adata.layers["rtdmf"]).all()
+    assert rt.tl.enrichment(adata)["n_tested"].max() <= 59
+
+
+def test_unmeasured_drugs_can_be_carried_along():
+    adata = screen()
+    fill(np.nan, 7)(adata)
+    correct(adata, unmeasured="nan")
+    assert np.isnan(adata.layers["rtdmf"][7]).all()
+    assert (adata.layers["rtdmf_flag"][7] == 0).all()
+    assert adata.obs["rtdmf_n_imputed"].iloc[7] == 0
+    assert np.isfinite(np.delete(adata.layers["rtdmf"], 7, axis=0)).all()
+
+
+def test_enrichment_needs_a_correction():
+    with pytest.raises(ValueError, match="holds no correction under 'rtdmf'"):
+        rt.tl.enrichment(screen())
