@@ -132,9 +132,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     flag_ : int8 array (n, p)
         0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
     threshold_, noise_ : float
-        Threshold used, and standard deviation of the noise, in the data's units.
+        Threshold used, and standard deviation of the noise (root mean square over drugs), in
+        the data's units.
+    noise_by_drug_ : array (n,)
+        Standard deviation of each drug's noise; NaN for a drug never measured.
     false_flag_rate_ : float
-        Share of pure noise that exceeds the threshold.
+        Share of pure noise that exceeds the threshold, on average over drugs.
     weight_decay_, impute_weight_decay_ : float
         As used.
     validation_rmse_ : dict
@@ -407,7 +410,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.weight_ = full(kept.weight, 0.0)
         self.flag_ = full(flags(observed, residual, threshold, kept.retained), 0)
         self.threshold_ = threshold
-        self.noise_ = result.noise.s
+        self.noise_ = result.noise.sd
+        self.noise_by_drug_ = np.full(shape[0], np.nan)
+        self.noise_by_drug_[checked.drugs] = result.noise.sd_by_drug.numpy().ravel()
         self.false_flag_rate_ = result.noise.tail(threshold)
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay

@@ -71,7 +71,7 @@ class Chain:
     def mode_sizes(self) -> Tensor:
         """Singular values of the product of a balanced chain, largest first."""
         last = self.factors[-1]
-        gram = torch.linalg.eigvalsh((last @ last.T).double()).clamp_min(0).flip(0)
+        gram = torch.linalg.eigvalsh((last @ last.T).cpu().double()).clamp_min(0).flip(0)
         sizes: Tensor = gram.pow(self.depth / 2)
         return sizes
 
@@ -80,10 +80,17 @@ class Chain:
         left = self.factors[0]
         for w in self.factors[1:-1]:
             left = left @ w
-        q1, r1 = torch.linalg.qr(left)
-        q2, r2 = torch.linalg.qr(self.factors[-1].T)
+        home = left.device
+        q1, r1 = torch.linalg.qr(left.cpu())
+        q2, r2 = torch.linalg.qr(self.factors[-1].T.cpu())
         u, s, vh = torch.linalg.svd(r1 @ r2.T, full_matrices=False)
-        return q1 @ u, s, vh @ q2.T
+        return (q1 @ u).to(home), s.to(home), (vh @ q2.T).to(home)
+
+
+def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Thin SVD, on the CPU (mps has none, and it runs once or twice a fit)."""
+    u, s, vh = torch.linalg.svd(matrix.cpu(), full_matrices=False)
+    return u.to(matrix.device), s.to(matrix.device), vh.to(matrix.device)
 
 
 def balanced(u: Tensor, s: Tensor, vh: Tensor, depth: int) -> Chain:

@@ -69,16 +69,18 @@ def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:
     towards each other by the share of their variance that this explains, so that drugs which
     differ by chance alone are scaled alike.
     """
+    home = residual.device
+    residual, mask = residual.cpu(), mask.cpu()  # once a fit, and mps lacks nanmedian
     overall = torch.sqrt((residual**2 * mask).sum() / mask.sum())
     alike = overall.expand(residual.shape[0], 1).clone()
     if power == 0:
-        return alike
+        return alike.to(home)
     size = torch.where(mask > 0, residual.abs(), torch.nan)
     spread = torch.nanmedian(size, dim=1, keepdim=True).values
     middle = torch.nanmedian(spread)
     if not middle > 0:
-        return alike
+        return alike.to(home)
     relative = torch.nan_to_num(spread / middle, nan=1.0).clamp(0.1, 10.0).log()
     by_chance = (_LOG_MAD_VARIANCE / mask.sum(1).clamp_min(1.0)).mean()
     reliable = (1 - by_chance / relative.square().mean().clamp_min(1e-12)).clamp_min(0.0)
-    return overall * (power * reliable * relative).exp()
+    return (overall * (power * reliable * relative).exp()).to(home)

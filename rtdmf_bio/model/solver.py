@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .factorization import Chain, balanced, random_chain
+from .factorization import Chain, balanced, random_chain, thin_svd
 from .loss import Loss
 from .preparation import General, drug_scale, two_way
 
@@ -209,7 +209,7 @@ class _Descent:
     def _start(self) -> tuple[Chain, float]:
         s = self.settings
         n, p = self.data.shape
-        u, size, vh = torch.linalg.svd(self.target, full_matrices=False)
+        u, size, vh = thin_svd(self.target)
         size = size / self.q  # zeros at the missing entries shrink every singular value by q
         top = float(size[0])
         if s.width == "auto":
@@ -353,7 +353,7 @@ class _Descent:
         """Extend the chain by the leading modes of the weighted residual."""
         u, size, vh = self.chain.svd()
         missed = (self.target - product) * self.weights / self.q
-        u2, size2, vh2 = torch.linalg.svd(missed, full_matrices=False)
+        u2, size2, vh2 = thin_svd(missed)
         self.chain = balanced(
             torch.cat([u, u2[:, :extra]], 1),
             torch.cat([size, self.settings.init_scale * size2[:extra]]),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from .mixture import ScaleMixture
+from .noise import DrugNoise
 from .solver import Fit, FitSettings, fit_chain
 
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
@@ -51,8 +51,8 @@ class Result:
     first: Fit
     second: Fit | None
     threshold: float
-    noise: ScaleMixture  # of D - L
-    noise_refined: ScaleMixture  # of D - (L + H)
+    noise: DrugNoise  # of D - L
+    noise_refined: DrugNoise  # of D - completion
     weight_decay: float
     refine_decay: float
     share: float = 1.0  # of L in the completion
@@ -101,16 +101,16 @@ def run(
             track_jumps=plan.track_jumps and not plan.refit,
             tick=tick(f"hold-out, weight decay {decay:.3g}"),
         )
-        error = (data - fit.matrix())[inside].double()
+        error = data - fit.matrix()
         if plan.settings.loss == "squared":
-            return float(error.square().mean().sqrt()), fit
-        return float(ScaleMixture.fit(error).nll(error).mean()), fit
+            return _rms(error[inside]), fit
+        return DrugNoise.fit(error, observed, inside).nll(error, inside), fit
 
     decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
     low_rank = first.matrix()
-    error = (data - low_rank)[inside].double()
-    noise = ScaleMixture.fit(error)
-    rmse = {"low_rank": float(error.square().mean().sqrt())}
+    error = data - low_rank
+    noise = DrugNoise.fit(error, observed, inside)
+    rmse = {"low_rank": _rms(error[inside])}
     second, refine_decay, noise_refined, share = None, 0.0, noise, 1.0
     if plan.refine:
         # Where the broad structure is all there is to learn, the robust L is the better half of
@@ -123,15 +123,14 @@ def run(
                 settings = replace(_second_settings(plan.settings), weight_decay=decay)
                 note = f"hold-out, second stage, weight decay {decay:.3g}"
                 fit = fit_chain(rest, train, settings, tick=tick(note))
-                wrong = (rest - fit.matrix())[inside].double()
-                return float(wrong.square().mean().sqrt()), fit
+                return _rms((rest - fit.matrix())[inside]), fit
 
             name = "impute_weight_decay" if a else "impute_alone_weight_decay"
             trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
-            wrong = (rest - fit.matrix())[inside].double()
-            trials.append((float(wrong.square().mean().sqrt()), a, trial_decay, fit, wrong))
+            wrong = rest - fit.matrix()
+            trials.append((_rms(wrong[inside]), a, trial_decay, fit, wrong))
         rmse["imputed"], share, refine_decay, second, error = min(trials, key=lambda t: t[0])
-        noise_refined = ScaleMixture.fit(error)
+        noise_refined = DrugNoise.fit(error, observed, inside)
 
     threshold = noise.even_odds() if plan.threshold is None else plan.threshold
     chosen = Result(
@@ -173,12 +172,16 @@ def _fit_all(
         return replace(chosen, first=first, second=second)
     rest = data - low_rank
     # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
-    noise = ScaleMixture.fit(rest[inside].double())
+    noise = DrugNoise.fit(rest, observed, inside)
     refined = noise
     if second is not None:
-        refined = ScaleMixture.fit((rest - second.matrix())[inside].double())
+        refined = DrugNoise.fit(rest - second.matrix(), observed, inside)
     threshold = noise.even_odds() if plan.threshold is None else plan.threshold
     return Result(first, second, threshold, noise, refined, decay, refine_decay)
+
+
+def _rms(error: Tensor) -> float:
+    return float(error.cpu().double().square().mean().sqrt())
 
 
 def _second_settings(settings: FitSettings) -> FitSettings:

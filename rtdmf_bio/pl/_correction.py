@@ -118,14 +118,16 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
         share = (flag == code).sum() / (flag > 0).sum()
         values = np.clip(residual[flag == code], -limit, limit)
         ax.hist(values, bins=list(edges), label=f"{label} ({share:.1%})", **style)
-    s, eta = result["noise_sd"], result["threshold"]
+    eta, step = result["threshold"], edges[1] - edges[0]
     center = (edges[1:] + edges[:-1]) / 2
-    # The height of the noise curve is that of the middle of the histogram.
-    middle = np.abs(center) < 0.5 * s
-    counts = np.histogram(residual[np.isfinite(residual)], edges)[0]
-    shape = np.exp(-0.5 * (center / s) ** 2)
-    height = counts[middle].sum() / shape[middle].sum() if middle.any() else counts.max()
-    ax.plot(center, height * shape, color="black", linewidth=1, label=f"noise, sd {s:.3g}")
+    measured = np.isfinite(residual)
+    counts = np.histogram(residual[measured], edges)[0]
+    # Every drug has noise of its own size, so the curve is a sum of normals.
+    noise = np.zeros(center.size)
+    for entries, s in zip(measured.sum(1), result["noise_sd_by_drug"], strict=True):
+        if entries:
+            noise += entries * step / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * (center / s) ** 2)
+    ax.plot(center, noise, color="black", linewidth=1, label=f"noise, sd {result['noise_sd']:.3g}")
     for side in (-eta, eta):
         ax.axvline(side, color="black", linestyle="--", linewidth=1)
     ax.set(

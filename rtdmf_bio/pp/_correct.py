@@ -282,6 +282,7 @@ def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str])
         ),
         "false_flag_rate": model.false_flag_rate_,
         "noise_sd": model.noise_,
+        "noise_sd_by_drug": model.noise_by_drug_,
         "weight_decay": model.weight_decay_,
         "impute_weight_decay": model.impute_weight_decay_,
         "validation_rmse": dict(model.validation_rmse_),

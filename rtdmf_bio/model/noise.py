@@ -1,0 +1,76 @@
+"""Noise of a whole screen: a scale mixture whose size differs between drugs.
+
+    r_ij / scale_i ~ (1 - pi) N(0, s^2) + pi N(0, t^2)
+
+| symbol  | variable      | shape  |
+|---------|---------------|--------|
+| r       | ``residual``  | (n, p) |
+| scale_i | ``scale``     | (n, 1) |
+| s, t, pi| ``mixture``   | -      |
+
+A matrix holds quiet drugs, which hardly act on any line, beside widely varying ones. One noise
+level for all would be that of the quiet ones, and call a fifth of a screen deviant. The
+threshold stays one number, in the data's units: what is even odds at the root mean square noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .mixture import ScaleMixture
+from .preparation import drug_scale
+
+
+@dataclass
+class DrugNoise:
+    """Noise of each drug, and how much of the residuals is deviation."""
+
+    mixture: ScaleMixture
+    scale: Tensor
+    sd_by_drug: Tensor
+    sd: float
+
+    @classmethod
+    def fit(cls, residual: Tensor, observed: Tensor, where: Tensor) -> DrugNoise:
+        """Estimate from the residuals at ``where`` (boolean), the drugs' scales from all observed.
+
+        Parameters
+        ----------
+        residual, observed
+            Residuals (n, p), and 1 where they are measured.
+        where
+            Entries that stand for new ones: those held out, if there are any.
+        """
+        # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
+        residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
+        scale = drug_scale(residual * observed, observed, 1.0)
+        if not float(scale.max()) > 0:
+            scale = torch.ones_like(scale)
+        mixture = ScaleMixture.fit((residual / scale)[where])
+        sd_by_drug = mixture.s * scale
+        share = where.sum(1, keepdim=True) / where.sum()
+        sd = math.sqrt(float((share * sd_by_drug**2).sum()))
+        return cls(mixture, scale, sd_by_drug, sd)
+
+    def even_odds(self) -> float:
+        """Size from which a residual is rather deviation than noise, at the typical noise."""
+        return self.sd * self.mixture.even_odds() / self.mixture.s
+
+    def tail(self, threshold: float) -> float:
+        """Share of pure noise at or beyond ``threshold``, on average over drugs."""
+        z = threshold / (self.sd_by_drug * math.sqrt(2))
+        return float(torch.erfc(z).mean())
+
+    def signal_weight(self, residual: Tensor) -> Tensor:
+        """E[signal | r] / r, shape of ``residual``."""
+        return self.mixture.signal_weight(residual.cpu().double() / self.scale)
+
+    def nll(self, residual: Tensor, where: Tensor) -> float:
+        """Mean negative log density of the residuals at ``where``."""
+        where = where.cpu()
+        scaled = self.mixture.nll((residual.cpu().double() / self.scale)[where])
+        return float((scaled + self.scale.log().expand(residual.shape)[where]).mean())
