@@ -113,7 +113,7 @@ def read_table(
     >>> import tempfile, pathlib, rtdmf_bio.io
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "auc.csv")
-    ...     _ = path.write_text("drug,A375,HeLa\\nDabrafenib,0.04,0.98\\nPaclitaxel,,0.31\\n")
+    ...     _ = path.write_text("drug,A375,HeLa\nDabrafenib,0.04,0.98\nPaclitaxel,,0.31\n")
     ...     adata = rtdmf_bio.io.read_table(path)
     >>> adata.to_df()
     cell_line   A375  HeLa

@@ -51,7 +51,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     impute               refined                    low-rank
     center, scale_power  two-way, 0.5               none, 0
     refit                True                       False
-    max_iter, tol        500, 5e-3                  50,000, 1e-3
+    max_iter, tol        1000, 5e-3                 50,000, 1e-3
     retain               enriched + shrink          enriched; abrupt without groups
     ==================== ========================== ==========================================
 

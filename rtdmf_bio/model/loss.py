@@ -22,6 +22,7 @@ from torch import Tensor
 from .mixture import NORMAL_MAD, ScaleMixture
 
 LOSSES = ("squared", "clip", "hard", "mixture")
+_EM_STEPS = 5  # EM creeps near its end; one step an update would hold up the whole fit
 _AUTO_ETA = 2.5  # robust standard deviations, the usual cut for an outlier
 
 
@@ -59,7 +60,8 @@ class Loss:
             return
         self._active = True
         if self.name == "mixture":
-            self.mixture.update(r)
+            for _ in range(_EM_STEPS):
+                self.mixture.update(r)
             self.noise_sd = self.mixture.s
             return
         spread = (NORMAL_MAD * r.abs().median()).clamp_min(torch.finfo(r.dtype).tiny)

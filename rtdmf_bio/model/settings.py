@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "refit": True,
         "center": "two-way",
         "scale_power": 0.5,
-        "max_iter": 500,
+        "max_iter": 1000,
         "tol": 5e-3,
         "retain": ("enriched", "shrink"),
         "retain_without_groups": ("shrink",),
