@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/rtdmf-bio correct rtdmf_bio/datasets/data/gdsc1.h5ad demo/gdsc1_corrected.h5ad \
-	  --group-key tissue --enrichment demo/enriched_pairs.csv --picture demo/correction.png --force
+	  --group-key tissue --enrichment demo/enrichment.csv --picture demo/correction.png --force
 
 test: .venv/installed
 	$(BIN)/python -m pytest

@@ -308,18 +308,22 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             return torch.as_tensor(array, dtype=dtype, device=device)
 
         observed = np.isfinite(checked.data)
-        with (
-            limited_threads(observed.size * _inner_width(params["width"])),
-            torch.no_grad(),
-            _progress(params["progress"]) as tick,
-        ):
-            result = run(
-                tensor(np.nan_to_num(checked.data)),
-                tensor(observed),
-                None if held_out is None else tensor(held_out),
-                plan,
-                tick,
-            )
+        try:
+            with (
+                limited_threads(observed.size * _inner_width(params["width"])),
+                torch.no_grad(),
+                _progress(params["progress"]) as tick,
+            ):
+                result = run(
+                    tensor(np.nan_to_num(checked.data)),
+                    tensor(observed),
+                    None if held_out is None else tensor(held_out),
+                    plan,
+                    tick,
+                )
+        except KeyboardInterrupt as stop:
+            stop.add_note(StopReason.INTERRUPTED.value)
+            raise
         self._store(result, checked, observed, held_out, shape, named, modes, params, str(device))
         return self
 

@@ -201,8 +201,6 @@ class _Descent:
         depth = settings.depth
         self.step = 1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay)
 
-    # -- set-up ---------------------------------------------------------------------------
-
     def _set_target(self) -> None:
         self.target = (self.data - self.general.matrix()) / self.scale * self.train
 
@@ -237,8 +235,6 @@ class _Descent:
         x = self.settings.weight_decay * edge
         rho = x if a == 0 else (x * a / (1 + a)) ** (1 + a) / a
         return self.q * rho
-
-    # -- one iteration --------------------------------------------------------------------
 
     def _gradients(self, chain: Chain, product: Tensor) -> list[Tensor]:
         """dF/dWl of half the sum of squares (the factor 2/N is the optimiser's)."""
@@ -277,8 +273,6 @@ class _Descent:
         if not math.isfinite(train_rmse):
             raise FloatingPointError(f"iteration {iteration}: {StopReason.DIVERGED.value}")
         return error
-
-    # -- the descent ----------------------------------------------------------------------
 
     def run(self) -> Fit:
         s = self.settings
