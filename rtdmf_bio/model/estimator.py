@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -146,11 +147,13 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     general_ : tuple of arrays (n,), (p,)
         Drug effects and line effects.
     factors_ : list of arrays
-        W1 ... WL, in units of ``scale_`` (n,).
+        W1 ... WL over the drugs and lines that were measured, in units of ``scale_`` (n,).
     enrichment_ : Enrichment or None
         One row per drug x group x side tested.
     history_ : dict
-        Loss curves of the first stage; ``decay_path_`` the scores of the decays tried.
+        Iteration, training and validation error and rank of the first stage.
+    decay_path_ : dict
+        Decays tried on the hold-out and their scores, in units of a power of two near the spread.
     n_iter_, stop_reason_
         Iterations and named end state of the first stage.
     params_ : dict
@@ -294,7 +297,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 "(group_key in pp.correct), or use 'shrink', 'all', 'soft' or 'abrupt'."
             )
         device = pick_device(params["device"], params["dtype"])
-        plan = _plan(params, "abrupt" in modes)
+        # A power of two near the spread, so that no bit is lost and no code below knows a unit.
+        unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
+        plan = _plan(params, "abrupt" in modes, unit)
         held_out = None
         if plan.needs_holdout:
             held_out = self._held_out(checked, validation, shape, params)
@@ -315,7 +320,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 _progress(params["progress"]) as tick,
             ):
                 result = run(
-                    tensor(np.nan_to_num(checked.data)),
+                    tensor(np.nan_to_num(checked.data) / unit),
                     tensor(observed),
                     None if held_out is None else tensor(held_out),
                     plan,
@@ -324,7 +329,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt as stop:
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
-        self._store(result, checked, observed, held_out, shape, named, modes, params, str(device))
+        params["retain"] = modes
+        self._store(result, unit, checked, held_out, shape, named, params)
+        self.device_ = str(device)
         return self
 
     def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
@@ -361,20 +368,19 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     def _store(
         self,
         result: Result,
+        unit: float,
         checked: Checked,
-        observed: NDArray[np.bool_],
         held_out: NDArray[np.bool_] | None,
         shape: tuple[int, ...],
         groups: dict[str, NDArray[np.object_]],
-        modes: tuple[str, ...],
         params: dict[str, Any],
-        device: str,
     ) -> None:
-        data = checked.data
-        low_rank = _numpy(result.low_rank())
-        completed = _numpy(result.completed())
+        data, modes = checked.data, params["retain"]
+        observed = np.isfinite(data)
+        low_rank = unit * _numpy(result.low_rank())
+        completed = unit * _numpy(result.completed())
         residual = np.where(observed, data - low_rank, np.nan)
-        threshold = float(result.threshold)
+        threshold = unit * result.threshold
         high = observed & (np.abs(np.nan_to_num(residual)) >= threshold)
         tests, enriched = None, None
         if groups:
@@ -387,7 +393,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         base, shrink = low_rank, None
         if "shrink" in modes:
             base = completed
-            error = torch.as_tensor(np.where(observed, data - completed, 0.0))
+            error = torch.as_tensor(np.where(observed, data - completed, 0.0) / unit)
             shrink = result.noise_refined.signal_weight(error).numpy()
         kept = retain(
             modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink
@@ -400,13 +406,18 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         place = np.ix_(checked.drugs, checked.lines)
 
         def full(small: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:
-            if small.shape == shape:
-                return small
             big = np.full(shape, blank, dtype=small.dtype)
             big[place] = small
             return big
 
+        def per_drug(small: torch.Tensor) -> NDArray[np.float64]:
+            big = np.full(shape[0], np.nan)
+            big[checked.drugs] = unit * _numpy(small).ravel()
+            return big
+
         first = result.first
+        line_effects = np.full(shape[1], np.nan)
+        line_effects[checked.lines] = unit * _numpy(first.general.line).ravel()
         self.corrected_ = full(corrected)
         self.low_rank_ = full(low_rank)
         self.completed_ = full(completed)
@@ -414,27 +425,27 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.weight_ = full(kept.weight, 0.0)
         self.flag_ = full(flags(observed, residual, threshold, kept.retained), 0)
         self.threshold_ = threshold
-        self.noise_ = result.noise.sd
-        self.noise_by_drug_ = np.full(shape[0], np.nan)
-        self.noise_by_drug_[checked.drugs] = result.noise.sd_by_drug.numpy().ravel()
-        self.false_flag_rate_ = result.noise.tail(threshold)
+        self.noise_ = unit * result.noise.sd
+        self.noise_by_drug_ = per_drug(result.noise.sd_by_drug)
+        self.false_flag_rate_ = result.noise.tail(result.threshold)
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay
-        self.validation_rmse_ = dict(result.validation_rmse)
+        self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}
         if held_out is not None:
             self.validation_rmse_.update(_trivial(data, observed, held_out))
-        self.general_ = (_numpy(first.general.drug).ravel(), _numpy(first.general.line).ravel())
-        self.scale_ = _numpy(first.scale).ravel()
+        self.general_ = (per_drug(first.general.drug), line_effects)
+        self.scale_ = per_drug(first.scale)
         self.factors_ = [_numpy(w) for w in first.chain.factors]
         self.enrichment_: Enrichment | None = tests
-        self.history_ = first.history
+        self.history_ = {
+            k: [unit * x for x in v] if k.endswith("rmse") else v for k, v in first.history.items()
+        }
         self.decay_path_ = result.decay_path
         self.n_iter_ = first.n_iter
         self.stop_reason_ = first.stop_reason
         self.n_infinite_ = checked.n_infinite
         self.n_features_in_ = shape[1]
-        self.device_ = device
-        self.params_ = {**params, "retain": modes}
+        self.params_ = {name: params[name] for name in self.get_params()}
         if first.stop_reason is StopReason.MAX_ITERATIONS and not params["early_stopping"]:
             warnings.warn(
                 f"{StopReason.MAX_ITERATIONS.value} (max_iter={params['max_iter']})",
@@ -443,7 +454,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             )
 
 
-def _plan(params: dict[str, Any], track_jumps: bool) -> Plan:
+def _plan(params: dict[str, Any], track_jumps: bool, unit: float) -> Plan:
     def number(name: str) -> float | None:
         return None if params[name] == "auto" else float(params[name])
 
@@ -452,7 +463,7 @@ def _plan(params: dict[str, Any], track_jumps: bool) -> Plan:
     )
     return Plan(
         settings=settings,
-        threshold=number("threshold"),
+        threshold=None if params["threshold"] == "auto" else params["threshold"] / unit,
         weight_decay=number("weight_decay"),
         refine=params["impute"] == "refined",
         refine_decay=number("impute_weight_decay"),

@@ -109,7 +109,7 @@ def random_chain(
     generator: torch.Generator,
     dtype: torch.dtype,
 ) -> Chain:
-    """The paper's starts for a wide network (drawn on the CPU, so that devices agree).
+    """The paper's starts for a wide network, drawn alike for every device and precision.
 
     ``gaussian``: every weight N(0, init_scale^2). The other three make the end-to-end matrix of
     size ``init_scale``: ``orthogonal`` and ``identity`` scale each factor by
@@ -120,16 +120,17 @@ def random_chain(
     factors = []
     for rows, cols in itertools.pairwise(sizes):
         if init == "gaussian":
-            w = torch.randn(rows, cols, generator=generator, dtype=dtype) * init_scale
+            w = torch.randn(rows, cols, generator=generator, dtype=torch.float64) * init_scale
         elif init == "uniform":
             edge = math.sqrt(3.0) * init_scale ** (1 / depth) * (rows * cols) ** -0.25
-            w = (2 * torch.rand(rows, cols, generator=generator, dtype=dtype) - 1) * edge
+            w = (2 * torch.rand(rows, cols, generator=generator, dtype=torch.float64) - 1) * edge
         elif init == "identity":
-            w = torch.eye(rows, cols, dtype=dtype) * init_scale ** (1 / depth)
+            w = torch.eye(rows, cols, dtype=torch.float64) * init_scale ** (1 / depth)
         else:  # orthogonal
-            w = torch.randn(max(rows, cols), min(rows, cols), generator=generator, dtype=dtype)
+            tall = (max(rows, cols), min(rows, cols))
+            w = torch.randn(tall, generator=generator, dtype=torch.float64)
             q, r = torch.linalg.qr(w)
             q = q * torch.sign(torch.diagonal(r))
             w = (q if rows >= cols else q.T) * (init_scale * math.sqrt(shape[0])) ** (1 / depth)
-        factors.append(w)
+        factors.append(w.to(dtype))
     return Chain(factors)

@@ -37,7 +37,7 @@ class ScaleMixture:
             before = (mix.s, mix.t, mix.pi)
             mix.update(r)
             if before[0] > 0 and all(
-                abs(a - b) <= tol * max(abs(b), tol)
+                abs(a - b) <= tol * abs(b)
                 for a, b in zip((mix.s, mix.t, mix.pi), before, strict=True)
             ):
                 break
@@ -47,15 +47,15 @@ class ScaleMixture:
         """One EM step, re-estimating s, t and pi in place."""
         floor = 1.0 / max(r.numel(), 2)
         square = r * r
+        least = 1e-9 * math.sqrt(float(square.mean())) or 1e-300
         if self.s == 0.0:
-            s = NORMAL_MAD * float(r.abs().median())
-            self.s = s if s > 0 else math.sqrt(float(square.mean())) or 1e-12
+            self.s = max(NORMAL_MAD * float(r.abs().median()), least)
             self.t = 3 * self.s
         spike = 1 - self.noise_probability(r)
         total = float(spike.sum())
         self.pi = min(max(total / r.numel(), floor), 0.5)
         noise_total = max(r.numel() - total, 1e-12)
-        self.s = math.sqrt(max(float(((1 - spike) * square).sum()) / noise_total, 1e-24))
+        self.s = max(math.sqrt(float(((1 - spike) * square).sum()) / noise_total), least)
         wide = math.sqrt(float((spike * square).sum()) / max(total, 1e-12))
         self.t = max(wide, _MIN_RATIO * self.s)
 

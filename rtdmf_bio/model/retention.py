@@ -27,6 +27,7 @@ the prediction to D +- eta; ``shrink`` is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,20 +85,26 @@ def retain(
         elif mode == "soft":
             keep = high
             w = np.where(high, 1 - threshold / np.where(size > 0, size, 1.0), 0.0)
-        elif mode == "enriched" and enriched is not None:
-            keep = high & enriched
+        elif mode == "enriched":
+            keep = high & _needed(enriched, mode)
             w = keep.astype(float)
-        elif mode == "abrupt" and jump is not None:
-            keep = high & (jump >= ABRUPT)
+        elif mode == "abrupt":
+            keep = high & (_needed(jump, mode) >= ABRUPT)
             w = keep.astype(float)
-        elif mode == "shrink" and shrink_weight is not None:
-            w = np.where(np.isfinite(residual), shrink_weight, 0.0)
+        elif mode == "shrink":
+            w = np.where(np.isfinite(residual), _needed(shrink_weight, mode), 0.0)
             keep = high & (w > 0.5)
         else:  # "none"
             continue
         weight = np.maximum(weight, w)
         retained |= keep
     return Retention(weight, retained)
+
+
+def _needed(given: NDArray[Any] | None, mode: str) -> NDArray[Any]:
+    if given is None:
+        raise ValueError(f"retain={mode!r} was asked for without what it judges by.")
+    return given
 
 
 def flags(observed: Mask, residual: Array, threshold: float, retained: Mask) -> NDArray[np.int8]:

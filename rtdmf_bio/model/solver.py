@@ -311,6 +311,7 @@ class _Descent:
             )
             if s.width == "auto" and self._resize(product, settled):
                 move.reset()
+                product = self.chain.product()  # a change of shape is no jump of the descent
             elif settled and not s.early_stopping and (s.width == "auto" or s.weight_decay):
                 # A small random start sits still before it grows: without weight decay only
                 # early stopping or max_iter may end a wide network.

@@ -269,7 +269,7 @@ def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str])
         "params": {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in model.params_.items()
-            if value is not None and name != "retain_without_groups"
+            if value is not None
         },
         "layer": "X" if layer is None else layer,
         "threshold": model.threshold_,
