@@ -323,7 +323,7 @@ def test_backed_data_say_how_to_load(tmp_path):
 
 def test_existing_results_are_replaced_only_when_asked(corrected):
     again = corrected.copy()
-    with pytest.raises(ValueError, match="already holds.*overwrite=True"):
+    with pytest.raises(ValueError, match=r"already holds.*overwrite=True"):
         correct(again)
     correct(again, overwrite=True, threshold=0.2)
     assert again.uns["rtdmf"]["threshold"] == 0.2

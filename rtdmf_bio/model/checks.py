@@ -50,6 +50,8 @@ def check_matrix(
             "array with NaN for missing entries, e.g. X = X.toarray(), then X[X == 0] = numpy.nan "
             "if the blanks are missing measurements."
         )
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.where(np.ma.getmaskarray(X), np.nan, X.data) if X.dtype.kind in "fiu" else X.data
     array = np.asarray(X)
     if array.dtype == bool:
         raise TypeError(
@@ -137,16 +139,16 @@ def _is_missing(label: Any) -> bool:
 
 
 def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
-    try:
-        return np.array(
-            [np.nan if _is_missing(x) else x for x in array.ravel()], dtype=np.float64
-        ).reshape(array.shape)
-    except (TypeError, ValueError):
-        text = next(x for x in array.ravel() if isinstance(x, str) or not np.isscalar(x))
-        raise TypeError(
-            f"The matrix must be numeric. It holds {text!r}; convert text to numbers, with NaN "
-            f"for missing entries."
-        ) from None
+    values = [np.nan if _is_missing(x) else x for x in array.ravel()]
+    for x in values:
+        if isinstance(x, (bool, np.bool_)) or not isinstance(
+            x, (float, int, np.floating, np.integer)
+        ):
+            raise TypeError(
+                f"The matrix must be numeric. It holds {x!r}; convert text to numbers, with NaN "
+                f"for missing entries."
+            )
+    return np.array(values, dtype=np.float64).reshape(array.shape)
 
 
 def _without_infinities(data: NDArray[np.float64], policy: str, count: int) -> NDArray[np.float64]:

@@ -493,7 +493,10 @@ def pick_device(name: str, dtype: str) -> torch.device:
             raise ValueError("device='mps' was asked for and torch finds none. Use device='auto'.")
         if dtype == "float64":
             raise ValueError("device='mps' has no float64. Use dtype='float32' or device='cpu'.")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is not one that torch knows.") from None
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ class ScaleMixture:
         """One EM step, re-estimating s, t and pi in place."""
         floor = 1.0 / max(r.numel(), 2)
         square = r * r
-        least = 1e-9 * math.sqrt(float(square.mean())) or 1e-300
+        least = 1e-9 * math.sqrt(float(square.mean())) or 1e-150
         if self.s == 0.0:
             self.s = max(NORMAL_MAD * float(r.abs().median()), least)
             self.t = 3 * self.s

@@ -17,6 +17,7 @@ drug's robust residual spread, so that a few widely varying drugs do not decide 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -84,3 +85,18 @@ def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:
     by_chance = (_LOG_MAD_VARIANCE / mask.sum(1).clamp_min(1.0)).mean()
     reliable = (1 - by_chance / relative.square().mean().clamp_min(1e-12)).clamp_min(0.0)
     return (overall * (power * reliable * relative).exp()).to(home)
+
+
+def marchenko_pastur_median(n: int, p: int) -> float:
+    """Median of the squared singular values of n x p unit noise, divided by max(n, p).
+
+    A median is not moved by structure of low rank, which makes it a measure of the noise
+    (Gavish & Donoho 2014).
+    """
+    beta = min(n, p) / max(n, p)
+    low, high = (1 - math.sqrt(beta)) ** 2, (1 + math.sqrt(beta)) ** 2
+    # Substituting x = (low + high) / 2 - (high - low) / 2 cos(angle) removes the edges' roots.
+    angle = (torch.arange(2000, dtype=torch.float64) + 0.5) * (math.pi / 2000)
+    x = (low + high) / 2 - (high - low) / 2 * torch.cos(angle)
+    mass = (torch.sin(angle) ** 2 / x).cumsum(0)
+    return float(x[torch.searchsorted(mass, mass[-1] / 2)])

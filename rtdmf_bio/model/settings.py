@@ -96,6 +96,7 @@ _NUMBERS: dict[str, tuple[type, float, bool, float, tuple[str, ...]]] = {
     "fdr": (float, 0, False, 1, ()),
     "min_group_size": (int, 1, True, math.inf, ()),
     "max_missing": (float, 0, True, 1, ()),
+    "random_state": (int, 0, True, 2**32 - 1, ()),
 }
 _FLAGS = ("early_stopping", "refit", "progress")
 
@@ -128,6 +129,11 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             f"width='auto' starts from the data's own spectrum (init='spectral'). Got "
             f"init={out['init']!r}; give an integer width for a random start."
         )
+    if out["threshold"] == 0 and out["loss"] in ("clip", "hard"):
+        raise ValueError(
+            f"loss={out['loss']!r} trains on what lies below the threshold, so that must be "
+            f"greater than 0. Got 0; use loss='mixture' or 'squared' with it."
+        )
     if out["width"] == "auto" and out["optimizer"] in ("adam", "adagrad"):
         raise ValueError(
             f"width='auto' needs optimizer 'accelerated', 'gd' or 'momentum', which keep the "
@@ -137,6 +143,8 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _modes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (str, tuple, list)):
+        raise TypeError(f"The retain parameter must be one or several of {RETAIN}. Got {value!r}.")
     modes = (value,) if isinstance(value, str) else tuple(value)
     for mode in modes:
         _check_choice("retain", mode, RETAIN)

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from .factorization import Chain, balanced, random_chain, thin_svd
 from .loss import Loss
-from .preparation import General, drug_scale, two_way
+from .preparation import General, drug_scale, marchenko_pastur_median, two_way
 
 _REFRESH = 10  # iterations between updates of weights, general part and monitors
 _START_RANK = 64
@@ -179,7 +179,9 @@ class _Descent:
             self.general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
         residual = (self.data - self.general.matrix()) * train
         self.scale = drug_scale(residual, train, settings.scale_power)
-        self.flat = not float(self.scale.max()) > 0  # nothing left after centring
+        # What centring leaves of rounding alone is nothing to fit.
+        rounding = 64 * torch.finfo(data.dtype).eps * float(self.data.abs().max())
+        self.flat = not float(residual.abs().max()) > rounding
         if self.flat:
             self.scale = torch.ones_like(self.scale)
         eta_scaled = None if eta is None else eta / self.scale
@@ -188,7 +190,6 @@ class _Descent:
         self._set_target()
 
         self.q = self.n_train / (n * p)
-        self.decay = self._decay(1.0)
         self.jump = torch.zeros_like(data) if track_jumps else None
         self.history: dict[str, list[float]] = {
             "iteration": [],
@@ -196,32 +197,41 @@ class _Descent:
             "validation_rmse": [],
             "rank": [],
         }
-        self.chain, top = self._start()
+        self.chain, top, self.bulk = self._start()
+        # A small start sits still before it grows: only early stopping or max_iter may end it.
+        self.may_settle = not settings.early_stopping and (
+            settings.weight_decay > 0 or (settings.width == "auto" and settings.init_scale >= 1)
+        )
         self.saturated = True  # until a mode dies, the rank may be too small
+        # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
+        # coming from too little structure, it ends where the chain holds what is plainly broad.
+        self.decay = self._decay(1.0)
         depth = settings.depth
         self.step = 1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay)
 
     def _set_target(self) -> None:
         self.target = (self.data - self.general.matrix()) / self.scale * self.train
 
-    def _start(self) -> tuple[Chain, float]:
+    def _start(self) -> tuple[Chain, float, float]:
+        """Return the chain, the largest mode, and the noise that the bulk of the spectrum shows."""
         s = self.settings
         n, p = self.data.shape
         u, size, vh = thin_svd(self.target)
+        bulk = float(size.median()) / math.sqrt(self.q * max(n, p) * marchenko_pastur_median(n, p))
         size = size / self.q  # zeros at the missing entries shrink every singular value by q
         top = float(size[0])
         if s.width == "auto":
             r = min(_START_RANK, n, p)
-            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top
+            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top, bulk
         width = int(s.width)
         if s.init == "spectral":
             r = min(width, n, p)
-            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top
+            return balanced(u[:, :r], s.init_scale * size[:r], vh[:r], s.depth), top, bulk
         generator = torch.Generator().manual_seed(s.seed)
         chain = random_chain(
             (n, p), s.depth, width, s.init, s.init_scale, generator, self.data.dtype
         )
-        return Chain([w.to(self.data.device) for w in chain.factors]), top
+        return Chain([w.to(self.data.device) for w in chain.factors]), top, bulk
 
     def _decay(self, noise_sd: float) -> float:
         """Weight decay under which a mode of ``weight_decay`` times pure noise just vanishes.
@@ -250,7 +260,9 @@ class _Descent:
             residual = self.target - product
             self.loss.update(residual[self.inside], iteration)
         if not self.loss.constant:
-            self.decay = self._decay(self.loss.noise_sd)
+            # Less noise means less decay, a closer fit and smaller residuals: left to itself the
+            # estimate can run away to zero. The spectrum's bulk is no matter of the fit.
+            self.decay = self._decay(max(self.loss.noise_sd, 0.25 * self.bulk))
             self.weights = self.loss.weights(residual) * self.train
         if self.settings.center == "two-way" and not self.flat:
             precision = self.weights / self.scale**2
@@ -312,9 +324,7 @@ class _Descent:
             if s.width == "auto" and self._resize(product, settled):
                 move.reset()
                 product = self.chain.product()  # a change of shape is no jump of the descent
-            elif settled and not s.early_stopping and (s.width == "auto" or s.weight_decay):
-                # A small random start sits still before it grows: without weight decay only
-                # early stopping or max_iter may end a wide network.
+            elif settled and self.may_settle:
                 self._refresh(product, iteration)
                 return self._result(self.chain, self.general, iteration, StopReason.CONVERGED)
             self._refresh(product, iteration)
