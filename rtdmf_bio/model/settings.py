@@ -50,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "impute": "low-rank",
         "impute_weight_decay": 0.0,
         "early_stopping": True,
-        "patience": 500,
+        "patience": 2000,
         "refit": False,
         "center": "none",
         "scale_power": 0.0,

@@ -201,19 +201,20 @@ def _search(
     path: dict[str, list[float]],
     name: str,
 ) -> tuple[float, Fit]:
-    """Walk downhill over a geometric grid of decays, from the middle; or take the given one."""
+    """Walk downhill over a geometric grid of decays; or take the given one."""
     if given is not None:
         return given, evaluate(given)[1]
-    best = 0
-    best_score, best_fit = evaluate(_FIRST_DECAY)
-    scores = {0: best_score}
+    score, fit = evaluate(_FIRST_DECAY)
+    scores, best, best_fit = {0: score}, 0, fit
+    # Both ways from the middle, each until it gets worse: the curve may be flat there.
     for direction in (-1, 1):
-        k = best + direction
-        while k not in scores and _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
+        k = direction
+        while _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
             scores[k], fit = evaluate(_decay(k))
-            if not scores[k] < best_score:
+            if scores[k] < scores[best]:
+                best, best_fit = k, fit
+            if not scores[k] < scores[k - direction]:
                 break
-            best, best_score, best_fit = k, scores[k], fit
             k += direction
     path[name] = [_decay(k) for k in sorted(scores)]
     path[f"{name}_score"] = [scores[k] for k in sorted(scores)]

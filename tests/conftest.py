@@ -1,0 +1,34 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def screen():
+    """A small screen: rank 2 around 0.5, noise of 0.05, a fifth not measured. Read-only."""
+    rng = np.random.default_rng(0)
+    X = 0.5 + 0.1 * rng.normal(size=(40, 2)) @ rng.normal(size=(2, 50))
+    X += 0.05 * rng.normal(size=X.shape)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    X.flags.writeable = False
+    return X
+
+
+@pytest.fixture(scope="session")
+def tissues():
+    """One label for each line of ``screen``."""
+    return np.repeat(["blood", "breast", "colon", "lung", "skin"], 10)
+
+
+@pytest.fixture
+def one_thread():
+    """Small matrices on one torch thread: a second costs more than it brings."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

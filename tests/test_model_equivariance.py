@@ -1,0 +1,132 @@
+"""What the answer must not depend on: the unit, the order, and additive effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtdmf_bio import RTDMF
+from rtdmf_bio.model.holdout import holdout_mask
+
+SCALED = ("corrected_", "low_rank_", "completed_", "residual_", "threshold_", "noise_",
+          "noise_by_drug_")  # fmt: skip
+UNSCALED = ("flag_", "weight_", "false_flag_rate_", "n_iter_", "weight_decay_",
+            "impute_weight_decay_")  # fmt: skip
+KINDS = {
+    "default": {},
+    "squared, all": {"loss": "squared", "retain": "all"},
+    "clip, soft": {"loss": "clip", "retain": "soft", "weight_decay": 1.5},
+    "hard, abrupt": {"loss": "hard", "retain": "abrupt", "center": "none"},
+    "auto decay": {"weight_decay": "auto", "impute": "low-rank"},
+    "paper": {
+        "preset": "paper", "width": 20, "init_scale": 0.1, "learning_rate": 0.01, "max_iter": 100,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(screen, tissues):
+    """Fits of the screen in its own unit, each done once."""
+    done = {}
+
+    def fit(kind, dtype):
+        if (kind, dtype) not in done:
+            model = RTDMF(**KINDS[kind], dtype=dtype).fit(screen, groups=tissues)
+            done[kind, dtype] = model
+        return done[kind, dtype]
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("kind", "power"),
+    [
+        *[("default", power) for power in (-60, -30, -10, 1, 10, 30, 60)],
+        *[(kind, 10) for kind in KINDS if kind != "default"],
+    ],
+)
+def test_a_change_of_unit_by_a_power_of_two_changes_no_bit(fitted, screen, tissues, kind, power):
+    """AUC, ln IC50 or nM: the unit carries no information. A factor that the arithmetic holds
+    exactly must come out exactly, so that nothing in the code knows an absolute size."""
+    c = 2.0**power
+    one = fitted(kind, "float32")
+    other = RTDMF(**KINDS[kind]).fit(screen * c, groups=tissues)
+    for name in SCALED:
+        np.testing.assert_array_equal(getattr(other, name), c * getattr(one, name), err_msg=name)
+    for name in UNSCALED:
+        np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+    np.testing.assert_array_equal(other.enrichment_.qvalue, one.enrichment_.qvalue)
+
+
+@pytest.mark.parametrize("c", [0.3, 100.0, 8.0e4])
+def test_any_other_change_of_unit_changes_rounding_only(fitted, screen, tissues, c):
+    one = fitted("default", "float64")
+    other = RTDMF(dtype="float64").fit(c * screen, groups=tissues)
+    for name in SCALED:
+        expected = c * getattr(one, name)
+        # EM stops at a relative change of 1e-6; a rounding can move it by one step.
+        np.testing.assert_allclose(
+            getattr(other, name), expected, rtol=0, atol=1e-5 * np.nanmax(np.abs(expected))
+        )
+    assert other.n_iter_ == one.n_iter_
+    assert (other.flag_ != one.flag_).mean() < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["default", "squared, all", "hard, abrupt"])
+def test_the_order_of_drugs_and_lines_does_not_matter(screen, tissues, kind):
+    """Given the same entries held out, a sorted screen is the same screen."""
+    rng = np.random.default_rng(3)
+    rows, cols = rng.permutation(40), rng.permutation(50)
+    place = np.ix_(rows, cols)
+    held = holdout_mask(np.isfinite(screen), 0.15, rng)
+    fit = {
+        name: RTDMF(**KINDS[kind], dtype="float64").fit(X, validation=mask, groups=groups)
+        for name, X, mask, groups in (
+            ("as is", screen, held, tissues),
+            ("shuffled", screen[place], held[place], tissues[cols]),
+        )
+    }
+    one, other = fit["as is"], fit["shuffled"]
+    assert other.n_iter_ == one.n_iter_
+    for name in ("corrected_", "low_rank_", "completed_", "residual_", "weight_"):
+        expected = getattr(one, name)[place]
+        np.testing.assert_allclose(
+            getattr(other, name), expected, rtol=0, atol=1e-5 * np.nanmax(np.abs(expected))
+        )
+    assert other.threshold_ == pytest.approx(one.threshold_, rel=1e-5)
+    assert (other.flag_ != one.flag_[place]).mean() < 1e-3
+    np.testing.assert_allclose(
+        np.sort(other.enrichment_.qvalue), np.sort(one.enrichment_.qvalue), rtol=0, atol=0.05
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared", "mixture", "clip"])
+def test_what_every_line_adds_to_a_drug_and_the_reverse_moves_the_general_part_alone(screen, loss):
+    """Two-way centring: potency of a drug and sensitivity of a line leave residuals, flags and
+    threshold where they were."""
+    shift = np.linspace(-1, 3, 40)[:, None] + np.linspace(0, 2, 50)
+    model = {"loss": loss, "dtype": "float64", "retain": "all"}
+    one = RTDMF(**model).fit(screen)
+    other = RTDMF(**model).fit(screen + shift)
+    for name in ("low_rank_", "completed_", "corrected_"):
+        expected = getattr(one, name) + shift
+        np.testing.assert_allclose(getattr(other, name), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(other.residual_, one.residual_, rtol=0, atol=1e-5)
+    assert other.threshold_ == pytest.approx(one.threshold_, rel=1e-5)
+    assert (other.flag_ != one.flag_).mean() < 1e-3
+    effect = [a.general_[0][:, None] + a.general_[1] for a in (one, other)]
+    np.testing.assert_allclose(effect[1], effect[0] + shift, rtol=0, atol=1e-5)
+
+
+def test_turning_the_measure_round_turns_the_answer_round(screen, tissues):
+    """Viability or inhibition, c = -1: the same flags, the other side."""
+    one = RTDMF(dtype="float64").fit(screen, groups=tissues)
+    other = RTDMF(dtype="float64").fit(-screen, groups=tissues)
+    for name in ("corrected_", "low_rank_", "residual_"):
+        np.testing.assert_allclose(getattr(other, name), -getattr(one, name), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(other.flag_, one.flag_)
+    for side in (1, -1):
+        np.testing.assert_array_equal(
+            other.enrichment_.pvalue[other.enrichment_.side == side],
+            one.enrichment_.pvalue[one.enrichment_.side == -side],
+        )

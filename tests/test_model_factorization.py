@@ -1,0 +1,182 @@
+"""The chain of factors: product, gradient, decomposition and starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from rtdmf_bio.model.factorization import Chain, balanced, random_chain
+from rtdmf_bio.model.loss import Loss
+from rtdmf_bio.model.mixture import ScaleMixture
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+N, P = 7, 6
+EPS = torch.finfo(torch.float64).eps
+DEPTHS = [2, 3, 4, 5]
+WIDTHS = [pytest.param(3, id="compact"), pytest.param(9, id="wide")]
+DECAY = 0.3
+
+
+def draw(depth: int, width: int) -> Chain:
+    generator = torch.Generator().manual_seed(depth)
+    return random_chain((N, P), depth, width, "gaussian", 0.7, generator, torch.float64)
+
+
+def active_loss(name: str) -> Loss:
+    """A loss past its burn-in, its state fixed, so that it is a function of the residual alone."""
+    eta = torch.linspace(0.5, 1.5, N, dtype=torch.float64)[:, None]
+    loss = Loss(name, eta, burn_in=0)
+    loss.mixture = ScaleMixture(s=0.4, t=1.5, pi=0.2)
+    return loss
+
+
+def problem():
+    rng = np.random.default_rng(1)
+    target = torch.as_tensor(rng.normal(size=(N, P)))
+    mask = torch.as_tensor((rng.random((N, P)) < 0.8).astype(float))
+    return target, mask
+
+
+def objective(factors, target, mask, loss):
+    """F, the sum of rho over training entries plus half the decay, by torch's own products."""
+    residual = target - torch.linalg.multi_dot(factors)
+    decay = sum(w.square().sum() for w in factors)
+    return (loss.value(residual) * mask).sum() + DECAY / 2 * decay
+
+
+def closed_form(chain, target, mask, loss):
+    residual = target - chain.product()
+    through = chain.gradients(-loss.weights(residual) * residual * mask)
+    return [g + DECAY * w for g, w in zip(through, chain.factors, strict=True)]
+
+
+cases = pytest.mark.parametrize(
+    ("depth", "width", "name"),
+    [
+        pytest.param(depth, width, name, id=f"{depth}-{label}-{name}")
+        for depth in DEPTHS
+        for width, label in ((3, "compact"), (9, "wide"))
+        for name in ("squared", "clip", "hard", "mixture")
+    ],
+)
+
+
+@cases
+def test_closed_form_gradient_is_that_of_autograd(depth, width, name):
+    """Everything the solver does rests on this one formula."""
+    chain, (target, mask), loss = draw(depth, width), problem(), active_loss(name)
+    leaves = [w.clone().requires_grad_() for w in chain.factors]
+    objective(leaves, target, mask, loss).backward()
+    for ours, leaf in zip(closed_form(chain, target, mask, loss), leaves, strict=True):
+        size = float(leaf.grad.abs().max())
+        # One rounding for each of the terms summed, along the whole chain.
+        assert float((ours - leaf.grad).abs().max()) <= depth * N * width * EPS * size
+
+
+@cases
+def test_closed_form_gradient_is_the_slope_of_the_objective(depth, width, name):
+    """Autograd shares code with the loss; finite differences do not believe it either."""
+    chain, (target, mask), loss = draw(depth, width), problem(), active_loss(name)
+    generator = torch.Generator().manual_seed(99)
+    along = [
+        torch.randn(w.shape, generator=generator, dtype=w.dtype) / w.numel() ** 0.5
+        for w in chain.factors
+    ]
+    step = EPS ** (1 / 3)
+
+    def moved(h):
+        factors = [w + h * v for w, v in zip(chain.factors, along, strict=True)]
+        return float(objective(factors, target, mask, loss))
+
+    if name == "hard":  # has no slope where a residual crosses eta
+        ends = [Chain([w + h * v for w, v in zip(chain.factors, along, strict=True)])
+                for h in (-step, step)]  # fmt: skip
+        sides = [(target - end.product()).abs() < loss.eta for end in ends]
+        assert torch.equal(*sides)
+    slope = (moved(step) - moved(-step)) / (2 * step)
+    gradients = closed_form(chain, target, mask, loss)
+    ours = sum(float((g * v).sum()) for g, v in zip(gradients, along, strict=True))
+    # Error of central differences: step^2 times a third derivative, plus rounding of F / step.
+    scale = abs(moved(0)) + sum(float(g.norm()) for g in gradients)
+    assert abs(ours - slope) <= 10 * EPS ** (2 / 3) * scale
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_svd_of_a_chain_is_that_of_its_product(depth, width):
+    """It is computed without forming the product, from thin decompositions."""
+    chain = draw(depth, width)
+    u, s, vh = chain.svd()
+    product = np.linalg.multi_dot([w.numpy() for w in chain.factors])
+    tolerance = depth * N * width * EPS * np.linalg.norm(product, 2)
+    np.testing.assert_allclose(chain.product().numpy(), product, rtol=0, atol=tolerance)
+    expected = np.linalg.svd(product, compute_uv=False)[: len(s)]
+    np.testing.assert_allclose(s.numpy(), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose((u * s @ vh).numpy(), product, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_balanced_chain_has_the_product_asked_for_and_is_balanced(depth):
+    """Under Wl' Wl = W(l+1) W(l+1)' descent on a narrow chain follows that on a wide one."""
+    target, _ = problem()
+    u, s, vh = torch.linalg.svd(target, full_matrices=False)
+    chain = balanced(u, s, vh, depth)
+    tolerance = depth * N * P * EPS * float(s[0])
+    np.testing.assert_allclose(chain.product(), target, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(chain.mode_sizes(), s, rtol=0, atol=tolerance)
+    for w, after in zip(chain.factors, chain.factors[1:], strict=False):
+        np.testing.assert_allclose(w.T @ w, after @ after.T, rtol=0, atol=tolerance)
+    assert (chain.depth, chain.rank) == (depth, min(N, P))
+
+
+def start(init, *, depth=3, width=5, scale=0.2, shape=(N, P), seed=0) -> Chain:
+    generator = torch.Generator().manual_seed(seed)
+    return random_chain(shape, depth, width, init, scale, generator, torch.float64)
+
+
+@pytest.mark.parametrize("init", ["gaussian", "orthogonal", "identity", "uniform"])
+def test_random_start_is_decided_by_its_seed_alone(init):
+    """Neither does it read the global random state, nor does it move it."""
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = start(init)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    again, other = start(init), start(init, seed=1)
+    assert [tuple(w.shape) for w in first.factors] == [(N, 5), (5, 5), (5, P)]
+    for a, b, c in zip(first.factors, again.factors, other.factors, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c) == (init == "identity")
+
+
+def test_gaussian_start_has_the_standard_deviation_asked_for():
+    """The published start: every weight N(0, init_scale^2)."""
+    weights = torch.cat([w.ravel() for w in start("gaussian", width=100, scale=1e-3).factors])
+    # Standard error of a standard deviation: sigma / sqrt(2 n).
+    assert float(weights.std()) == pytest.approx(1e-3, rel=4 / (2 * len(weights)) ** 0.5)
+    assert abs(float(weights.mean())) < 4 * 1e-3 / len(weights) ** 0.5
+
+
+def test_uniform_start_is_uniform_within_its_edge():
+    """sqrt(3) init_scale^(1/L) (rows x columns)^(-1/4), so the product is of size init_scale."""
+    for w in start("uniform", width=100, scale=0.2).factors:
+        edge = 3**0.5 * 0.2 ** (1 / 3) * w.numel() ** -0.25
+        assert float(w.abs().max()) <= edge
+        # Standard error of the variance of a uniform: edge^2 sqrt(4 / 45 / n).
+        spread = 4 * (4 / 45 / w.numel()) ** 0.5
+        assert float(w.square().mean()) / edge**2 == pytest.approx(1 / 3, abs=spread)
+
+
+def test_identity_start_is_a_scaled_identity_from_end_to_end():
+    product = start("identity", width=9).product().numpy()
+    np.testing.assert_allclose(product, 0.2 * np.eye(N, P), rtol=0, atol=8 * EPS)
+
+
+def test_orthogonal_start_is_orthogonal_factor_by_factor():
+    """Scaled as in the published code for deep factorization: (init_scale sqrt n)^(1/L)."""
+    expected = (0.2 * N**0.5) ** (1 / 3)
+    for w in start("orthogonal", width=9).factors:
+        sizes = np.linalg.svd(w.numpy(), compute_uv=False)
+        np.testing.assert_allclose(sizes, expected, rtol=0, atol=32 * EPS)

@@ -1,0 +1,137 @@
+"""Parameters: a wrong value is refused with its name, what it may be and what it was."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from rtdmf_bio import RTDMF
+from rtdmf_bio.model.retention import RETAIN
+from rtdmf_bio.model.settings import _CHOICES, _FLAGS, _NUMBERS, resolve
+
+NAN, INF = np.nan, np.inf
+
+
+def resolved(**given):
+    return resolve({**RTDMF().get_params(), **given})
+
+
+@pytest.mark.parametrize("value", ["nonsense", "", 3, ["error"], True])
+@pytest.mark.parametrize("name", _CHOICES)
+def test_a_choice_must_be_one_of_those_listed(name, value):
+    """The message names the parameter, what may be chosen and what was given."""
+    with pytest.raises(
+        ValueError, match=re.escape(f"The {name} parameter must be one of")
+    ) as error:
+        resolved(**{name: value})
+    assert all(repr(choice) in str(error.value) for choice in _CHOICES[name])
+    assert repr(value) in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["nonsense", [1], {}, True, 1j, "1"])
+@pytest.mark.parametrize("name", _NUMBERS)
+def test_a_number_must_be_a_number(name, value):
+    """A digit in quotes and a truth value are slips, not numbers."""
+    with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be a")):
+        resolved(**{name: value})
+
+
+def outside():
+    for name, (kind, low, closed, high, _) in _NUMBERS.items():
+        bad = [low - 1, NAN, INF, -INF] if kind is float else [low - 1]
+        if not closed:
+            bad.append(low)
+        if high != INF:
+            bad.append(high + 1)
+        for value in bad:
+            yield pytest.param(name, kind(value) if kind is int else value, id=f"{name}={value}")
+
+
+@pytest.mark.parametrize(("name", "value"), list(outside()))
+def test_a_number_must_lie_within_its_bounds(name, value):
+    with pytest.raises(ValueError, match=re.escape(f"The {name} parameter must be a")):
+        resolved(**{name: value})
+
+
+@pytest.mark.parametrize("value", [2.0, 2.5, np.float64(2)])
+@pytest.mark.parametrize("name", [name for name, rule in _NUMBERS.items() if rule[0] is int])
+def test_a_count_must_be_an_integer(name, value):
+    with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be an integer")):
+        resolved(**{name: value})
+
+
+@pytest.mark.parametrize("name", _NUMBERS)
+def test_bounds_themselves_and_named_values_are_allowed(name):
+    """Or the message would forbid what it says is allowed."""
+    kind, low, closed, high, named = _NUMBERS[name]
+    allowed = [*named, *([kind(low)] if closed else []), *([kind(high)] if high != INF else [])]
+    for value in allowed or [kind(1)]:
+        extra = {"init": "spectral", "optimizer": "gd"} if name == "width" else {}
+        assert resolved(**{name: value}, **extra)[name] == value
+
+
+@pytest.mark.parametrize("value", [1, 0, "True", "yes", []])
+@pytest.mark.parametrize("name", _FLAGS)
+def test_a_switch_must_be_true_or_false(name, value):
+    with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be True or False")):
+        resolved(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [("nonsense", ValueError), ((), ValueError), (("none", "all"), ValueError),
+     (("all", 3), ValueError), (5, TypeError), (0.5, TypeError)],
+)  # fmt: skip
+def test_retain_must_name_modes(value, error):
+    with pytest.raises(error, match="The retain parameter must"):
+        resolved(retain=value)
+
+
+@pytest.mark.parametrize("mode", RETAIN)
+def test_retain_takes_one_mode_or_several(mode):
+    for value in (mode, (mode,), [mode]):
+        assert resolved(retain=value)["retain"] == (mode,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"init": "gaussian"}, "width='auto' starts from the data's own spectrum"),
+        ({"optimizer": "adam"}, "width='auto' needs optimizer"),
+        ({"optimizer": "adagrad"}, "give an integer width"),
+    ],
+)
+def test_combinations_that_cannot_work_are_refused(settings, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        resolved(**settings)
+
+
+@pytest.mark.parametrize("value", ["a", -1, 1.5, [1, 2.5]])
+def test_a_seed_must_be_a_seed(screen, value):
+    """Like any other parameter: named, with what was given."""
+    with pytest.raises((TypeError, ValueError), match="random_state"):
+        RTDMF(random_state=value).fit(screen)
+
+
+@pytest.mark.parametrize("loss", ["clip", "hard"])
+def test_a_threshold_of_zero_cannot_train_a_loss_that_cuts_there(screen, loss):
+    """Every residual is high, none trains, and L would be a matrix of zeros."""
+    with pytest.raises(ValueError, match="threshold"):
+        RTDMF(threshold=0, loss=loss).fit(screen)
+
+
+@pytest.mark.parametrize("device", ["gpu", "", 3, None, "meta", "cpu:x", "cuda:nonsense"])
+def test_a_device_must_be_one_that_is_known(screen, device):
+    with pytest.raises(ValueError, match="device"):
+        RTDMF(device=device).fit(screen)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device here")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_a_device_that_is_not_there_is_refused_with_the_remedy(screen, device):
+    with pytest.raises(ValueError, match=r"torch finds none\. Use device='auto'"):
+        RTDMF(device=device).fit(screen)
+    assert RTDMF(device="auto").fit(screen).device_ == "cpu"

@@ -1,0 +1,174 @@
+"""Retention: how much of each residual is kept, by rule and in the corrected matrix."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from rtdmf_bio import RTDMF
+from rtdmf_bio.model.retention import ABRUPT, RETAIN, flags, retain
+
+ETA = 0.2
+# Zero, below, at and above the threshold on both sides, far beyond, not measured.
+RESIDUAL = np.array([[0.0, 0.1, -0.1, ETA, -ETA, 0.5, -0.5, 0.5, -0.5, 9.0, np.nan]])
+ENRICHED = np.array([[1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1]], dtype=bool)
+JUMP = np.array([[9, 9, 0, ABRUPT, 3.9, 3.9, 4.1, 0, 9, 0, 9.0]])
+SHRINK = np.array([[0.0, 0.01, 0.02, 0.4, 0.5, 0.6, 0.9, 0.3, 0.51, 1.0, 0.7]])
+INPUTS = {"enriched": ENRICHED, "jump": JUMP, "shrink_weight": SHRINK}
+
+
+def reference(mode: str, r: float, enriched: bool, jump: float, shrink: float):
+    """(weight, retained) of one entry, by the table of the module."""
+    if np.isnan(r):
+        return 0.0, False
+    high = abs(r) >= ETA
+    if mode == "none":
+        return 0.0, False
+    if mode == "shrink":
+        return shrink, high and shrink > 0.5
+    if mode == "soft":
+        return ((abs(r) - ETA) / abs(r) if high else 0.0), high
+    keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[mode]
+    return float(keep), keep
+
+
+def by_hand(modes):
+    columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, SHRINK)), strict=True)
+    each = [[reference(mode, *entry) for mode in modes] for entry in columns]
+    weight = [max(w for w, _ in entry) for entry in each]
+    retained = [any(k for _, k in entry) for entry in each]
+    return np.array([weight]), np.array([retained])
+
+
+@pytest.mark.parametrize(
+    "modes",
+    [
+        *[(mode,) for mode in RETAIN],
+        *itertools.combinations([m for m in RETAIN if m != "none"], 2),
+        ("all", "enriched", "abrupt", "soft", "shrink"),
+    ],
+    ids="+".join,
+)
+def test_weights_are_those_of_the_table_and_modes_compose(modes):
+    """An entry keeps the largest weight that any mode gives it."""
+    out = retain(modes, RESIDUAL, ETA, **INPUTS)
+    weight, retained = by_hand(modes)
+    np.testing.assert_allclose(out.weight, weight, rtol=0, atol=4 * np.finfo(float).eps)
+    np.testing.assert_array_equal(out.retained, retained)
+
+
+def test_flags_say_what_was_done():
+    """0 imputed, 1 corrected, 2 high and not retained, 3 high and retained."""
+    observed = np.array([[True, True, True, True, False]])
+    residual = np.array([[0.1, -ETA, 0.3, 0.1, np.nan]])
+    retained = np.array([[False, False, True, True, True]])
+    out = flags(observed, residual, ETA, retained)
+    assert out.dtype == np.int8
+    assert out.tolist() == [[1, 2, 3, 1, 0]]
+
+
+@pytest.mark.parametrize("mode", ["enriched", "abrupt", "shrink"])
+def test_a_mode_without_what_it_needs_is_refused(mode):
+    """Passing over it in silence would turn a slip of the caller into plain factorization."""
+    with pytest.raises((TypeError, ValueError), match=mode):
+        retain((mode,), RESIDUAL, ETA)
+
+
+# -- in the corrected matrix ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted(screen, tissues):
+    """Fits by retention mode and imputation, each done once."""
+    done = {}
+
+    def fit(retain, impute="low-rank", threshold=0.06):
+        key = (retain, impute, threshold)
+        if key not in done:
+            model = RTDMF(
+                threshold=threshold, retain=retain, impute=impute, impute_weight_decay=1.0
+            )
+            done[key] = model.fit(screen, groups=tissues)
+        return done[key]
+
+    return fit
+
+
+def one_rounding(screen):
+    return 4 * np.finfo(float).eps * np.nanmax(np.abs(screen))
+
+
+impute = pytest.mark.parametrize("impute", ["low-rank", "refined"])
+
+
+@impute
+@pytest.mark.parametrize("mode", ["all", "soft"])
+def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, mode, impute):
+    """The promise of the paper, and of the clamp in its code, whatever fills the gaps."""
+    model = fitted(mode, impute)
+    observed = np.isfinite(screen)
+    moved = np.abs(model.corrected_ - screen)[observed]
+    assert moved.max() <= 0.06 + one_rounding(screen)
+    assert moved.max() > 0.05  # the bound is reached, not merely respected
+    high = (np.abs(model.residual_) >= 0.06)[observed]
+    assert 0.05 < high.mean() < 0.5
+    expected = 0.0 if mode == "all" else 0.06
+    np.testing.assert_allclose(moved[high], expected, rtol=0, atol=one_rounding(screen))
+
+
+@impute
+def test_none_gives_the_fit_itself(fitted, screen, impute):
+    """Plain deep matrix factorization: L where measured, the completion elsewhere."""
+    model = fitted("none", impute)
+    observed = np.isfinite(screen)
+    np.testing.assert_array_equal(model.corrected_[observed], model.low_rank_[observed])
+    np.testing.assert_array_equal(model.corrected_[~observed], model.completed_[~observed])
+    assert np.array_equal(model.completed_, model.low_rank_) == (impute == "low-rank")
+    assert set(np.unique(model.flag_)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    "modes", ["all", "abrupt", ("all", "shrink"), ("abrupt", "shrink"), ("enriched", "shrink")]
+)
+def test_kept_entries_are_the_measurements_to_the_last_bit(fitted, screen, modes):
+    """A kept measurement that differs in its last digits is no longer the measurement."""
+    model = fitted(modes)
+    kept = model.weight_ == 1
+    np.testing.assert_array_equal(model.corrected_[kept], screen[kept])
+    if "all" in modes:
+        assert np.array_equal(kept, model.flag_ == 3)
+    assert np.isin(model.flag_[kept], 3).all()
+    if "enriched" not in modes:
+        assert 0 < kept.sum() < np.isfinite(screen).sum()
+
+
+@pytest.mark.parametrize("mode", RETAIN)
+def test_residual_weight_and_flag_belong_together(fitted, screen, mode):
+    """The four outputs are one statement about each entry."""
+    model = fitted(mode, "refined")
+    observed, high = np.isfinite(screen), np.abs(model.residual_) >= model.threshold_
+    np.testing.assert_array_equal(np.isfinite(model.residual_), observed)
+    np.testing.assert_array_equal(model.residual_[observed], (screen - model.low_rank_)[observed])
+    np.testing.assert_array_equal(model.flag_ == 0, ~observed)
+    np.testing.assert_array_equal(model.flag_ >= 2, high)
+    assert (model.weight_[~observed] == 0).all()
+    assert ((model.weight_ >= 0) & (model.weight_ <= 1)).all()
+    base = model.completed_ if mode == "shrink" else model.low_rank_
+    expected = base + model.weight_ * (screen - base)
+    np.testing.assert_allclose(
+        model.corrected_[observed], expected[observed], rtol=0, atol=one_rounding(screen)
+    )
+
+
+@impute
+def test_shrink_keeps_more_of_a_larger_error(fitted, screen, impute):
+    """The weight grows with the distance from the completion, drug by drug, and is never 0 or 1."""
+    model = fitted("shrink", impute)
+    error = np.abs(screen - model.completed_)
+    for row_error, row_weight in zip(error, model.weight_, strict=True):
+        measured = np.isfinite(row_error)
+        weight = row_weight[measured][np.argsort(row_error[measured])]
+        assert (np.diff(weight) >= 0).all()
+        assert 0 < weight[0] < weight[-1] < 1
