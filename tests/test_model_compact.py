@@ -130,7 +130,7 @@ def test_clean_structure_is_not_taken_for_noise():
 
 @pytest.mark.parametrize(
     ("loss", "decay"),
-    [("clip", 1.0), ("hard", 0.5), ("hard", 1.0), ("mixture", 0.5), ("mixture", 1.0)],
+    [("clip", 1.0), ("hard", 0.1), ("hard", 1.0), ("mixture", 0.1), ("mixture", 1.0)],
 )
 def test_the_noise_estimate_does_not_run_away(loss, decay):
     """The robust losses take the noise from the fitted residuals and set the decay by it. Less
@@ -146,7 +146,7 @@ def test_the_noise_estimate_does_not_run_away(loss, decay):
 
     spread = float(clean[train > 0].std())
     oracle = error(clean, loss="squared", weight_decay=decay * 0.3 / spread)
-    assert error(clean + 2 * spikes, loss=loss, weight_decay=decay) < 1.5 * oracle
+    assert error(clean + 2 * spikes, loss=loss, weight_decay=decay) < 1.25 * oracle
 
 
 @pytest.mark.parametrize("loss", ["squared", "clip", "hard", "mixture"])
@@ -190,9 +190,10 @@ def test_converged_fit_is_a_stationary_point_of_the_documented_objective(loss):
 def test_growing_is_not_mistaken_for_an_abrupt_change(monkeypatch):
     """``retain='abrupt'`` reads jumps of the descent; modes added to the chain are no descent."""
     _, X = low_rank_matrix(12, 0.05)
+    X[:20] *= 5  # a jump is one of the data, not of the drugs' own scales
     (train,) = tensors(np.random.default_rng(1).random(X.shape) < 0.8)
     settings = FitSettings(
-        depth=2, center="none", scale_power=0.0, weight_decay=0.05, tol=1e-3, max_iter=2000
+        depth=2, center="none", scale_power=1.0, weight_decay=0.05, tol=1e-3, max_iter=2000
     )
     monkeypatch.setattr(solver, "_START_RANK", 4)
     steps: list[torch.Tensor] = []

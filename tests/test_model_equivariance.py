@@ -118,6 +118,15 @@ def test_what_every_line_adds_to_a_drug_and_the_reverse_moves_the_general_part_a
     np.testing.assert_allclose(effect[1], effect[0] + shift, rtol=0, atol=1e-5)
 
 
+def test_an_offset_costs_single_precision_its_digits_and_no_more(screen):
+    """ln IC50 or a log dose may lie far from zero; that is rounding, not structure lost."""
+    one, other = RTDMF().fit(screen), RTDMF().fit(screen + 100)
+    # Half a spacing of float32 at 100, in the data and again in the fit.
+    atol = 8 * float(np.spacing(np.float32(100)))
+    np.testing.assert_allclose(other.low_rank_, one.low_rank_ + 100, rtol=0, atol=atol)
+    assert other.threshold_ == pytest.approx(one.threshold_, rel=1e-3)
+
+
 def test_turning_the_measure_round_turns_the_answer_round(screen, tissues):
     """Viability or inhibition, c = -1: the same flags, the other side."""
     one = RTDMF(dtype="float64").fit(screen, groups=tissues)

@@ -151,6 +151,19 @@ def test_random_start_is_decided_by_its_seed_alone(init):
         assert torch.equal(a, c) == (init == "identity")
 
 
+@pytest.mark.parametrize("init", ["gaussian", "orthogonal", "identity", "uniform"])
+def test_random_start_is_the_same_network_in_either_precision(init):
+    """A seed names a network; how many digits it is carried with is another matter."""
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    one, two = (
+        random_chain((N, P), 3, 5, init, 0.2, generator, dtype)
+        for generator, dtype in zip(generators, (torch.float32, torch.float64), strict=True)
+    )
+    for a, b in zip(one.factors, two.factors, strict=True):
+        assert a.dtype == torch.float32
+        assert torch.equal(a, b.float())
+
+
 def test_gaussian_start_has_the_standard_deviation_asked_for():
     """The published start: every weight N(0, init_scale^2)."""
     weights = torch.cat([w.ravel() for w in start("gaussian", width=100, scale=1e-3).factors])

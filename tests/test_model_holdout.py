@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from rtdmf_bio import RTDMF
+from rtdmf_bio.model import stages
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.loss import LOSSES
+from rtdmf_bio.model.noise import DrugNoise
 from rtdmf_bio.model.solver import FitSettings, fit_chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -157,6 +159,40 @@ def test_a_mask_over_entries_that_were_not_measured_holds_out_the_rest(screen):
     two = RTDMF().fit(screen, validation=mask & np.isfinite(screen))
     np.testing.assert_array_equal(one.corrected_, two.corrected_)
     assert one.validation_rmse_ == two.validation_rmse_
+
+
+def test_the_shrink_weight_is_that_of_errors_on_held_out_entries(screen):
+    """The completion follows the entries it was fitted to; by their residuals noise would look
+    smaller than it is, and too much of it would be kept."""
+    held = holdout_mask(np.isfinite(screen), 0.15, np.random.default_rng(0))
+    model = RTDMF(refit=False, dtype="float64", retain="shrink").fit(screen, validation=held)
+    assert np.abs(model.completed_ - model.low_rank_).max() > 0.01
+    error = torch.as_tensor(np.nan_to_num(screen - model.completed_))
+    observed = torch.as_tensor(np.isfinite(screen)).double()
+    noise = DrugNoise.fit(error, observed, torch.as_tensor(held))
+    expected = noise.signal_weight(error) * observed
+    np.testing.assert_allclose(model.weight_, expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("given", [None, 0.7])
+@pytest.mark.parametrize("best", [0.01, 0.2, 0.5, 0.9, 2.1, 50.0])
+def test_the_decay_chosen_is_the_best_of_those_within_reach(best, given):
+    """One minimum, wherever it lies: the search must walk to it and not stop a step away."""
+    path: dict[str, list[float]] = {}
+
+    def evaluate(decay):
+        return abs(np.log(decay / best)), decay
+
+    decay, fit = stages._search(evaluate, given, path, "decay")
+    assert fit == decay
+    if given is not None:
+        assert (decay, path) == (given, {})
+        return
+    grid = [stages._decay(k) for k in range(-20, 21)]
+    within = [d for d in grid if stages._DECAYS[0] <= d <= stages._DECAYS[1]]
+    assert decay == min(within, key=lambda d: abs(np.log(d / best)))
+    assert path["decay"] == sorted(path["decay"])
+    assert path["decay_score"] == [evaluate(d)[0] for d in path["decay"]]
 
 
 def test_refit_sees_the_entries_that_were_held_out(screen):

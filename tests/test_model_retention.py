@@ -108,6 +108,7 @@ impute = pytest.mark.parametrize("impute", ["low-rank", "refined"])
 def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, mode, impute):
     """The promise of the paper, and of the clamp in its code, whatever fills the gaps."""
     model = fitted(mode, impute)
+    assert model.threshold_ == 0.06
     observed = np.isfinite(screen)
     moved = np.abs(model.corrected_ - screen)[observed]
     assert moved.max() <= 0.06 + one_rounding(screen)

@@ -199,9 +199,8 @@ class _Descent:
         }
         self.chain, top, self.bulk = self._start()
         # A small start sits still before it grows: only early stopping or max_iter may end it.
-        self.may_settle = not settings.early_stopping and (
-            settings.weight_decay > 0 or (settings.width == "auto" and settings.init_scale >= 1)
-        )
+        small = settings.init != "spectral" or settings.init_scale < 1
+        self.may_settle = not settings.early_stopping and not small
         self.saturated = True  # until a mode dies, the rank may be too small
         # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
         # coming from too little structure, it ends where the chain holds what is plainly broad.

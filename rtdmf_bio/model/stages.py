@@ -140,7 +140,8 @@ def run(
         return chosen
     settings = plan.settings
     if settings.early_stopping:
-        settings = replace(settings, early_stopping=False, max_iter=max(first.n_iter, 1))
+        steps = max(first.n_iter, 1)
+        settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
     final = replace(plan, settings=settings, weight_decay=decay, refine_decay=refine_decay)
     fitted = _fit_all(data, observed, final, chosen, tick("fit"))
     if plan.settings.early_stopping:
