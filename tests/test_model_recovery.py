@@ -114,7 +114,7 @@ def test_a_response_as_broad_as_the_structure_is_kept_without_a_flag():
 
 @pytest.fixture(scope="module")
 def null():
-    return [Screen(seed, planted=False) for seed in range(6)]
+    return [Screen(seed, planted=False) for seed in range(4)]
 
 
 def flagged(screen, model):
