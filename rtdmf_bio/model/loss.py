@@ -1,4 +1,4 @@
-"""Losses: residuals in, weights out. The solver descends on sum w(r) r.
+"""Losses: residuals in, weights out. The solver descends on sum w(r) (r - c(r)).
 
 | loss    | rho(r)                               | w(r)                              |
 |---------|--------------------------------------|-----------------------------------|
@@ -11,19 +11,27 @@ r is the residual in units of the drug's scale. ``clip`` is the published code's
 prediction to D +- eta during training, written as the loss it minimises; ``hard`` is
 Algorithm 1's in-training rule. ``hard`` and ``mixture`` begin after a burn-in of squared loss,
 since at the start every residual is high and nothing would train.
+
+The shift c is zero but for ``mixture``, where a spike is drawn to the typical size of spikes. Its
+share of spikes pi differs between drugs and lines, since deviations cluster: the odds of a spike
+are pi / (1 - pi) times those of its drug and of its line, which are estimated as the fit goes.
 Source: Hu et al. 2025, Algorithm 1; Huber 1964.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from .mixture import NORMAL_MAD, ScaleMixture
+from .mixture import NORMAL_MAD, Mixture
 
 LOSSES = ("squared", "clip", "hard", "mixture")
-_EM_STEPS = 5  # EM creeps near its end; one step an update would hold up the whole fit
+_EM_STEPS = 10  # EM creeps near its end; one step an update would hold up the whole fit
 _AUTO_ETA = 2.5  # robust standard deviations, the usual cut for an outlier
+_PRIOR_ENTRIES = 20.0  # entries that the screen's share counts for, beside a drug's or line's own
 
 
 class Loss:
@@ -44,48 +52,74 @@ class Loss:
         self.name = name
         self.eta = eta
         self.burn_in = burn_in if name in ("hard", "mixture") else 0
-        self.mixture = ScaleMixture()
+        self.mixture = Mixture()
         self.noise_sd = 1.0  # squared loss cannot tell noise from the whole spread
         self._auto_eta = eta is None
         self._active = name != "squared" and self.burn_in == 0
+        self._by_drug: Tensor | float = 0.0  # log odds of a spike, beyond those of the screen
+        self._by_line: Tensor | float = 0.0
 
     @property
     def constant(self) -> bool:
         """True while the weights are all one."""
         return not self._active
 
-    def update(self, r: Tensor, iteration: int) -> None:
-        """Re-estimate the state from the training residuals, shape (number of entries,)."""
+    def update(self, r: Tensor, train: Tensor, iteration: int) -> None:
+        """Re-estimate the state from the residuals where ``train`` is 1; both (n, p)."""
         if self.name == "squared" or iteration < self.burn_in:
             return
         self._active = True
+        inside = r[train > 0]
         if self.name == "mixture":
-            for _ in range(_EM_STEPS):
-                self.mixture.update(r)
+            self.mixture.update(inside, _EM_STEPS)
             self.noise_sd = self.mixture.s
+            self._cluster(self.mixture.spike_probability(r) * train, train)
             return
-        spread = (NORMAL_MAD * r.abs().median()).clamp_min(torch.finfo(r.dtype).tiny)
+        spread = (NORMAL_MAD * inside.abs().median()).clamp_min(torch.finfo(r.dtype).tiny)
         self.noise_sd = float(spread)
         if self._auto_eta:
             self.eta = _AUTO_ETA * spread
 
-    def weights(self, r: Tensor) -> Tensor:
-        """Weight of each residual in [0, 1], the shape of ``r``."""
-        if self.constant:
-            return torch.ones_like(r)
-        if self.name == "mixture":
-            return self.mixture.precision_weight(r)
-        if self.eta is None:  # clip before its first update
-            return torch.ones_like(r)
+    def _cluster(self, spike: Tensor, train: Tensor) -> None:
+        """Odds of each drug and line, from posteriors that do not know of them.
+
+        Fed back into themselves they would turn whole drugs into deviations.
+        """
+        pi = self.mixture.pi
+        odds = math.log(pi / (1 - pi))
+
+        def beyond(dim: int) -> Tensor:
+            share = spike.sum(dim, keepdim=True) + _PRIOR_ENTRIES * pi
+            share = share / (train.sum(dim, keepdim=True) + _PRIOR_ENTRIES)
+            return torch.logit(share, eps=1e-6) - odds
+
+        self._by_drug, self._by_line = beyond(1), beyond(0)
+
+    def spike_probability(self, r: Tensor) -> Tensor:
+        """Posterior probability of a spike, shape of ``r``, under ``mixture``."""
+        return torch.sigmoid(self._log_odds(r))
+
+    def _log_odds(self, r: Tensor) -> Tensor:
+        pi = self.mixture.pi
+        # Whatever clusters, no drug and no line is mostly deviation: odds of one at most.
+        extra = torch.as_tensor(self._by_drug + self._by_line).clamp(max=math.log((1 - pi) / pi))
+        return self.mixture.log_odds(r) + extra
+
+    def pull(self, r: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Weight in [0, 1] and shift of each residual; (n, p)."""
+        if self._active and self.name == "mixture":
+            return self.mixture.pull(r, self.spike_probability(r))
+        if self.constant or self.eta is None:  # clip before its first update
+            return torch.ones_like(r), 0.0
         if self.name == "clip":
-            return (self.eta / r.abs()).clamp(max=1.0)
-        return (r.abs() < self.eta).to(r.dtype)
+            return (self.eta / r.abs()).clamp(max=1.0), 0.0
+        return (r.abs() < self.eta).to(r.dtype), 0.0
 
     def value(self, r: Tensor) -> Tensor:
-        """Rho of each residual, up to a constant, so that d value / dr = weights(r) r."""
+        """Rho of each residual, up to a constant, so that d value / dr = w (r - c)."""
         if self._active and self.name == "mixture":
-            zero = torch.zeros(1, dtype=r.dtype, device=r.device)
-            return self.mixture.s**2 * (self.mixture.nll(r) - self.mixture.nll(zero))
+            gain, none = (softplus(self._log_odds(x)) for x in (r, torch.zeros_like(r)))
+            return 0.5 * r * r - self.mixture.s**2 * (gain - none)
         if self.constant or self.eta is None:
             return 0.5 * r * r
         if self.name == "clip":

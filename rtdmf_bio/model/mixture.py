@@ -1,14 +1,19 @@
-"""Two-component scale mixture of residuals: noise, and a few large deviations.
+"""Mixture of residuals: noise, and a few deviations ("spikes") to either side.
 
-    r ~ (1 - pi) N(0, s^2) + pi N(0, t^2),    t > s
+    r ~ (1 - pi) N(0, s^2) + pi [ a N(m, t^2) + (1 - a) N(-m, t^2) ],    t >= s
 
-| symbol | variable | meaning                                |
-|--------|----------|----------------------------------------|
-| s      | ``s``    | spread of the noise                    |
-| t      | ``t``    | spread of the deviations ("spikes")    |
-| pi     | ``pi``   | their share                            |
+| symbol | variable | meaning                                  |
+|--------|----------|------------------------------------------|
+| s      | ``s``    | spread of the noise                      |
+| m      | ``m``    | typical size of a deviation              |
+| t      | ``t``    | spread of the deviations about it        |
+| a      | ``a``    | share of the deviations that lie above   |
+| pi     | ``pi``   | share of deviations among all            |
 
-Maximum likelihood by EM. Used by the ``mixture`` loss, the automatic threshold and ``shrink``.
+Deviations of one size to one side (m well above t, a near 1) and a heavy tail (m near 0) are both
+of this kind. A deviation is noise plus a signal N(+-m, t^2 - s^2), so that it still says where the
+rest of its value should lie, the better the more alike deviations are. Maximum likelihood by EM.
+Used by the ``mixture`` loss, the automatic threshold and ``shrink``.
 """
 
 from __future__ import annotations
@@ -17,76 +22,121 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
-_MIN_RATIO = 1.5  # t / s below this and the two components are one
+_MIN_RATIO = 1.5  # sqrt(m^2 + t^2) / s below this and the components are one
+_BIN = 0.02  # width in asinh(r / s): even near zero, relative far out
 NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal
 
 
 @dataclass
-class ScaleMixture:
+class Mixture:
     s: float = 0.0
+    m: float = 0.0
     t: float = 0.0
+    a: float = 0.5
     pi: float = 0.1
 
     @classmethod
-    def fit(cls, r: Tensor, n_iter: int = 200, tol: float = 1e-6) -> ScaleMixture:
+    def fit(cls, r: Tensor, n_iter: int = 500, tol: float = 1e-6) -> Mixture:
         """EM from a robust start. ``r``: residuals, any shape."""
         mix = cls()
-        for _ in range(n_iter):
-            before = (mix.s, mix.t, mix.pi)
-            mix.update(r)
-            if before[0] > 0 and all(
-                abs(a - b) <= tol * abs(b)
-                for a, b in zip((mix.s, mix.t, mix.pi), before, strict=True)
-            ):
-                break
+        mix.update(r, n_iter, tol)
         return mix
 
-    def update(self, r: Tensor) -> None:
-        """One EM step, re-estimating s, t and pi in place."""
-        floor = 1.0 / max(r.numel(), 2)
-        square = r * r
-        least = 1e-9 * math.sqrt(float(square.mean())) or 1e-150
+    def update(self, r: Tensor, n_iter: int, tol: float = 0.0) -> None:
+        """EM steps from where the mixture stands, in place."""
+        least = 1e-9 * math.sqrt(float(r.square().mean())) or 1e-150
         if self.s == 0.0:
             self.s = max(NORMAL_MAD * float(r.abs().median()), least)
-            self.t = 3 * self.s
-        spike = 1 - self.noise_probability(r)
-        total = float(spike.sum())
-        self.pi = min(max(total / r.numel(), floor), 0.5)
-        noise_total = max(r.numel() - total, 1e-12)
-        self.s = max(math.sqrt(float(((1 - spike) * square).sum()) / noise_total), least)
-        wide = math.sqrt(float((spike * square).sum()) / max(total, 1e-12))
-        self.t = max(wide, _MIN_RATIO * self.s)
+            self.m, self.t = 2.7 * self.s, 1.8 * self.s
+        count, value = _binned(r.cpu().double(), self.s)
+        for _ in range(n_iter):
+            before = (self.s, math.hypot(self.m, self.t), self.pi)
+            self._em(count, value, least)
+            after = (self.s, math.hypot(self.m, self.t), self.pi)
+            if all(abs(x - y) <= tol * y for x, y in zip(after, before, strict=True)):
+                break
 
-    def noise_probability(self, r: Tensor) -> Tensor:
-        """Posterior probability that each residual is noise."""
-        odds = self.pi / (1 - self.pi) * self.s / self.t
-        exponent = (0.5 * (self.s**-2 - self.t**-2)) * (r * r)
-        # exp overflows to inf for a huge residual: 1 / (1 + inf) = 0, which is meant.
-        return 1.0 / (1.0 + odds * torch.exp(exponent))
+    def _em(self, count: Tensor, value: Tensor, least: float) -> None:
+        spike = count * self.spike_probability(value)
+        above = spike * self._above(value)
+        n, spikes, square = float(count.sum()), float(spike.sum()), value * value
+        self.pi = min(max(spikes / n, 1 / max(n, 2)), 0.5)
+        noise = float(((count - spike) * square).sum()) / max(n - spikes, 1e-12)
+        self.s = max(math.sqrt(max(noise, 0.0)), least)
+        self.a = (float(above.sum()) + 0.5) / (spikes + 1)
+        total = max(spikes, 1e-12)
+        self.m = max(float(((2 * above - spike) * value).sum()) / total, 0.0)
+        spread = float((above * (value - self.m) ** 2).sum())
+        spread += float(((spike - above) * (value + self.m) ** 2).sum())
+        apart = (_MIN_RATIO * self.s) ** 2 - self.m**2
+        self.t = math.sqrt(max(spread / total, self.s**2, apart))
 
-    def precision_weight(self, r: Tensor) -> Tensor:
-        """w(r) with w r = -s^2 d/dr log density: 1 for noise, (s/t)^2 for a spike."""
-        noise = self.noise_probability(r)
-        low = (self.s / self.t) ** 2
-        return low + (1 - low) * noise
+    def log_odds(self, r: Tensor) -> Tensor:
+        """Logarithm of P(spike | r) / P(noise | r)."""
+        tilt = (self.m / self.t**2) * r
+        side = torch.logaddexp(tilt + math.log(self.a), math.log(1 - self.a) - tilt)
+        start = math.log(self.pi / (1 - self.pi) * self.s / self.t) - 0.5 * (self.m / self.t) ** 2
+        return side.add_(r * r, alpha=0.5 * (self.s**-2 - self.t**-2)).add_(start)
+
+    def spike_probability(self, r: Tensor) -> Tensor:
+        """Posterior probability that each residual is a deviation."""
+        return torch.sigmoid(self.log_odds(r))
+
+    def _above(self, r: Tensor) -> Tensor:
+        """P(deviation upwards | deviation, r)."""
+        return torch.sigmoid((2 * self.m / self.t**2) * r + math.log(self.a / (1 - self.a)))
+
+    def pull(self, r: Tensor, spike: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight w and shift c with w (r - c) = -s^2 d/dr log density.
+
+        Parameters
+        ----------
+        r, spike
+            Residuals, and the probability that each is a deviation.
+        """
+        q = (self.s / self.t) ** 2
+        weight = 1 - (1 - q) * spike
+        shift = (q * self.m) * spike * (2 * self._above(r) - 1) / weight
+        return weight, shift
 
     def signal_weight(self, r: Tensor) -> Tensor:
-        """E[signal | r] / r when a spike is noise plus a normal signal: the shrink weight."""
-        return (1 - self.noise_probability(r)) * (1 - (self.s / self.t) ** 2)
+        """E[signal | r] / r, within [0, 1]: the shrink weight."""
+        q = (self.s / self.t) ** 2
+        size = r.abs().clamp_min(1e-9 * self.s)
+        towards = torch.where(r < 0, -1.0, 1.0) * (2 * self._above(r) - 1)
+        weight = self.spike_probability(r) * (1 - q + q * self.m * towards / size)
+        return weight.clamp(0.0, 1.0)
 
     def nll(self, r: Tensor) -> Tensor:
         """Negative log density of each residual."""
-        a = math.log((1 - self.pi) / self.s) - 0.5 * (r / self.s) ** 2
-        b = math.log(self.pi / self.t) - 0.5 * (r / self.t) ** 2
-        return 0.5 * math.log(2 * math.pi) - torch.logaddexp(a, b)
+        noise = math.log((1 - self.pi) / self.s) - 0.5 * (r / self.s) ** 2
+        return 0.5 * math.log(2 * math.pi) - noise - torch.nn.functional.softplus(self.log_odds(r))
 
     def even_odds(self) -> float:
-        """Size of a residual that is as likely noise as spike."""
-        log_odds = math.log((1 - self.pi) / self.pi * self.t / self.s)
-        return math.sqrt(2 * log_odds / (self.s**-2 - self.t**-2))
+        """Size from which a residual, to whichever side, is rather deviation than noise."""
+        even = Mixture(self.s, self.m, self.t, 0.5, self.pi)
+
+        def log_odds(x: float) -> float:
+            return float(even.log_odds(torch.tensor(x * self.s, dtype=torch.float64)))
+
+        high = 2.0
+        while log_odds(high) <= 0:
+            high *= 2
+        return self.s * float(brentq(log_odds, 0.0, high, xtol=1e-12))
 
     def tail(self, threshold: float) -> float:
         """Share of pure noise at or beyond ``threshold``: the false-flag rate it stands for."""
         return math.erfc(threshold / (self.s * math.sqrt(2)))
+
+
+def _binned(r: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """Number of residuals in each bin, and their mean: EM on these costs next to nothing."""
+    place = torch.asinh(r.ravel() / unit).div_(_BIN).round_().long()
+    place -= place.min()
+    count = torch.bincount(place).double()
+    total = torch.bincount(place, weights=r.ravel())
+    filled = count > 0
+    return count[filled], total[filled] / count[filled]

@@ -1,12 +1,11 @@
-"""Noise of a whole screen: a scale mixture whose size differs between drugs.
+"""Noise of a whole screen: a mixture whose size differs between drugs.
 
-    r_ij / scale_i ~ (1 - pi) N(0, s^2) + pi N(0, t^2)
+    r_ij / scale_i ~ a mixture of noise and deviations (see mixture.py)
 
 | symbol  | variable      | shape  |
 |---------|---------------|--------|
 | r       | ``residual``  | (n, p) |
 | scale_i | ``scale``     | (n, 1) |
-| s, t, pi| ``mixture``   | -      |
 
 A matrix holds quiet drugs, which hardly act on any line, beside widely varying ones. One noise
 level for all would be that of the quiet ones, and call a fifth of a screen deviant. The
@@ -21,15 +20,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .mixture import ScaleMixture
-from .preparation import drug_scale
+from .mixture import Mixture
+from .preparation import drug_scale, noise_scale
 
 
 @dataclass
 class DrugNoise:
     """Noise of each drug, and how much of the residuals is deviation."""
 
-    mixture: ScaleMixture
+    mixture: Mixture
     scale: Tensor
     sd_by_drug: Tensor
     sd: float
@@ -50,7 +49,11 @@ class DrugNoise:
         scale = drug_scale(residual * observed, observed, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        mixture = ScaleMixture.fit((residual / scale)[where])
+        mixture = Mixture.fit((residual / scale)[where])
+        # A drug with many deviations is not a noisy one: once they are told apart, leave them out.
+        noise = observed * (1 - mixture.spike_probability(residual / scale))
+        scale = scale.log().mean().exp() * noise_scale(residual, noise)
+        mixture = Mixture.fit((residual / scale)[where])
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()
         sd = math.sqrt(float((share * sd_by_drug**2).sum()))

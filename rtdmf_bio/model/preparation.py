@@ -10,9 +10,11 @@
 | scale  | ``scale``         | (n, 1)  |
 | C      | the chain         | (n, p)  |
 
-G is the two-way fit by weighted least squares over observed entries; it is re-estimated while
-the chain descends, since the two share what they explain. ``scale`` is a damped power of each
-drug's robust residual spread, so that a few widely varying drugs do not decide the fit.
+G is the two-way fit by weighted least squares over observed entries, each effect shrunk by its
+reliability (drugs and lines are draws from a population; what of their spread chance explains is
+taken off). It is re-estimated while the chain descends, since the two share what they explain.
+``scale`` is a damped power of each drug's robust residual spread, so that a few widely varying
+drugs do not decide the fit.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from torch import Tensor
 
 CENTERS = ("two-way", "none")
 _LOG_MAD_VARIANCE = 1.36  # of n observations, times n: the MAD is 37 % efficient
+_LOG_SD_VARIANCE = 0.5  # the same for the standard deviation
 _SWEEPS = 20  # alternating sweeps from zero; with 15-40 % missing they contract fast
 
 
@@ -38,53 +41,96 @@ class General:
     def matrix(self) -> Tensor:
         return self.drug + self.line
 
-    def update(self, data: Tensor, weights: Tensor, sweeps: int = 1) -> None:
-        """Weighted least squares of ``data`` on drug + line effects, by alternation."""
+    def update(
+        self, data: Tensor, weights: Tensor, noise: float | None = None, sweeps: int = 1
+    ) -> None:
+        """Weighted least squares of ``data`` on drug + line effects, by alternation.
+
+        Parameters
+        ----------
+        data, weights
+            (n, p); entries of weight 0 do not count.
+        noise
+            Variance of an entry of weight 1; the effects are shrunk. None: they are not.
+        """
         tiny = torch.finfo(data.dtype).tiny
         by_drug = weights.sum(1, keepdim=True).clamp_min(tiny)
         by_line = weights.sum(0, keepdim=True).clamp_min(tiny)
         weighted = weights * data
         drug_sum, line_sum = weighted.sum(1, keepdim=True), weighted.sum(0, keepdim=True)
         for _ in range(sweeps):
-            self.drug = (drug_sum - weights @ self.line.T) / by_drug
-            self.line = (line_sum - self.drug.T @ weights) / by_line
+            drug, mean = _effects((drug_sum - weights @ self.line.T) / by_drug, by_drug, noise)
+            self.drug = drug + mean
             # The split between the two is free: the line effects get mean zero.
-            shift = (self.line * by_line).sum() / by_line.sum()
-            self.line = self.line - shift
+            self.line, shift = _effects(
+                (line_sum - self.drug.T @ weights) / by_line, by_line, noise
+            )
             self.drug = self.drug + shift
 
 
-def two_way(data: Tensor, mask: Tensor) -> General:
+def _effects(raw: Tensor, weight: Tensor, noise: float | None) -> tuple[Tensor, Tensor]:
+    """Deviations from the weighted mean, shrunk by their reliability, and that mean."""
+    mean = (raw * weight).sum() / weight.sum()
+    effect = raw - mean
+    if noise is None:
+        return effect, mean
+    error = noise / weight
+    true = (effect.square().mean() - error.mean()).clamp_min(0.0)
+    return effect * (true / (true + error)), mean
+
+
+def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> General:
     """Two-way fit over the entries where ``mask`` is 1; ``data`` finite everywhere."""
     n, p = data.shape
     general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
     general.update(data, mask, sweeps=_SWEEPS)
+    if shrink:
+        left = (data - general.matrix()).square() * mask
+        general.update(data, mask, float(left.sum() / mask.sum()), sweeps=_SWEEPS)
     return general
 
 
 def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:
     """(robust spread of each drug / its median over drugs) ** power, times the overall spread.
 
-    The spread is the median absolute deviation, which a few selective responses do not move.
-    Its logarithm has sampling variance of about 1.36 / (lines measured); the spreads are pulled
-    towards each other by the share of their variance that this explains, so that drugs which
-    differ by chance alone are scaled alike.
+    The spread is the median absolute deviation, which a few selective responses do not move; the
+    ratio is damped, see ``_damped``.
     """
     home = residual.device
     residual, mask = residual.cpu(), mask.cpu()  # once a fit, and mps lacks nanmedian
     overall = torch.sqrt((residual**2 * mask).sum() / mask.sum())
-    alike = overall.expand(residual.shape[0], 1).clone()
-    if power == 0:
-        return alike.to(home)
     size = torch.where(mask > 0, residual.abs(), torch.nan)
     spread = torch.nanmedian(size, dim=1, keepdim=True).values
+    return (overall * _damped(spread, _LOG_MAD_VARIANCE / mask.sum(1), power)).to(home)
+
+
+def noise_scale(residual: Tensor, noise: Tensor, power: float = 1.0) -> Tensor:
+    """(noise of each drug / its median over drugs) ** power; (n, 1), of geometric mean one.
+
+    Parameters
+    ----------
+    residual, noise
+        Residuals (n, p), and the probability that each is noise; 0 where not measured.
+    """
+    n = noise.sum(1, keepdim=True).clamp_min(1.0)
+    spread = ((noise * residual.square()).sum(1, keepdim=True) / n).sqrt()
+    ratio = _damped(spread.cpu(), _LOG_SD_VARIANCE / n.cpu(), power).to(residual.device)
+    return ratio / ratio.log().mean().exp()
+
+
+def _damped(spread: Tensor, chance: Tensor, power: float) -> Tensor:
+    """(spread / its median) ** power, less what chance explains of the differences.
+
+    The spreads are pulled towards each other by the share of the variance of their logarithm that
+    is sampling error (``chance``), so that drugs which differ by chance alone are scaled alike.
+    """
     middle = torch.nanmedian(spread)
-    if not middle > 0:
-        return alike.to(home)
+    if power == 0 or not middle > 0:
+        return torch.ones_like(spread)
     relative = torch.nan_to_num(spread / middle, nan=1.0).clamp(0.1, 10.0).log()
-    by_chance = (_LOG_MAD_VARIANCE / mask.sum(1).clamp_min(1.0)).mean()
+    by_chance = chance[chance.isfinite()].mean()
     reliable = (1 - by_chance / relative.square().mean().clamp_min(1e-12)).clamp_min(0.0)
-    return (overall * (power * reliable * relative).exp()).to(home)
+    return (power * reliable * relative).exp()
 
 
 def marchenko_pastur_median(n: int, p: int) -> float:

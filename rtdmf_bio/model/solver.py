@@ -32,9 +32,10 @@ from torch import Tensor
 
 from .factorization import Chain, balanced, random_chain, thin_svd
 from .loss import Loss
-from .preparation import General, drug_scale, marchenko_pastur_median, two_way
+from .preparation import General, drug_scale, marchenko_pastur_median, noise_scale, two_way
 
 _REFRESH = 10  # iterations between updates of weights, general part and monitors
+_RESCALE = (2, 6)  # refreshes after the burn-in
 _START_RANK = 64
 _DEAD = 1e-3  # a mode below this share of the largest has been shrunk away
 
@@ -174,7 +175,7 @@ class _Descent:
         self.tick = tick or (lambda _: None)
         n, p = data.shape
         if settings.center == "two-way":
-            self.general = two_way(self.data, train)
+            self.general = two_way(self.data, train, shrink=True)
         else:
             self.general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
         residual = (self.data - self.general.matrix()) * train
@@ -187,6 +188,8 @@ class _Descent:
         eta_scaled = None if eta is None else eta / self.scale
         self.loss = Loss(settings.loss, eta_scaled, settings.burn_in)
         self.weights = train
+        self.shift: Tensor | float = 0.0
+        self.n_robust = 0  # refreshes under a robust loss
         self._set_target()
 
         self.q = self.n_train / (n * p)
@@ -202,14 +205,24 @@ class _Descent:
         small = settings.init != "spectral" or settings.init_scale < 1
         self.may_settle = not settings.early_stopping and not small
         self.saturated = True  # until a mode dies, the rank may be too small
-        # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
-        # coming from too little structure, it ends where the chain holds what is plainly broad.
-        self.decay = self._decay(1.0)
-        depth = settings.depth
-        self.step = 1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay)
+        # Until a robust loss has an estimate of its own, the spectrum's bulk says what is noise.
+        robust = settings.loss in ("hard", "mixture")
+        self.decay = self._decay(min(self.bulk, 1.0) if robust else 1.0)
+        self.step = self._step(top)
 
     def _set_target(self) -> None:
-        self.target = (self.data - self.general.matrix()) / self.scale * self.train
+        """What the chain is drawn to: data less general part, in units of the drug's scale."""
+        specific = (self.data - self.general.matrix()) / self.scale
+        self.target = (specific - self.shift) * self.train
+
+    def _residual(self, product: Tensor) -> Tensor:
+        """r, shape (n, p), 0 outside the training entries."""
+        return (self.target - product + self.shift) * self.train
+
+    def _step(self, top: float) -> float:
+        """Step that the curvature allows for a largest mode of size ``top``."""
+        depth = self.settings.depth
+        return float(1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay))
 
     def _start(self) -> tuple[Chain, float, float]:
         """Return the chain, the largest mode, and the noise that the bulk of the spectrum shows."""
@@ -255,21 +268,59 @@ class _Descent:
 
     def _refresh(self, product: Tensor, iteration: int) -> None:
         """Re-estimate loss weights and general part, given the chain."""
+        residual = self._residual(product)
         if self.settings.loss != "squared":
-            residual = self.target - product
-            self.loss.update(residual[self.inside], iteration)
-        if not self.loss.constant:
+            self.loss.update(residual, self.train, iteration)
+        if self.loss.constant:
+            noise = float(residual.square().sum()) / self.n_train
+        else:
             # Less noise means less decay, a closer fit and smaller residuals: left to itself the
             # estimate can run away to zero. The spectrum's bulk is no matter of the fit.
-            self.decay = self._decay(max(self.loss.noise_sd, 0.25 * self.bulk))
-            self.weights = self.loss.weights(residual) * self.train
+            noise = max(self._noise_sd(), 0.25 * self.bulk) ** 2
+            self.decay = self._decay(math.sqrt(noise))
+            self.n_robust += 1
+            weights, self.shift = self.loss.pull(residual)
+            self.weights = weights * self.train
         if self.settings.center == "two-way" and not self.flat:
             precision = self.weights / self.scale**2
-            self.general.update(self.data - self.scale * product * self.train, precision)
-            self._set_target()
+            rest = self.data - self.scale * (product + self.shift)
+            self.general.update(rest * self.train, precision, noise)
+        self._set_target()
+
+    def _noise_sd(self) -> float:
+        """The loss's estimate, for the degrees of freedom that the chain has used up.
+
+        Of a mode x in the data the chain keeps a share y / x, see ``_decay``.
+        """
+        kept = self._kept(self.chain.mode_sizes()).sum()
+        n, p = self.data.shape
+        used = float(kept * (n + p - kept) / self.weights.sum())
+        return self.loss.noise_sd / math.sqrt(1 - min(used, 0.75))
+
+    def _kept(self, modes: Tensor) -> Tensor:
+        """Share y / x of each settled mode y, with x = y + (decay / q) y^(2 / L - 1)."""
+        settled = modes.clamp_min(_DEAD * max(float(modes[0]), 1e-12))
+        kept = 1 / (1 + self.decay / self.q * settled ** (2 / self.settings.depth - 2))
+        return torch.where(modes < settled, 0.0, kept)
+
+    def _rescale(self, product: Tensor) -> None:
+        """Scale the drugs by their own noise, now that the loss tells it from deviations."""
+        residual = self._residual(product)
+        noise = (1 - self.loss.spike_probability(residual)) * self.train
+        scale = self.scale.log().mean().exp() * noise_scale(self.scale * residual, noise)
+        fitted = self.general.matrix() + self.scale * product
+        if self.settings.center == "two-way":
+            # What the general part can carry in the new scale, the chain need not.
+            self.general.update(fitted, self.weights / scale**2, sweeps=5)
+        rank, depth = self.chain.rank, self.settings.depth
+        u, size, vh = thin_svd((fitted - self.general.matrix()) / scale)
+        self.chain = balanced(u[:, :rank], size[:rank], vh[:rank], depth)
+        self.scale = scale
+        self._set_target()
+        self.step = self._step(float(size[0] / self._kept(size[:1])))
 
     def _record(self, product: Tensor, iteration: int) -> float:
-        residual = (self.target - product).mul_(self.scale).mul_(self.train)
+        residual = self._residual(product).mul_(self.scale)
         train_rmse = float(residual.square_().sum() / self.n_train) ** 0.5
         error = math.nan
         if self.validation is not None:
@@ -327,9 +378,17 @@ class _Descent:
                 self._refresh(product, iteration)
                 return self._result(self.chain, self.general, iteration, StopReason.CONVERGED)
             self._refresh(product, iteration)
+            if self.n_robust in _RESCALE and self._may_rescale():
+                self._rescale(product)
+                move.reset()
+                product = previous = self.chain.product()
+                best, stale = None, 0
         if best is not None:
             return self._result(best[1], best[2], best[3], StopReason.MAX_ITERATIONS)
         return self._result(self.chain, self.general, s.max_iter, StopReason.MAX_ITERATIONS)
+
+    def _may_rescale(self) -> bool:
+        return self.settings.loss == "mixture" and self.settings.scale_power > 0 and not self.flat
 
     def _resize(self, product: Tensor, settled: bool) -> bool:
         """Drop modes that have been shrunk away; double their number while none has.
@@ -379,11 +438,12 @@ class _Accelerated:
 
     def __init__(self, descent: _Descent) -> None:
         self.d = descent
-        lr = descent.settings.learning_rate
-        self.size = descent.step if lr == "auto" else float(lr) * 2 / descent.n_train
         self.reset()
 
     def reset(self) -> None:
+        d = self.d
+        lr = d.settings.learning_rate
+        self.size = d.step if lr == "auto" else float(lr) * 2 / d.n_train
         self.t = 1.0
         self.ahead = self.d.chain.clone()
 
