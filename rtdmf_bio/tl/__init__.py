@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._enrichment import enrichment
+from ._recovery import recovery
 
-__all__ = ["enrichment"]
+__all__ = ["enrichment", "recovery"]
