@@ -1,8 +1,8 @@
 """Correct and complete drug-sensitivity screens with RT-DMF.
 
 ``pp`` works on AnnData (drugs x cell lines), ``tl`` analyses the result, ``pl`` draws it, ``io``
-reads and writes files, ``datasets`` holds a real screen, and ``RTDMF`` is the method on arrays.
-Everything loads at first use.
+reads and writes files, ``datasets`` holds a real screen, ``baselines`` holds the rivals, and
+``RTDMF`` is the method on arrays. Everything loads at first use.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, io, pl, pp, tl
+    from . import baselines, datasets, io, pl, pp, tl
     from .model.estimator import RTDMF
 
 __version__ = "0.1.0"
-__all__ = ["RTDMF", "__version__", "datasets", "io", "pl", "pp", "tl"]
+__all__ = ["RTDMF", "__version__", "baselines", "datasets", "io", "pl", "pp", "tl"]
 
-_MODULES = ("datasets", "io", "pl", "pp", "tl")
+_MODULES = ("baselines", "datasets", "io", "pl", "pp", "tl")
 
 
 def __getattr__(name: str) -> Any:

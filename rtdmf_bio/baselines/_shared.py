@@ -1,0 +1,109 @@
+"""What the rivals share: signature, checks of input, and what is taken out before a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..model.checks import check_matrix, name_some
+from ..model.preparation import CENTERS
+
+Matrix = NDArray[np.float64]
+Grid = list[dict[str, Any]]
+P = ParamSpec("P")
+
+
+class Baseline(Protocol[P]):
+    """A rival: ``method(X, *, <parameters>)``, and ``method.grid(X)`` of parameters to try."""
+
+    __name__: str
+    grid: Callable[[ArrayLike], Grid]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Matrix: ...
+
+
+def tuned_over(grid: Callable[[Matrix], Grid]) -> Callable[[Callable[P, Matrix]], Baseline[P]]:
+    """Attach ``grid`` to a method; it sees the checked matrix."""
+
+    def attach(method: Callable[P, Matrix]) -> Baseline[P]:
+        baseline = cast("Baseline[P]", method)
+        baseline.grid = lambda X: grid(check(X))
+        return baseline
+
+    return attach
+
+
+def check(X: ArrayLike) -> Matrix:
+    """Return a float64 copy of ``X``, NaN where not measured.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`rtdmf_bio.model.checks.check_matrix`; infinities and unmeasured drugs or lines
+        are refused, since every entry of the answer must be finite.
+    """
+    checked = check_matrix(X, infinite="nan", unmeasured="nan", max_missing=1.0)
+    if checked.n_infinite:
+        raise ValueError(
+            f"The matrix holds {checked.n_infinite} infinite entries. Replace them, by NaN where "
+            f"not measured."
+        )
+    shape = np.shape(X)
+    for what, size, kept in (("drug", shape[0], checked.drugs), ("line", shape[1], checked.lines)):
+        if kept.size < size:
+            lost = [f"index {i}" for i in np.setdiff1d(np.arange(size), kept)]
+            raise ValueError(
+                f"{len(lost)} {what}(s) without any measurement: {name_some(lost)}. Drop them."
+            )
+    return checked.data
+
+
+def hide(data: Matrix, validation: NDArray[np.bool_]) -> Matrix:
+    """Return ``data`` with NaN where ``validation`` is True, which must be where it is measured."""
+    if validation.dtype != bool or validation.shape != data.shape:
+        raise ValueError(
+            f"The validation mask must be boolean, of shape {data.shape}. Got {validation.dtype}, "
+            f"of shape {validation.shape}."
+        )
+    unmeasured = int(np.isnan(data[validation]).sum())
+    if unmeasured or not validation.any():
+        raise ValueError(
+            f"The validation mask must mark measured entries, at least one. Got "
+            f"{validation.sum()}, of which {unmeasured} are not measured."
+        )
+    return np.where(validation, np.nan, data)
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse what is not one of ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
+
+
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:
+    """Refuse what is not a finite number from ``low`` to ``high``, or no integer for an integer.
+
+    The type of ``low`` says which of the two is wanted.
+    """
+    whole = isinstance(low, int)
+    bound = "" if high == math.inf else f" and at most {high}"
+    message = (
+        f"The {name} parameter must be {'an integer' if whole else 'a number'} of at least "
+        f"{low}{bound}. Got {value!r}."
+    )
+    if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
+        raise TypeError(message)
+    if not low <= float(value) <= high or math.isinf(value):
+        raise ValueError(message)
+
+
+def general_part(data: Matrix, center: str) -> Matrix:
+    """What ``center`` takes out before a fit: the two-way means, or nothing."""
+    from ._means import two_way_means
+
+    check_choice("center", center, CENTERS)
+    return two_way_means(data) if center == "two-way" else np.zeros(data.shape)
