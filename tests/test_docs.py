@@ -59,7 +59,11 @@ def test_readme_names_only_what_exists():
         "rtdmf_bio.io._h5ad",
         "rtdmf_bio.io._tables",
         "rtdmf_bio.model.estimator",
+        "rtdmf_bio.datasets._simulate",
         "rtdmf_bio.pp._correct",
+        "rtdmf_bio.pp._holdout",
+        "rtdmf_bio.pp._tune",
+        "rtdmf_bio.tl._recovery",
     ],
 )
 def test_docstring_examples_run(module):

@@ -89,5 +89,5 @@ def test_given_axes_are_used(adata, name):
 
 @pytest.mark.parametrize("name", rt.pl.__all__)
 def test_a_picture_needs_a_correction(name):
-    with pytest.raises(ValueError, match=r"Run rtdmf_bio\.pp\.correct"):
+    with pytest.raises(ValueError, match=r"Run rtdmf_bio\.pp\.(correct|tune)"):
         getattr(rt.pl, name)(anndata.AnnData(np.zeros((3, 3))))

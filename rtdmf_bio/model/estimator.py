@@ -67,7 +67,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         One mode or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
     loss
         ``squared``, ``clip`` (Huber at the threshold), ``hard`` (high residuals do not train) or
-        ``mixture`` (residuals are noise or spike; spikes hardly train).
+        ``mixture`` (residuals are noise, or deviations of some size to either side, more common
+        in some drugs and lines than in others; deviations hardly train).
     depth
         Number of factors, at least 2.
     width
@@ -93,9 +94,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     refit
         After choosing on the hold-out, fit again to everything observed.
     center
-        ``"two-way"``: take out drug and line effects; ``"none"``.
+        ``"two-way"``: take out drug and line effects, shrunk by their reliability; ``"none"``.
     scale_power
-        Drugs are divided by their residual spread to this power, from 0 (alike) to 1.
+        Drugs are divided by their residual spread to this power, from 0 (alike) to 1; above 0,
+        ``mixture`` goes on to each drug's own noise once it can tell it from deviations.
     max_iter, tol, burn_in
         Iterations per fit; relative change over 10 iterations that ends it; squared-loss
         iterations before ``hard`` and ``mixture`` begin.
@@ -267,7 +269,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         groups
             One label per line (p,), or a mapping of several such groupings.
         validation
-            Boolean mask (n, p) of the entries to hold out; None: drawn at random.
+            Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
+            they are never trained on. None: drawn at random, where a choice is left.
         drug_names, line_names
             Used in error messages.
 
@@ -301,12 +304,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
         plan = _plan(params, "abrupt" in modes, unit)
         held_out = None
-        if plan.needs_holdout:
+        if plan.needs_holdout or validation is not None:
             held_out = self._held_out(checked, validation, shape, params)
-        elif validation is not None:
-            warnings.warn(
-                "validation is ignored: nothing is left to choose by hold-out.", stacklevel=2
-            )
         dtype = getattr(torch, params["dtype"])
 
         def tensor(array: NDArray[Any]) -> torch.Tensor:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._correction import correction, enrichment, matrix, threshold
+from ._tuning import tuning
 
-__all__ = ["correction", "enrichment", "matrix", "threshold"]
+__all__ = ["correction", "enrichment", "matrix", "threshold", "tuning"]

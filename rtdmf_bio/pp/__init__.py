@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from ._correct import correct
+from ._holdout import holdout
+from ._tune import tune
 
-__all__ = ["correct"]
+__all__ = ["correct", "holdout", "tune"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from ._write import assign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +219,6 @@ def _write(
     adata: AnnData, model: RTDMF, data: Any, key: str, layer: str | None, group_keys: list[str]
 ) -> None:
     import numpy as np
-    from anndata import ImplicitModificationWarning
 
     given = getattr(data, "dtype", np.dtype(float))
     dtype = given if given.kind == "f" else np.dtype(np.float64)
@@ -234,25 +234,7 @@ def _write(
         ("var", f"{key}_n_imputed"): imputed.sum(0).astype(np.int32),
         ("uns", key): _uns(adata, model, layer, group_keys),
     }
-    with warnings.catch_warnings():
-        # Writing to a view makes it an object of its own, which is what the user asked for.
-        warnings.simplefilter("ignore", ImplicitModificationWarning)
-        before = {
-            (where, name): getattr(adata, where)[name]
-            for where, name in results
-            if name in getattr(adata, where)
-        }
-        try:
-            for (where, name), value in results.items():
-                getattr(adata, where)[name] = value
-        except BaseException:
-            for where, name in results:
-                target = getattr(adata, where)
-                if (where, name) in before:
-                    target[name] = before[where, name]
-                elif name in target:
-                    del target[name]
-            raise
+    assign(adata, results)
 
 
 def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str]) -> dict[str, Any]:
