@@ -20,6 +20,7 @@ lint: .venv/installed-dev
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/correction.py
+	$(BIN)/python benchmarks/simulation.py
 
 clean:
 	rm -rf .venv demo

@@ -362,11 +362,13 @@ def pictures(rows: Rows, out: Path, quick: bool) -> None:
     for ax, (title, lines) in zip(grid.flat, table.items(), strict=False):
         y = np.arange(len(lines))[::-1]
         pairs = [[float(x) for x in line["RE / IBRE, own"].split("/")] for line in lines]
+        values = np.maximum(pairs, 0.7)  # zero has no logarithm
+        ax.hlines(y, values[:, 1], values[:, 0], color="0.8", lw=2)
         for k, (label, colour) in enumerate((("RE", "#1b3a5c"), ("IBRE", "#f2a900"))):
-            values = [max(pair[k], 0.7) for pair in pairs]  # zero has no logarithm
-            ax.barh(y + 0.2 - 0.4 * k, values, 0.4, color=colour, label=label)
+            ax.plot(values[:, k], y, "o", color=colour, label=label)
         ax.set_yticks(y, [line["method"] for line in lines], fontsize=7)
         ax.set_xscale("log")
+        ax.grid(axis="x", color="0.92")
         ax.set_title(title.split(";")[0], fontsize=9)
     grid.flat[0].legend(frameon=False, fontsize=8)
     fig.supxlabel("entries wrongly recovered, at each method's own threshold")

@@ -7,7 +7,7 @@
 |--------|-------------------|--------------------|
 | D      | ``data``          | (n drugs, p lines) |
 | Omega  | ``train``         | (n, p), 0 or 1     |
-| w(r)   | ``weights``       | (n, p)             |
+| w, c   | ``weights``, ``shift`` | (n, p): the slope of rho is w (r - c) |
 | rho    | ``loss``          | -                  |
 | decay  | ``decay``         | -                  |
 
@@ -17,7 +17,8 @@ The scale of the problem sets everything: data are divided by their own spread, 
 rate means the same for AUC and ln IC50, and correct(cX) = c correct(X). ``weight_decay`` is in
 units of noise: noise of standard deviation s, observed at a share q of the entries, has
 singular values up to s (sqrt(n) + sqrt(p)) / sqrt(q); at 1, a mode of that size just vanishes.
-The robust losses estimate s as they go; for ``squared`` it is the whole spread.
+``hard`` and ``mixture`` begin from the noise that the bulk of the spectrum shows and estimate s as
+they go, for the degrees of freedom that the chain uses up; for ``squared`` it is the whole spread.
 """
 
 from __future__ import annotations
