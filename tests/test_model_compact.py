@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from rtdmf_bio import RTDMF
 from rtdmf_bio.model import solver
-from rtdmf_bio.model.mixture import ScaleMixture
+from rtdmf_bio.model.mixture import Mixture
 from rtdmf_bio.model.solver import FitSettings, StopReason, fit_chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -149,10 +151,39 @@ def test_the_noise_estimate_does_not_run_away(loss, decay):
     assert error(clean + 2 * spikes, loss=loss, weight_decay=decay) < 1.25 * oracle
 
 
+def mixture_weights(mix, r, train):
+    """Weight of each residual and the force on it, from scipy's densities: each part draws to its
+    own middle. The odds of a spike are those of its drug and line, at most one."""
+    noise = norm.pdf(r, 0, mix.s)
+    above, below = mix.a * norm.pdf(r, mix.m, mix.t), (1 - mix.a) * norm.pdf(r, -mix.m, mix.t)
+    posterior = mix.pi * (above + below)
+    posterior = posterior / (posterior + (1 - mix.pi) * noise) * train
+    odds = logit(mix.pi)
+    for axis in (0, 1):
+        count, size = posterior.sum(axis, keepdims=True), train.sum(axis, keepdims=True)
+        odds = odds + logit((count + 20 * mix.pi) / (size + 20)) - logit(mix.pi)
+    prior = expit(np.minimum(odds, 0))
+    noise, above, below = (1 - prior) * noise, prior * above, prior * below
+    total, q = noise + above + below, (mix.s / mix.t) ** 2
+    force = (noise * r + q * (above * (r - mix.m) + below * (r + mix.m))) / total
+    return (noise + q * (above + below)) / total, force
+
+
+def shrunk_mean(data, weights, other, noise):
+    """Weighted means of the rows of data less ``other``, and how far each is from their mean once
+    the part of their variance that is error, noise / weight, is taken off."""
+    size = weights.sum(1)
+    raw = (weights * (data - other)).sum(1) / size
+    middle = np.average(raw, weights=size)
+    true = max(np.mean((raw - middle) ** 2) - np.mean(noise / size), 0.0)
+    return middle, true / (true + noise / size) * (raw - middle)
+
+
 @pytest.mark.parametrize("loss", ["squared", "clip", "hard", "mixture"])
 def test_converged_fit_is_a_stationary_point_of_the_documented_objective(loss):
-    """No factor has a slope left, nor has a drug effect or a line effect. The weights are worked
-    out again from the residuals: eta is in the data's units, spikes are what the mixture says."""
+    """No factor has a slope left, and drug and line effects are where their reliability puts them.
+    The weights are worked out again from the residuals: eta is in the data's units, spikes are
+    what the mixture says; so is the noise, for the degrees of freedom that the chain uses up."""
     rng = np.random.default_rng(2)
     _, X = low_rank_matrix(2, 0.3)
     X = X + 3.0 * torch.as_tensor(rng.random(X.shape) < 0.03) + torch.linspace(0, 4, 50)
@@ -163,28 +194,51 @@ def test_converged_fit_is_a_stationary_point_of_the_documented_objective(loss):
     assert fit.stop_reason is StopReason.CONVERGED
     assert float(fit.scale.max()) > 1.2 * float(fit.scale.min())
     assert 0 < fit.chain.rank < 10
-    residual = X - fit.matrix()
-    inside = (residual / fit.scale)[train > 0]
-    noise = 1.4826 * float(inside.abs().median())
+    scale, inside = fit.scale.numpy(), train.numpy()
+    residual = (X - fit.matrix()).numpy()
+    r = residual / scale
+    noise = 1.4826 * float(torch.as_tensor(r[inside > 0]).abs().median())
+    weights = np.ones(r.shape)
     if loss == "squared":
-        weights, noise = torch.ones_like(X), 1.0
+        noise = 1.0
     elif loss == "clip":
-        weights = (eta / residual.abs()).clamp(max=1)
+        weights = np.minimum(eta / np.abs(residual), 1)
     elif loss == "hard":
-        weights = (residual.abs() < eta).double()
-    else:
-        mixture = ScaleMixture.fit(inside, n_iter=2000, tol=1e-9)
-        weights, noise = mixture.precision_weight(residual / fit.scale), mixture.s
+        weights = (np.abs(residual) < eta).astype(float)
+    force = weights * r
+    if loss == "mixture":
+        mixture = Mixture.fit(torch.as_tensor(r[inside > 0]), n_iter=5000, tol=1e-10)
+        (weights, force), noise = mixture_weights(mixture, r, inside), mixture.s
+    weights, force = weights * inside, force * inside
     assert fit.loss.noise_sd == pytest.approx(noise, rel=1e-5)
-    pull = weights * residual / fit.scale * train
     n, p = X.shape
-    q = float(train.mean())
-    # At depth 3 a mode of the size of the noise's largest, x, just vanishes at x = 3 y.
-    rho = 3 * (noise * (n**0.5 + p**0.5) / q**0.5 / 4) ** (4 / 3)
-    for slope, w in zip(fit.chain.gradients(-pull), fit.chain.factors, strict=True):
-        assert float((slope + q * rho * w).norm()) <= 1e-4 * float(slope.norm())
-    for axis in (0, 1):
-        assert float((pull / fit.scale).sum(axis).abs().max()) <= 1e-5 * float(pull.abs().sum())
+    q = inside.mean()
+    product = fit.chain.product().numpy()
+    modes = np.linalg.svd(product, compute_uv=False)
+    modes = modes[modes > 1e-6 * modes[0]]
+
+    def rho(noise):
+        # At depth 3 a mode of the size of the noise's largest, x, just vanishes at x = 3 y.
+        return 3 * (noise * (n**0.5 + p**0.5) / q**0.5 / 4) ** (4 / 3)
+
+    corrected = noise
+    for _ in range(100 if loss != "squared" else 0):
+        rank = (1 / (1 + rho(corrected) * modes ** (2 / 3 - 2))).sum()  # y / x, summed
+        corrected = noise / np.sqrt(1 - rank * (n + p - rank) / weights.sum())
+    assert (corrected > 1.03 * noise) == (loss != "squared")
+    slopes = fit.chain.gradients(torch.as_tensor(-force))
+    for slope, w in zip(slopes, fit.chain.factors, strict=True):
+        assert float((slope + q * rho(corrected) * w).norm()) <= 1e-4 * float(slope.norm())
+    # The effects: what each entry is drawn to, its spike left out, by its weight.
+    rest = fit.general.matrix().numpy() + scale * np.divide(
+        force, weights, where=weights > 0, out=np.zeros_like(force)
+    )
+    variance = np.mean(r[inside > 0] ** 2) if loss == "squared" else corrected**2
+    drug, line = fit.general.drug.numpy().ravel(), fit.general.line.numpy().ravel()
+    from_lines = np.add(*shrunk_mean(rest, weights / scale**2, line, variance))
+    shift, from_drugs = shrunk_mean(rest.T, (weights / scale**2).T, from_lines, variance)
+    np.testing.assert_allclose(from_lines + shift, drug, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(from_drugs, line, rtol=0, atol=5e-5)
 
 
 def test_growing_is_not_mistaken_for_an_abrupt_change(monkeypatch):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from rtdmf_bio.model.factorization import Chain, balanced, random_chain
 from rtdmf_bio.model.loss import Loss
-from rtdmf_bio.model.mixture import ScaleMixture
+from rtdmf_bio.model.mixture import Mixture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,7 +30,10 @@ def active_loss(name: str) -> Loss:
     """A loss past its burn-in, its state fixed, so that it is a function of the residual alone."""
     eta = torch.linspace(0.5, 1.5, N, dtype=torch.float64)[:, None]
     loss = Loss(name, eta, burn_in=0)
-    loss.mixture = ScaleMixture(s=0.4, t=1.5, pi=0.2)
+    loss.mixture = Mixture(s=0.4, m=1.2, t=0.9, a=0.7, pi=0.2)
+    # As after an update: drugs and lines with odds of their own.
+    loss._by_drug = torch.linspace(-1, 1, N, dtype=torch.float64)[:, None]
+    loss._by_line = torch.linspace(0.5, -0.5, P, dtype=torch.float64)[None]
     return loss
 
 
@@ -39,16 +44,35 @@ def problem():
     return target, mask
 
 
+def rho(loss: Loss, r: torch.Tensor) -> torch.Tensor:
+    """Of the mixture -s^2 log density, its three parts written out; the others are the loss's."""
+    if loss.name != "mixture":
+        return loss.value(r)
+    mix = loss.mixture
+    odds = math.log(mix.pi / (1 - mix.pi)) + loss._by_drug + loss._by_line
+    pi = torch.sigmoid(odds.clamp(max=0))
+    parts = [
+        torch.log(share) - 0.5 * ((r - middle) / spread) ** 2 - math.log(spread)
+        for share, middle, spread in (
+            (1 - pi, 0.0, mix.s),
+            (pi * mix.a, mix.m, mix.t),
+            (pi * (1 - mix.a), -mix.m, mix.t),
+        )
+    ]
+    return -(mix.s**2) * torch.logsumexp(torch.stack(parts), 0)
+
+
 def objective(factors, target, mask, loss):
     """F, the sum of rho over training entries plus half the decay, by torch's own products."""
     residual = target - torch.linalg.multi_dot(factors)
     decay = sum(w.square().sum() for w in factors)
-    return (loss.value(residual) * mask).sum() + DECAY / 2 * decay
+    return (rho(loss, residual) * mask).sum() + DECAY / 2 * decay
 
 
 def closed_form(chain, target, mask, loss):
     residual = target - chain.product()
-    through = chain.gradients(-loss.weights(residual) * residual * mask)
+    weight, shift = loss.pull(residual)
+    through = chain.gradients(-weight * (residual - shift) * mask)
     return [g + DECAY * w for g, w in zip(through, chain.factors, strict=True)]
 
 

@@ -188,6 +188,9 @@ ADDITIVE = np.arange(10.0)[:, None] + np.arange(12.0)
 DEGENERATE = {
     "additive": ADDITIVE,
     "additive, fractions": ADDITIVE / 7,
+    "drug effects alone": np.arange(10.0)[:, None] + np.zeros(12),
+    "line effects alone": np.zeros((10, 1)) + np.arange(12.0),
+    "rank 1": np.outer(np.arange(1.0, 11), np.arange(12) % 5 - 1.7),
     "additive, some missing": np.where(np.eye(10, 12) > 0, NAN, ADDITIVE),
     "one constant drug": changed((4, 0.5)),
     "one constant line": changed((np.s_[:, 4], 0.5)),
@@ -275,10 +278,19 @@ def test_a_hold_out_mask_must_be_one(mask, said):
         RTDMF().fit(matrix(), validation=mask)
 
 
-def test_a_hold_out_mask_that_nothing_needs_is_ignored_with_a_warning():
-    mask = np.random.default_rng(0).random((N, P)) < 0.2
-    with pytest.warns(UserWarning, match="validation is ignored"):
-        fit(matrix(), validation=mask)
+def test_a_hold_out_mask_that_no_choice_needs_is_held_out_all_the_same():
+    """Without refit nothing is trained on it, and what it would have been predicted is told."""
+    X, mask = matrix(), np.random.default_rng(0).random((N, P)) < 0.2
+    one, other = (
+        fit(np.where(mask, value, X), validation=mask, refit=False, center="none", dtype="float64")
+        for value in (X, X + np.where(X > 0, 1, -1))
+    )
+    np.testing.assert_array_equal(other.low_rank_, one.low_rank_)
+    expected = np.sqrt(np.mean((X - one.low_rank_)[mask] ** 2))
+    assert one.validation_rmse_["low_rank"] == pytest.approx(expected, rel=1e-9)
+    assert one.validation_rmse_ != other.validation_rmse_
+    refitted = fit(X, validation=mask)
+    np.testing.assert_array_equal(refitted.low_rank_, fit(X).low_rank_)
 
 
 def test_too_few_entries_to_choose_by_are_refused_with_what_to_give():

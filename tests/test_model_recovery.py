@@ -158,3 +158,30 @@ def test_with_deviations_the_automatic_threshold_lies_between_noise_and_signal()
         model = Screen(seed, planted=True).fit()
         assert 2 * NOISE < model.threshold_ < 0.25
         assert discoveries(model) >= PLANTED
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_drug_that_acts_on_many_lines_does_not_move_its_own_low_rank_row(seed):
+    """Drug 7 acts on 30 % of the lines, whichever they are, as one entry in twenty does elsewhere.
+    Least squares takes the mean of it for potency, and what it can for structure; once deviations
+    have a size and cluster by drug, they stay what they are."""
+    screen = Screen(seed, planted=False)
+    rng = np.random.default_rng(100 + seed)
+    deviates = rng.random((N, P)) < 0.05
+    deviates[7] = rng.random(P) < 0.3
+    screen.X = screen.X + 0.25 * deviates
+
+    def moved(**settings):
+        model = screen.fit(threshold=THRESHOLD, impute="low-rank", **settings)
+        error = (model.low_rank_ - screen.truth)[7]
+        flagged = (np.abs(model.residual_[7]) >= THRESHOLD)[screen.observed[7]]
+        return error, np.mean(flagged == deviates[7, screen.observed[7]])
+
+    error, agree = moved()
+    assert abs(error[deviates[7]].mean()) < 0.03
+    assert abs(error[~deviates[7]].mean()) < 0.03
+    assert np.abs(error).mean() < 0.05
+    plain, plain_agree = moved(loss="squared")
+    assert agree > plain_agree + 0.05
+    assert plain[deviates[7]].mean() > 0.05
+    assert plain[~deviates[7]].mean() > 0.03

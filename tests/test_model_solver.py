@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rtdmf_bio.model import solver
 from rtdmf_bio.model.factorization import random_chain
 from rtdmf_bio.model.solver import FitSettings, fit_chain
 
@@ -181,13 +182,40 @@ def least_squares_two_way(D, mask):
     return effect[:N, None] + effect[None, N:]
 
 
+def shrunk_mean(data, weights, other, noise):
+    """Weighted means of the rows of data less ``other``, and how far each is from their mean once
+    the part of their variance that is error, noise / weight, is taken off."""
+    raw = [np.average(row - other, weights=w) for row, w in zip(data, weights, strict=True)]
+    size = weights.sum(1)
+    middle = np.average(raw, weights=size)
+    true = max(np.mean((raw - middle) ** 2) - np.mean(noise / size), 0.0)
+    return middle, true / (true + noise / size) * (raw - middle)
+
+
+def shrunk_two_way(D, weights, noise, line, sweeps):
+    """Drug effects and line effects, each shrunk by its reliability, by turns."""
+    for _ in range(sweeps):
+        drug = np.add(*shrunk_mean(D, weights, line, noise))
+        shift, line = shrunk_mean(D.T, weights.T, drug, noise)
+        drug = drug + shift
+    return drug[:, None] + line, line
+
+
+def first_general(D, mask):
+    """Least squares, then shrunk by what that leaves."""
+    plain = least_squares_two_way(D, mask)
+    line = (plain - plain[:, :1])[0]
+    line = line - np.average(line, weights=mask.sum(0))
+    return shrunk_two_way(D, mask, spread(D - plain, mask) ** 2, line, sweeps=20)
+
+
 def test_centring_descends_on_what_drug_and_line_effects_leave():
-    """Up to the first refresh the general part is the two-way least-squares fit."""
+    """Up to the first refresh the general part is the two-way fit, shrunk by its own noise."""
     D, mask = problem(missing=0.25)
     D = D + np.linspace(-3, 3, N)[:, None] + np.linspace(0, 5, P)
     n_iter = 9
     fit = ours(D, mask, center="two-way", optimizer="gd", max_iter=n_iter)
-    residual = D - least_squares_two_way(D, mask)
+    residual = D - first_general(D, mask)[0]
     scale = spread(residual, mask)
     start = spectral_start(residual / scale, mask)
     descent = GD(start)
@@ -197,23 +225,147 @@ def test_centring_descends_on_what_drug_and_line_effects_leave():
 
 
 def test_general_part_is_re_estimated_given_the_chain_every_ten_iterations():
-    """The two share what they explain. Without missing entries one sweep is the exact fit."""
-    D, mask = problem(missing=0.0)
+    """The two share what they explain: one sweep, shrunk by the noise that is left by then."""
+    D, mask = problem(missing=0.25)
     D = D + np.linspace(-3, 3, N)[:, None]
     settings = {"width": WIDTH, "init": "gaussian", "init_scale": 0.3, "seed": 7}
     fit = ours(D, mask, **settings, center="two-way", optimizer="gd", max_iter=35)
-    general = least_squares_two_way(D, mask)
+    general, line = first_general(D, mask)
     scale = spread(D - general, mask)
     descent = GD(wide_start())
     for iteration in range(1, 36):
         target = (D - general) / scale
         descent.step(lambda w, target=target: gradients(w, target, mask, 0.0))
         if iteration % 10 == 0 or iteration == 35:
-            general = least_squares_two_way(D - scale * multiply(descent.w), mask)
+            rest = D - scale * multiply(descent.w)
+            noise = spread(rest - general, mask) ** 2
+            general, line = shrunk_two_way(rest, mask, noise, line, sweeps=1)
     assert_same_path(fit, descent.w, wide_start())
     np.testing.assert_allclose(
         fit.matrix(), general + scale * multiply(descent.w), rtol=0, atol=1e-8
     )
+    assert np.abs(general - least_squares_two_way(rest, mask)).max() > 0.01
+
+
+# -- the drugs' own noise -----------------------------------------------------------------------
+
+
+def uneven_screen(seed=0, n=40, p=60):
+    """Rank 2, noise of 0.3 that differs between drugs by a factor of 3, and 3 % deviations."""
+    rng = np.random.default_rng(seed)
+    sd = np.where(np.arange(n) % 2, 0.17, 0.5)
+    D = rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)) + sd[:, None] * rng.normal(size=(n, p))
+    D += 2.5 * (rng.random((n, p)) < 0.03)
+    fold = rng.random((n, p))
+    return D, (fold < 0.7).astype(float), ((fold >= 0.7) & (fold < 0.85)).astype(float), sd
+
+
+def robust(D, train, validation=None, **settings):
+    settings = {"loss": "mixture", "weight_decay": 1.0, **settings}
+    held = None if validation is None else torch.as_tensor(validation)
+    return fit_chain(
+        torch.as_tensor(D), torch.as_tensor(train), FitSettings(**settings), validation=held
+    )
+
+
+@pytest.fixture
+def rescalings(monkeypatch):
+    """Iterations at which the drugs were given another scale, and the fit before and after."""
+    done = []
+    rescale = solver._Descent._rescale
+
+    def watched(self, product):
+        before = (self.general.matrix() + self.scale * product).numpy()
+        old = self.scale.numpy().ravel()
+        rescale(self, product)
+        after = (self.general.matrix() + self.scale * self.chain.product()).numpy()
+        done.append((self.history["iteration"][-1], old, self.scale.numpy().ravel(), before, after))
+
+    monkeypatch.setattr(solver._Descent, "_rescale", watched)
+    return done
+
+
+BURN_INS = [0, 1, 9, 10, 25, 30, 37, 100]
+
+
+@pytest.mark.parametrize("burn_in", BURN_INS)
+def test_drugs_are_rescaled_twice_after_any_burn_in(rescalings, burn_in):
+    """Once the loss tells noise from deviations, and again when it does so better."""
+    D, train, *_ = uneven_screen()
+    robust(D, train, burn_in=burn_in, tol=0.0, max_iter=burn_in + 120)
+    first = max(10 * int(np.ceil(burn_in / 10)), 10)  # the first refresh under the robust loss
+    assert [done[0] for done in rescalings] == [first + 10, first + 50]
+
+
+@pytest.mark.parametrize("burn_in", BURN_INS)
+def test_no_fit_settles_before_its_drugs_were_rescaled(rescalings, burn_in):
+    """A fit in the wrong scale is no end, however little it changes: here anything is little."""
+    D, train, *_ = uneven_screen()
+    fit = robust(D, train, burn_in=burn_in, tol=0.5, max_iter=1000)
+    assert fit.stop_reason.name == "CONVERGED"
+    assert len(rescalings) >= 1
+
+
+@pytest.mark.parametrize("settings", [{"scale_power": 0.0}, {"loss": "hard"}, {"loss": "squared"}])
+def test_drugs_keep_their_scale_where_nothing_tells_their_noise(rescalings, settings):
+    D, train, *_ = uneven_screen()
+    robust(D, train, **settings, max_iter=100, tol=0.0)
+    assert not rescalings
+
+
+def test_rescaling_takes_each_drug_to_its_own_noise_and_keeps_the_fit(rescalings):
+    """Noise of 0.17 and 0.5, where the spread, signal included, hardly differs; what was fitted
+    stays, since only the units of the descent change."""
+    D, train, _, sd = uneven_screen()
+    robust(D, train, tol=0.0, max_iter=150)
+    for *_, before, after in rescalings:
+        # What the chain must leave to the general part is far below the noise of 0.3.
+        assert np.sqrt(np.mean((after - before) ** 2)) < 0.03
+    first, second = rescalings[0][1], rescalings[-1][2]
+    noisy = sd > 0.3
+    ratio = [np.median(s[noisy]) / np.median(s[~noisy]) for s in (first, second)]
+    assert ratio[1] == pytest.approx(0.5 / 0.17, rel=0.25)
+    assert ratio[0] < 1.7
+    assert np.exp(np.log(second).mean()) == pytest.approx(np.exp(np.log(first).mean()))
+
+
+@pytest.mark.parametrize("burn_in", [0, 30])
+@pytest.mark.parametrize("patience", [3, 10])
+@pytest.mark.parametrize("decay", [0.3, 3.0])
+def test_the_best_iterate_is_kept_whole(rescalings, decay, patience, burn_in):
+    """Chain, general part and scale of one and the same iteration: a chain of before a rescaling
+    in the units of after it would be no fit at all. At a decay of 3 all was best before."""
+    D, train, held, _ = uneven_screen()
+    fit = robust(
+        D, train, held, early_stopping=True, patience=patience, burn_in=burn_in, weight_decay=decay,
+        max_iter=400,
+    )  # fmt: skip
+    assert len(rescalings) >= 1
+    history = fit.history
+    at = history["iteration"].index(fit.n_iter)
+    error = np.sqrt(np.mean((D - fit.matrix().numpy())[held > 0] ** 2))
+    assert error == pytest.approx(history["validation_rmse"][at], rel=1e-10)
+    last = rescalings[-1]
+    assert fit.n_iter > last[0]
+    if decay > 1 and burn_in:
+        assert history["iteration"][int(np.argmin(history["validation_rmse"]))] <= last[0]
+    np.testing.assert_array_equal(fit.scale.ravel(), last[2])
+    since = [k for k, done in enumerate(history["iteration"]) if done > last[0]]
+    assert at == min(since, key=lambda k: history["validation_rmse"][k])
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.1, 0.3, 0.6])
+def test_noise_is_not_fitted_however_little_of_it_there_is(noise):
+    """Rank 2 of size 1.4 with every entry measured: the error is that of the degrees of freedom
+    of rank 2 and the effects, 2 (n + p) + n + p of n p, and not a copy of the data."""
+    rng = np.random.default_rng(0)
+    n, p = 150, 120
+    truth = rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)) + np.linspace(-1, 2, p)
+    fit = robust(truth + noise * rng.normal(size=(n, p)), np.ones((n, p)), max_iter=1000)
+    assert fit.stop_reason.name == "CONVERGED"
+    error = np.sqrt(np.mean((fit.matrix().numpy() - truth) ** 2)) / noise
+    oracle = np.sqrt(3 * (n + p) / (n * p))
+    assert error < 1.5 * oracle
 
 
 # -- the global minimum at depth 2 ----------------------------------------------------------

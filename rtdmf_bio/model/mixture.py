@@ -26,7 +26,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 _MIN_RATIO = 1.5  # sqrt(m^2 + t^2) / s below this and the components are one
-_BIN = 0.02  # width in asinh(r / s): even near zero, relative far out
+_BIN, _FAR = 0.02, 20.0  # width of the bins of EM, and where they end, in units of s
 NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal
 
 
@@ -51,7 +51,7 @@ class Mixture:
         if self.s == 0.0:
             self.s = max(NORMAL_MAD * float(r.abs().median()), least)
             self.m, self.t = 2.7 * self.s, 1.8 * self.s
-        count, value = _binned(r.cpu().double(), self.s)
+        count, value = _binned(r.cpu(), self.s)
         for _ in range(n_iter):
             before = (self.s, math.hypot(self.m, self.t), self.pi)
             self._em(count, value, least)
@@ -98,7 +98,7 @@ class Mixture:
             Residuals, and the probability that each is a deviation.
         """
         q = (self.s / self.t) ** 2
-        weight = 1 - (1 - q) * spike
+        weight = (1 - spike) + q * spike  # so written it stays above zero
         shift = (q * self.m) * spike * (2 * self._above(r) - 1) / weight
         return weight, shift
 
@@ -134,9 +134,16 @@ class Mixture:
 
 def _binned(r: Tensor, unit: float) -> tuple[Tensor, Tensor]:
     """Number of residuals in each bin, and their mean: EM on these costs next to nothing."""
-    place = torch.asinh(r.ravel() / unit).div_(_BIN).round_().long()
-    place -= place.min()
-    count = torch.bincount(place).double()
-    total = torch.bincount(place, weights=r.ravel())
+    r, end = r.ravel(), round(_FAR / _BIN)
+    place = (r / (_BIN * unit)).round_().clamp_(-end, end).long().add_(end)
+    count = torch.bincount(place, minlength=2 * end + 1).double()
+    total = torch.bincount(place, weights=r.double(), minlength=2 * end + 1)
+    # What lies beyond the ends is little, and far apart.
+    beyond = count[0] + count[-1] > 0
+    far = r[(place == 0) | (place == 2 * end)].double() if beyond else total[:0]
+    count[0] = count[-1] = 0
     filled = count > 0
-    return count[filled], total[filled] / count[filled]
+    return (
+        torch.cat([count[filled], torch.ones_like(far)]),
+        torch.cat([total[filled] / count[filled], far]),
+    )
