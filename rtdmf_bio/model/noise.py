@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
-from .preparation import drug_scale, noise_scale
+from .preparation import drug_scale
 
 
 @dataclass
@@ -49,10 +49,6 @@ class DrugNoise:
         scale = drug_scale(residual * observed, observed, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        mixture = Mixture.fit((residual / scale)[where])
-        # A drug with many deviations is not a noisy one: once they are told apart, leave them out.
-        noise = observed * (1 - mixture.spike_probability(residual / scale))
-        scale = scale.log().mean().exp() * noise_scale(residual, noise)
         mixture = Mixture.fit((residual / scale)[where])
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()

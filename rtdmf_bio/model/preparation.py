@@ -75,8 +75,9 @@ def _effects(raw: Tensor, weight: Tensor, noise: float | None) -> tuple[Tensor, 
     if noise is None:
         return effect, mean
     error = noise / weight
-    true = (effect.square().mean() - error.mean()).clamp_min(0.0)
-    return effect * (true / (true + error)), mean
+    # Weighted, since an effect that hardly any entry speaks for may be of any size.
+    true = ((weight * (effect.square() - error)).sum() / weight.sum()).clamp_min(0.0)
+    return effect * torch.nan_to_num(true / (true + error)), mean  # 0 / 0: nothing to shrink
 
 
 def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> General:

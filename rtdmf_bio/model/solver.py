@@ -17,8 +17,8 @@ The scale of the problem sets everything: data are divided by their own spread, 
 rate means the same for AUC and ln IC50, and correct(cX) = c correct(X). ``weight_decay`` is in
 units of noise: noise of standard deviation s, observed at a share q of the entries, has
 singular values up to s (sqrt(n) + sqrt(p)) / sqrt(q); at 1, a mode of that size just vanishes.
-``hard`` and ``mixture`` begin from the noise that the bulk of the spectrum shows and estimate s as
-they go, for the degrees of freedom that the chain uses up; for ``squared`` it is the whole spread.
+The robust losses estimate s as they go, for the degrees of freedom that the chain uses up; for
+``squared`` it is the whole spread.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from .preparation import General, drug_scale, marchenko_pastur_median, noise_sca
 
 _REFRESH = 10  # iterations between updates of weights, general part and monitors
 _RESCALE = (2, 6)  # refreshes after the burn-in
+_ADD = 3  # rounds of taking up modes that the burn-in lost
+_NEARLY = 4.0  # times tol, when these begin
 _START_RANK = 64
 _DEAD = 1e-3  # a mode below this share of the largest has been shrunk away
 
@@ -191,6 +193,7 @@ class _Descent:
         self.weights = train
         self.shift: Tensor | float = 0.0
         self.n_robust = 0  # refreshes under a robust loss
+        self.n_added = 0
         self._set_target()
 
         self.q = self.n_train / (n * p)
@@ -206,9 +209,9 @@ class _Descent:
         small = settings.init != "spectral" or settings.init_scale < 1
         self.may_settle = not settings.early_stopping and not small
         self.saturated = True  # until a mode dies, the rank may be too small
-        # Until a robust loss has an estimate of its own, the spectrum's bulk says what is noise.
-        robust = settings.loss in ("hard", "mixture")
-        self.decay = self._decay(min(self.bulk, 1.0) if robust else 1.0)
+        # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
+        # coming from too little structure, what deviates is left out, and structure added later.
+        self.decay = self._decay(1.0)
         self.step = self._step(top)
 
     def _set_target(self) -> None:
@@ -313,12 +316,12 @@ class _Descent:
         if self.settings.center == "two-way":
             # What the general part can carry in the new scale, the chain need not.
             self.general.update(fitted, self.weights / scale**2, sweeps=5)
-        rank, depth = self.chain.rank, self.settings.depth
+        rank, depth = self.chain.rank + 2, self.settings.depth  # the general part's change has two
         u, size, vh = thin_svd((fitted - self.general.matrix()) / scale)
         self.chain = balanced(u[:, :rank], size[:rank], vh[:rank], depth)
         self.scale = scale
         self._set_target()
-        self.step = self._step(float(size[0] / self._kept(size[:1])))
+        self.step = self._step(float(thin_svd(self.target)[1][0]) / self.q)
 
     def _record(self, product: Tensor, iteration: int) -> float:
         residual = self._residual(product).mul_(self.scale)
@@ -369,12 +372,16 @@ class _Descent:
                         return self._result(best[1], best[2], best[3], StopReason.EARLY_STOPPED)
             moved = float((product - previous).norm())
             previous = product
-            settled = (
-                moved <= s.tol * float(product.norm()) and iteration > self.loss.burn_in + _REFRESH
+            moved = (
+                moved / max(float(product.norm()), 1e-30) if self._may_end(iteration) else math.inf
             )
+            settled = moved <= s.tol
             if s.width == "auto" and self._resize(product, settled):
                 move.reset()
                 product = self.chain.product()  # a change of shape is no jump of the descent
+            elif moved <= _NEARLY * s.tol and self._add_missed(product):
+                move.reset()
+                product = self.chain.product()
             elif settled and self.may_settle:
                 self._refresh(product, iteration)
                 return self._result(self.chain, self.general, iteration, StopReason.CONVERGED)
@@ -387,6 +394,12 @@ class _Descent:
         if best is not None:
             return self._result(best[1], best[2], best[3], StopReason.MAX_ITERATIONS)
         return self._result(self.chain, self.general, s.max_iter, StopReason.MAX_ITERATIONS)
+
+    def _may_end(self, iteration: int) -> bool:
+        """Not before a robust loss has begun, and scaled the drugs."""
+        if self.settings.loss in ("hard", "mixture"):
+            return self.n_robust > _RESCALE[0]
+        return iteration > _REFRESH
 
     def _may_rescale(self) -> bool:
         return self.settings.loss == "mixture" and self.settings.scale_power > 0 and not self.flat
@@ -412,6 +425,21 @@ class _Descent:
             self._grow(product, min(rank, full - rank))
             return True
         return False
+
+    def _add_missed(self, product: Tensor) -> bool:
+        """Take up modes above the noise that the burn-in shrank away, deviations aside."""
+        burnt_in = self.settings.loss in ("hard", "mixture") and self.settings.width == "auto"
+        if not burnt_in or not self.may_settle or self.n_added == _ADD:
+            return False
+        self.n_added += 1
+        size = thin_svd((self.target - product) * self.weights / self.q)[1]
+        n, p = self.data.shape
+        edge = self.settings.weight_decay * self._noise_sd() * (math.sqrt(n) + math.sqrt(p))
+        extra = int((size > edge / math.sqrt(self.q)).sum())
+        extra = min(extra, min(n, p) - self.chain.rank)
+        if extra > 0:
+            self._grow(product, extra)
+        return extra > 0
 
     def _grow(self, product: Tensor, extra: int) -> None:
         """Extend the chain by the leading modes of the weighted residual."""

@@ -19,17 +19,17 @@ residual; 800 x 100 mixed; 800 x 100 two blocks), by ``benchmarks/criteria.py``:
 
 | criterion                        |      |      |      |
 |----------------------------------|------|------|------|
-| mse of C                         | 0.11 | 0.33 | 0.46 |
-| mse of L                         | 0.05 | 0.10 | 0.37 |
-| robust, c = 2 x noise            | 0.86 | 0.81 | 0.75 |
-| robust, c = 3 x noise            | 0.86 | 0.76 | 0.72 |
-| robust, c = 4 x noise            | 0.82 | 0.66 | 0.69 |
-| the same of C, c = 3 x noise     | 0.11 | 0.38 | 0.47 |
-| Welsch, c = 2 x noise            | 0.85 | 0.80 | 0.73 |
-| noise + spike mixture likelihood | 0.83 | 0.70 | 0.70 |
-| Huber, 1.5 x noise               | 0.81 | 0.53 | 0.65 |
-| median of abs(D - L)             | 0.85 | 0.75 | 0.75 |
-| error of L against the truth     | 0.88 | 0.91 | 0.85 |
+| mse of C                         | 0.47 | 0.55 | 0.46 |
+| mse of L                         | 0.00 | 0.27 | 0.55 |
+| robust, c = 2 x noise            | 0.93 | 0.81 | 0.61 |
+| robust, c = 3 x noise            | 0.95 | 0.76 | 0.62 |
+| robust, c = 4 x noise            | 0.95 | 0.66 | 0.61 |
+| the same of C, c = 3 x noise     | 0.56 | 0.51 | 0.53 |
+| Welsch, c = 2 x noise            | 0.94 | 0.78 | 0.61 |
+| noise + spike mixture likelihood | 0.95 | 0.78 | 0.60 |
+| Huber, 1.5 x noise               | 0.91 | 0.58 | 0.66 |
+| median of abs(D - L)             | 0.90 | 0.82 | 0.64 |
+| error of L against the truth     | 0.95 | 0.91 | 0.67 |
 """
 
 from __future__ import annotations
