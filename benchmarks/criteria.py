@@ -2,7 +2,7 @@
 
 Sixty settings on each published simulation: rank correlation of every criterion with RE, the
 number of training entries wrongly recovered, and the RE of the setting it picks. The table is in
-``rtdmf_bio/model/tuning.py``; some five minutes.
+``rtdmf_bio/model/tuning.py``; some seven minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from rtdmf_bio.model.mixture import ScaleMixture
+from rtdmf_bio.model.mixture import Mixture
 from rtdmf_bio.model.tuning import Task, _fit
 
 SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
@@ -36,7 +36,7 @@ def criteria(of_l: np.ndarray, of_c: np.ndarray, s: float) -> dict[str, float]:
         "Geman-McClure, 3 s": np.mean(square / (1 + square / (3 * s) ** 2)),
         "Huber, 1.5 s": np.mean(np.where(r < 1.5 * s, square / 2, 1.5 * s * (r - 0.75 * s))),
         "median": np.median(r),
-        "mixture likelihood": float(ScaleMixture.fit(residual).nll(residual).mean()),
+        "mixture likelihood": float(Mixture.fit(residual).nll(residual).mean()),
     }
 
 

@@ -14,11 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rivals import Answer, grand_mean, knn, rmse, rtdmf, soft_impute, two_way_means
+from rivals import (
+    Answer,
+    grand_mean,
+    knn,
+    rmse,
+    rtdmf,
+    soft_impute,
+    soft_impute_centred,
+    two_way_means,
+)
 
 from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.enrichment import enrichment
 from rtdmf_bio.model.holdout import holdout_mask
+from rtdmf_bio.model.recovery import recovery_scores
 
 SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 PAIRS = (
@@ -36,8 +46,9 @@ DEFAULT = "RTDMF default"
 METHODS: dict[str, Any] = {
     "grand mean": grand_mean,
     "drug mean + line mean": two_way_means,
-    "KNN over lines, centred": knn,
-    "soft-impute, centred": soft_impute,
+    "KNN smoother, centred": knn,
+    "soft-impute, plain": soft_impute,
+    "soft-impute, centred": soft_impute_centred,
     DEFAULT: rtdmf(),
     "loss squared, decay auto": rtdmf(loss="squared", weight_decay="auto"),
     "loss clip": rtdmf(loss="clip"),
@@ -159,10 +170,9 @@ def held_out(fit: Any, X: np.ndarray, n_holdouts: int) -> dict[str, float]:
         seconds.append(time.perf_counter() - start)
         completed.append(rmse(answer.completed, X, test))
         out[f"rmse_{seed}"] = completed[-1]
-        if answer.low_rank is not None:
-            low_rank.append(rmse(answer.low_rank, X, test))
+        low_rank.append(rmse(answer.low_rank, X, test))
     out["rmse"] = float(np.mean(completed))
-    out["rmse_L"] = float(np.mean(low_rank)) if low_rank else np.nan
+    out["rmse_L"] = float(np.mean(low_rank))
     out["seconds"] = float(np.median(seconds))
     return out
 
@@ -172,8 +182,6 @@ def pair_ranks(fit: Any, X: np.ndarray, tissue: np.ndarray, drugs: list[str]) ->
     observed = np.isfinite(X)
     validation = holdout_mask(observed, 0.15, np.random.default_rng(0))
     answer = _quietly(fit, X, validation, True)
-    if answer.low_rank is None:
-        return {}
     residual = np.nan_to_num(X - answer.low_rank)
     above, below = residual >= answer.threshold, residual <= -answer.threshold
     tests = enrichment(above & observed, below & observed, observed, {"tissue": tissue})
@@ -196,19 +204,26 @@ def recovery(fit: Any, file: Path) -> dict[str, float]:
     data, shape = z["observed"], z["observed"].shape
     validation, test = _mask(z["validation"], shape), _mask(z["test"], shape)
     answer: Answer = _quietly(fit, np.where(test, np.nan, data), validation, False)
-    out = {"mse_x1000": 1e3 * rmse(answer.completed, data, test) ** 2}
-    if answer.low_rank is None:
-        return out
+    block = np.zeros(shape, dtype=bool)
+    # Blocks are given in sorted order of rows and columns.
+    block[np.ix_(z["row_sort"], z["column_sort"])] = _mask(z["block"], shape)
     heldout = _mask(z["heldout"], shape)
-    block = _mask(z["block"], shape)
-    for label, t in (("", THRESHOLD), ("_auto", answer.threshold)):
-        found, planted = data - answer.low_rank, z["signal"]
-        found = np.where((np.abs(found) < t) | heldout, 0, found) > 0
-        planted = np.where((np.abs(planted) < t) | heldout, 0, planted) > 0
-        wrong = found != planted
-        out[f"RE{label}"] = int(wrong.sum())
-        out[f"IBRE{label}"] = int(wrong[z["row_sort"]][:, z["column_sort"]][block].sum())
-    return out | {"threshold": answer.threshold}
+    out: dict[str, float] = {"threshold": answer.threshold}
+    for label, threshold in (("", THRESHOLD), ("_auto", answer.threshold)):
+        scores = recovery_scores(
+            answer.low_rank,
+            data,
+            z["signal"],
+            z["low_rank"],
+            heldout,
+            block,
+            threshold,
+            test=test,
+            completed=answer.completed,
+        )
+        out["mse_x1000"] = 1e3 * scores["test_mse"]
+        out |= {f"RE{label}": scores["re"], f"IBRE{label}": scores["ibre"]}
+    return out
 
 
 def _mask(flat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -175,7 +175,7 @@ def shrunk_mean(data, weights, other, noise):
     size = weights.sum(1)
     raw = (weights * (data - other)).sum(1) / size
     middle = np.average(raw, weights=size)
-    true = max(np.mean((raw - middle) ** 2) - np.mean(noise / size), 0.0)
+    true = max(np.average((raw - middle) ** 2 - noise / size, weights=size), 0.0)
     return middle, true / (true + noise / size) * (raw - middle)
 
 

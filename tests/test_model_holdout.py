@@ -172,7 +172,7 @@ def test_the_shrink_weight_is_that_of_errors_on_held_out_entries(screen):
     error = torch.as_tensor(np.nan_to_num(screen - model.completed_))
     observed = torch.as_tensor(np.isfinite(screen)).double()
     noise = DrugNoise.fit(error, observed, torch.as_tensor(held))
-    expected = noise.signal_weight(error) * observed
+    expected = noise.deviation_weight(error) * observed
     np.testing.assert_allclose(model.weight_, expected, rtol=1e-6, atol=1e-12)
 
 

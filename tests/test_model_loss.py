@@ -329,31 +329,6 @@ def test_tail_is_the_two_sided_tail_of_the_noise(mix):
         assert mix.tail(threshold) == pytest.approx(expected, rel=1e-12)
 
 
-@mixtures
-def test_signal_weight_is_the_posterior_mean_of_the_signal_over_the_residual(mix):
-    """r = noise, or noise + a signal N(+-m, t^2 - s^2): E[signal | r] by integration on a grid.
-    A deviation larger than measured counts as measured, one the other way as none typical."""
-    within, q = 0, (mix.s / mix.t) ** 2
-    for z in (-7.0, -4.0, -2.2, -1.0, -0.1, 0.1, 0.3, 1.7, 3.1, 5.0, 9.0):
-        r = z * mix.s
-        total, mean, deviation = (1 - mix.pi) * norm.pdf(r, 0, mix.s), 0.0, 0.0
-        for share, middle in ((mix.a, mix.m), (1 - mix.a, -mix.m)):
-            spread = math.sqrt(mix.t**2 - mix.s**2)
-            signal = middle + spread * np.linspace(-9, 9, 20_001)
-            prior = np.full(len(signal), 1 / len(signal))
-            if spread > 0:
-                prior = norm.pdf(signal, middle, spread) * (signal[1] - signal[0])
-            joint = mix.pi * share * prior * norm.pdf(r - signal, 0, mix.s)
-            total, mean = total + joint.sum(), mean + (joint * signal).sum()
-            deviation = deviation + joint.sum()
-        share_of_r = mean / deviation / r
-        within += 1 - q < share_of_r < 1
-        expected = min(max(share_of_r, 1 - q), 1.0) * deviation / total
-        ours = float(mix.signal_weight(tensor(r)))
-        assert ours == pytest.approx(expected, rel=1e-7, abs=1e-12)
-    assert within >= 2 or mix.m == 0
-
-
 # -- its fit --------------------------------------------------------------------------------
 
 
@@ -465,7 +440,8 @@ def test_turning_the_residuals_round_turns_the_sides_round(truth):
     assert other.a == pytest.approx(1 - one.a, rel=1e-6)
     for name in ("s", "m", "t", "pi"):
         assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-6)
-    np.testing.assert_allclose(other.signal_weight(-r), one.signal_weight(r), rtol=0, atol=1e-5)
+    ours = other.spike_probability(-r)
+    np.testing.assert_allclose(ours, one.spike_probability(r), rtol=0, atol=1e-5)
     assert other.even_odds() == pytest.approx(one.even_odds(), rel=1e-6)
 
 
@@ -514,7 +490,7 @@ def test_degenerate_residuals_give_a_usable_mixture(r):
     assert 0 < mix.pi <= 0.5
     assert 0 < mix.even_odds() < math.inf
     some = tensor([*r, 0.0, 1e9])
-    weight = mix.signal_weight(some)
+    weight = mix.spike_probability(some)
     assert bool(((weight >= 0) & (weight <= 1)).all())
     assert bool(torch.isfinite(mix.nll(tensor(r))).all())
     for drawn in mix.pull(some, mix.spike_probability(some)):

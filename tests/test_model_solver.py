@@ -188,7 +188,7 @@ def shrunk_mean(data, weights, other, noise):
     raw = [np.average(row - other, weights=w) for row, w in zip(data, weights, strict=True)]
     size = weights.sum(1)
     middle = np.average(raw, weights=size)
-    true = max(np.mean((raw - middle) ** 2) - np.mean(noise / size), 0.0)
+    true = max(np.average((raw - middle) ** 2 - noise / size, weights=size), 0.0)
     return middle, true / (true + noise / size) * (raw - middle)
 
 
@@ -334,7 +334,7 @@ def test_rescaling_takes_each_drug_to_its_own_noise_and_keeps_the_fit(rescalings
 @pytest.mark.parametrize("decay", [0.3, 3.0])
 def test_the_best_iterate_is_kept_whole(rescalings, decay, patience, burn_in):
     """Chain, general part and scale of one and the same iteration: a chain of before a rescaling
-    in the units of after it would be no fit at all. At a decay of 3 all was best before."""
+    in the units of after it would be no fit at all."""
     D, train, held, _ = uneven_screen()
     fit = robust(
         D, train, held, early_stopping=True, patience=patience, burn_in=burn_in, weight_decay=decay,
@@ -347,8 +347,6 @@ def test_the_best_iterate_is_kept_whole(rescalings, decay, patience, burn_in):
     assert error == pytest.approx(history["validation_rmse"][at], rel=1e-10)
     last = rescalings[-1]
     assert fit.n_iter > last[0]
-    if decay > 1 and burn_in:
-        assert history["iteration"][int(np.argmin(history["validation_rmse"]))] <= last[0]
     np.testing.assert_array_equal(fit.scale.ravel(), last[2])
     since = [k for k, done in enumerate(history["iteration"]) if done > last[0]]
     assert at == min(since, key=lambda k: history["validation_rmse"][k])

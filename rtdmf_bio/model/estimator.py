@@ -393,7 +393,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         if "shrink" in modes:
             base = completed
             error = torch.as_tensor(np.where(observed, data - completed, 0.0) / unit)
-            shrink = result.noise_refined.signal_weight(error).numpy()
+            shrink = result.noise_refined.deviation_weight(error).numpy()
         kept = retain(
             modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink
         )

@@ -102,16 +102,6 @@ class Mixture:
         shift = (q * self.m) * spike * (2 * self._above(r) - 1) / weight
         return weight, shift
 
-    def signal_weight(self, r: Tensor) -> Tensor:
-        """E[signal | r] / r, in [0, 1]: the shrink weight.
-
-        A deviation smaller than is typical is not enlarged, nor one to the rarer side turned.
-        """
-        q = (self.s / self.t) ** 2
-        towards = r.sign() * (2 * self._above(r) - 1)
-        typical = (self.m * towards / r.abs().clamp_min(1e-9 * self.s)).clamp(0.0, 1.0)
-        return self.spike_probability(r) * (1 - q + q * typical)
-
     def nll(self, r: Tensor) -> Tensor:
         """Negative log density of each residual."""
         noise = math.log((1 - self.pi) / self.s) - 0.5 * (r / self.s) ** 2

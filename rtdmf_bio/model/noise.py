@@ -64,9 +64,9 @@ class DrugNoise:
         z = threshold / (self.sd_by_drug * math.sqrt(2))
         return float(torch.erfc(z).mean())
 
-    def signal_weight(self, residual: Tensor) -> Tensor:
-        """E[signal | r] / r, shape of ``residual``."""
-        return self.mixture.signal_weight(residual.cpu().double() / self.scale)
+    def deviation_weight(self, residual: Tensor) -> Tensor:
+        """P(deviation | r), shape of ``residual``: the share of it that ``shrink`` keeps."""
+        return self.mixture.spike_probability(residual.cpu().double() / self.scale)
 
     def nll(self, residual: Tensor, where: Tensor) -> float:
         """Mean negative log density of the residuals at ``where``."""
