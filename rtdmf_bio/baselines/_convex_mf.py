@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..model.checks import check_number
 from ._nuclear import minimise
-from ._shared import Grid, Matrix, check, check_number, tuned_over
+from ._shared import Grid, Matrix, check, tuned_over
 
 
 def _grid(data: Matrix) -> Grid:

@@ -24,8 +24,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..model.checks import check_number
 from ..model.solver import limited_threads
-from ._shared import Grid, Matrix, check, check_number, hide, tuned_over
+from ._shared import Grid, Matrix, check, hide, tuned_over
 
 _CHECK = 10  # iterations between looks at the validation error
 _START = 0.01  # standard deviation of the first L and R, for data of unit size

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..model.checks import check_number
 from ._nuclear import minimise
-from ._shared import Grid, Matrix, check, check_number, tuned_over
+from ._shared import Grid, Matrix, check, tuned_over
 
 _PUBLISHED = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _FINER = (0.3, 0.7, 0.85, 1.2, 1.4, 1.7, 3.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, cast
 
@@ -82,23 +81,6 @@ def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Refuse what is not one of ``allowed``."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
-
-
-def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:
-    """Refuse what is not a finite number from ``low`` to ``high``, or no integer for an integer.
-
-    The type of ``low`` says which of the two is wanted.
-    """
-    whole = isinstance(low, int)
-    bound = "" if high == math.inf else f" and at most {high}"
-    message = (
-        f"The {name} parameter must be {'an integer' if whole else 'a number'} of at least "
-        f"{low}{bound}. Got {value!r}."
-    )
-    if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
-        raise TypeError(message)
-    if not low <= float(value) <= high or math.isinf(value):
-        raise ValueError(message)
 
 
 def general_part(data: Matrix, center: str) -> Matrix:

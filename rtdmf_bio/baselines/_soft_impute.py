@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
+from ..model.checks import check_number
 from ._nuclear import shrink_singular_values
-from ._shared import Grid, Matrix, check, check_number, general_part, tuned_over
+from ._shared import Grid, Matrix, check, general_part, tuned_over
 
 
 def _grid(data: Matrix) -> Grid:

@@ -290,6 +290,8 @@ def _source(source: Any) -> NDArray[np.float64]:
 
 def _check(given: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters this simulation uses, complete, or say which one cannot be used."""
+    from ..model.checks import check_number
+
     for name, choices in (("low_rank", LOW_RANKS), ("signal", SIGNALS)):
         if given[name] not in choices:
             raise ValueError(
@@ -308,7 +310,7 @@ def _check(given: dict[str, Any]) -> dict[str, Any]:
         used["p_outside"] = P_OUTSIDE[signal]
     for name, (low, high) in _NUMBERS.items():
         if name in used:
-            _check_number(name, used[name], low, high)
+            check_number(name, used[name], low, high)
     for name in ("low_rank_range", "magnitude_inside", "magnitude_outside"):
         if name in used:
             used[name] = _check_range(name, used[name])
@@ -336,19 +338,6 @@ def _check(given: dict[str, Any]) -> dict[str, Any]:
                 f"drugs x {lines} lines. Got {n} x {p}; lower block_size or raise these."
             )
     return used
-
-
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    whole = isinstance(low, int)
-    limit = "" if high == math.inf else f" and at most {high:g}"
-    message = (
-        f"The {name} parameter must be {'an integer' if whole else 'a number'} of at least "
-        f"{low:g}{limit}. Got {value!r}."
-    )
-    if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
-        raise TypeError(message)
-    if not low <= float(value) <= high or math.isinf(value):
-        raise ValueError(message)
 
 
 def _check_range(name: str, value: Any) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -188,3 +189,20 @@ def _unmeasured(
         "; ".join(said) + ". Drop them, or pass unmeasured='nan' to carry them along as NaN with "
         "flag 0."
     )
+
+
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:
+    """Refuse what is not a finite number from ``low`` to ``high``, or no integer for an integer.
+
+    The type of ``low`` says which of the two is wanted.
+    """
+    whole = isinstance(low, int)
+    bound = "" if high == math.inf else f" and at most {high:g}"
+    message = (
+        f"The {name} parameter must be {'an integer' if whole else 'a number'} of at least "
+        f"{low:g}{bound}. Got {value!r}."
+    )
+    if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
+        raise TypeError(message)
+    if not low <= float(value) <= high or math.isinf(value):
+        raise ValueError(message)

@@ -16,7 +16,7 @@
 | enriched | 1 where high and in an enriched group, else 0          | no                     |
 | abrupt   | 1 where high and the fit jumped in one iteration       | no                     |
 | soft     | (|R| - eta) / |R| where high, else 0                   | yes                    |
-| shrink   | E[signal | D - B] / (D - B) under the noise estimate   | no                     |
+| shrink   | P(deviation | D - B) under the noise estimate           | no                     |
 | none     | 0                                                      | no                     |
 
 Modes compose: an entry keeps the largest weight any of them gives it.
