@@ -30,14 +30,18 @@ def main() -> None:
     )
     parser.add_argument("--holdouts", type=int, default=3, metavar="N", help="for the defaults")
     given = parser.parse_args()
-    if given.out is None:
-        # A quick run is no evidence, and must not replace any.
-        given.out = Path(tempfile.mkdtemp() if given.quick else Path(__file__).parent / "results")
-    given.out.mkdir(parents=True, exist_ok=True)
+    _make_folder(given)
     # In this order, because the time section wants a small parent process.
     for section in SECTIONS:
         if given.only in (None, section):
             globals()[f"_{section}"](given)
+
+
+def _make_folder(given: argparse.Namespace) -> None:
+    if given.out is None:
+        # A quick run is no evidence, and must not replace any.
+        given.out = Path(tempfile.mkdtemp() if given.quick else Path(__file__).parent / "results")
+    given.out.mkdir(parents=True, exist_ok=True)
 
 
 def _time(given: argparse.Namespace) -> None:

@@ -24,13 +24,13 @@ from rivals import (
     soft_impute_centred,
     two_way_means,
 )
+from simulation import SYNTHETIC, THRESHOLD, published
 
 from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.enrichment import enrichment
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.recovery import recovery_scores
 
-SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 PAIRS = (
     ("PLX-4720", "skin"),
     ("Dabrafenib", "skin"),
@@ -38,8 +38,6 @@ PAIRS = (
     ("Nilotinib", "leukemia"),
     ("Imatinib", "leukemia"),
 )
-THRESHOLD = 0.15  # the published simulations' signal starts at 0.2
-
 UNTESTED = 10_000
 DEFAULT = "RTDMF default"
 
@@ -199,37 +197,24 @@ def pair_ranks(fit: Any, X: np.ndarray, tissue: np.ndarray, drugs: list[str]) ->
 
 def recovery(fit: Any, file: Path) -> dict[str, float]:
     """Test error x 1000, RE and IBRE on a published simulation, with its own masks."""
-    with np.load(file) as content:
-        z = dict(content)
-    data, shape = z["observed"], z["observed"].shape
-    validation, test = _mask(z["validation"], shape), _mask(z["test"], shape)
-    answer: Answer = _quietly(fit, np.where(test, np.nan, data), validation, False)
-    block = np.zeros(shape, dtype=bool)
-    # Blocks are given in sorted order of rows and columns.
-    block[np.ix_(z["row_sort"], z["column_sort"])] = _mask(z["block"], shape)
-    heldout = _mask(z["heldout"], shape)
+    screen = published(file.stem)
+    answer: Answer = _quietly(fit, screen.seen, screen.validation, False)
     out: dict[str, float] = {"threshold": answer.threshold}
     for label, threshold in (("", THRESHOLD), ("_auto", answer.threshold)):
         scores = recovery_scores(
             answer.low_rank,
-            data,
-            z["signal"],
-            z["low_rank"],
-            heldout,
-            block,
+            screen.data,
+            screen.signal,
+            screen.low_rank,
+            screen.validation | screen.test,
+            screen.block,
             threshold,
-            test=test,
+            test=screen.test,
             completed=answer.completed,
         )
         out["mse_x1000"] = 1e3 * scores["test_mse"]
         out |= {f"RE{label}": scores["re"], f"IBRE{label}": scores["ibre"]}
     return out
-
-
-def _mask(flat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros(shape, dtype=bool)
-    mask.flat[flat] = True
-    return mask
 
 
 def _quietly(fit: Any, *args: Any) -> Any:

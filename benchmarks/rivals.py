@@ -24,7 +24,6 @@ class Answer:
     completed: np.ndarray
     low_rank: np.ndarray
     threshold: float
-    model: RTDMF | None = None
 
 
 def rival(method: Any, every: int = 1, **fixed: Any) -> Any:
@@ -34,19 +33,23 @@ def rival(method: Any, every: int = 1, **fixed: Any) -> Any:
         grid = method.grid(np.where(validation, np.nan, data))
         grid = [params for params in grid if fixed.items() <= params.items()][::every]
         best = baselines.tune(method, data, validation, grid=grid)
-        observed = torch.as_tensor(np.isfinite(data), dtype=torch.float64)
-        residual = torch.as_tensor(np.nan_to_num(data - best.fit))
-        noise = DrugNoise.fit(residual, observed, torch.as_tensor(validation))
         fitted = method(data, **best.params) if refit else best.fit
-        return Answer(fitted, fitted, noise.even_odds())
+        return Answer(fitted, fitted, even_odds(data, best.fit, validation))
 
     return fit
+
+
+def even_odds(data: np.ndarray, fitted: np.ndarray, validation: np.ndarray) -> float:
+    """The threshold that RTDMF's rule gives a fit that has not seen ``validation``."""
+    observed = torch.as_tensor(np.isfinite(data), dtype=torch.float64)
+    residual = torch.as_tensor(np.nan_to_num(data - fitted))
+    return DrugNoise.fit(residual, observed, torch.as_tensor(validation)).even_odds()
 
 
 def rtdmf(**params: Any) -> Any:
     def fit(data: np.ndarray, validation: np.ndarray, refit: bool) -> Answer:
         model = RTDMF(**params, refit=refit).fit(data, validation=validation)
-        return Answer(model.completed_, model.low_rank_, model.threshold_, model)
+        return Answer(model.completed_, model.low_rank_, model.threshold_)
 
     return fit
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -26,11 +25,12 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
-from correction import _csv, _environment, _markdown
+from correction import _csv, _make_folder, _write
+from rivals import Answer, even_odds
+from rivals import rtdmf as fit_rtdmf
 
 from rtdmf_bio import RTDMF, baselines
 from rtdmf_bio.datasets import simulate
-from rtdmf_bio.model.noise import DrugNoise
 from rtdmf_bio.model.recovery import recovery_scores
 
 SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
@@ -66,15 +66,6 @@ class Screen:
     def seen(self) -> np.ndarray:
         """What a method may see: training and validation entries."""
         return np.where(self.test, np.nan, self.data)
-
-
-@dataclass
-class Answer:
-    """Low-rank part, prediction of every entry, and the threshold the method chose."""
-
-    low_rank: np.ndarray
-    completed: np.ndarray
-    threshold: float
 
 
 def published(name: str) -> Screen:
@@ -131,34 +122,27 @@ def rival(name: str, **fixed: Any) -> Callable[[Screen], Answer]:
         method = baselines.METHODS[name]
         grid = [g for g in method.grid(screen.seen) if fixed.items() <= g.items()]
         low_rank = baselines.tune(method, screen.seen, screen.validation, grid=grid).fit
-        return Answer(low_rank, low_rank, even_odds(screen, low_rank))
+        return Answer(low_rank, low_rank, even_odds(screen.seen, low_rank, screen.validation))
 
     return fit
 
 
 def rtdmf(refit: bool = False, **params: Any) -> Callable[[Screen], Answer]:
-    def fit(screen: Screen) -> Answer:
-        model = RTDMF(**params, refit=refit).fit(screen.seen, validation=screen.validation)
-        return Answer(model.low_rank_, model.completed_, model.threshold_)
-
-    return fit
+    fit = fit_rtdmf(**params)
+    return lambda screen: fit(screen.seen, screen.validation, refit)
 
 
 def true_low_rank(screen: Screen) -> Answer:
-    return Answer(screen.low_rank, screen.low_rank, even_odds(screen, screen.low_rank))
+    return Answer(
+        screen.low_rank, screen.low_rank, even_odds(screen.seen, screen.low_rank, screen.validation)
+    )
 
 
 def signal_known(screen: Screen) -> Answer:
     """The default, told which signal to leave out: the most that flagging could give."""
     model = RTDMF(refit=False).fit(screen.seen - screen.signal, validation=screen.validation)
     low_rank = model.low_rank_
-    return Answer(low_rank, low_rank, even_odds(screen, low_rank))
-
-
-def even_odds(screen: Screen, low_rank: np.ndarray) -> float:
-    residual = torch.as_tensor(screen.data - low_rank)
-    observed = torch.as_tensor(~screen.test, dtype=torch.float64)
-    return DrugNoise.fit(residual, observed, torch.as_tensor(screen.validation)).even_odds()
+    return Answer(low_rank, low_rank, even_odds(screen.seen, low_rank, screen.validation))
 
 
 METHODS: dict[str, Callable[[Screen], Answer]] = {
@@ -196,9 +180,7 @@ def study(given: argparse.Namespace) -> None:
         print(*row.values(), sep="  ", flush=True)
         rows.append(row)
         _csv(path, rows)
-    text = [f"{title}\n\n{_markdown(table)}" for title, table in tables(_read(path)).items()]
-    (given.out / "simulation.md").write_text("\n\n".join([*text, _environment()]) + "\n")
-    print("\n\n".join(text))
+    _write(given.out, "simulation", tables(_read(path)), as_csv=False)
     pictures(_read(path), given.out, given.quick)
 
 
@@ -416,7 +398,7 @@ def stability(given: argparse.Namespace) -> None:
             }
         )
         print(rows[-1], flush=True)
-    _store(given.out, "stability", {f"Stability on {name}": rows})
+    _write(given.out, "simulation_stability", {f"Stability on {name}": rows}, as_csv=False)
 
 
 def speed(given: argparse.Namespace) -> None:
@@ -467,14 +449,7 @@ def speed(given: argparse.Namespace) -> None:
             }
         )
     tables = {f"Speed on {name}, one thread": rows, "One fit of simulated screens": fits}
-    _store(given.out, "speed", tables)
-
-
-def _store(out: Path, name: str, content: dict[str, Rows]) -> None:
-    text = [f"{title}\n\n{_markdown(rows)}" for title, rows in content.items()]
-    text = "\n\n".join([*text, _environment()]) + "\n"
-    print(text)
-    (out / f"simulation_{name}.md").write_text(text)
+    _write(given.out, "simulation_speed", tables, as_csv=False)
 
 
 def main() -> None:
@@ -486,9 +461,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
     parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
-    if given.out is None:
-        given.out = Path(tempfile.mkdtemp() if given.quick else Path(__file__).parent / "results")
-    given.out.mkdir(parents=True, exist_ok=True)
+    _make_folder(given)
     for section in SECTIONS:
         if given.only in (None, section):
             {"study": study, "stability": stability, "speed": speed}[section](given)

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .checks import Checked, check_groups, check_matrix
 from .enrichment import Enrichment, enriched_entries, enrichment
 from .holdout import holdout_mask
+from .preparation import trivial_answers
 from .retention import flags, retain
 from .settings import resolve
 from .solver import FitSettings, StopReason, limited_threads
@@ -521,14 +522,9 @@ def _trivial(
     data: NDArray[np.float64], observed: NDArray[np.bool_], held_out: NDArray[np.bool_]
 ) -> dict[str, float]:
     """Held-out error of the grand mean and of drug mean + line mean, from the training entries."""
-    from .preparation import two_way
-
-    train = observed & ~held_out
-    filled = np.nan_to_num(data)
-    general = two_way(torch.as_tensor(filled), torch.as_tensor(train, dtype=torch.float64))
-    means = general.matrix().numpy()
+    grand, means = trivial_answers(data, observed & ~held_out)
     truth = data[held_out]
     return {
-        "grand_mean": float(np.sqrt(np.mean((truth - data[train].mean()) ** 2))),
+        "grand_mean": float(np.sqrt(np.mean((truth - grand) ** 2))),
         "two_way_means": float(np.sqrt(np.mean((truth - means[held_out]) ** 2))),
     }

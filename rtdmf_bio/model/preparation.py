@@ -22,7 +22,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 CENTERS = ("two-way", "none")
@@ -89,6 +91,16 @@ def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> General:
         left = (data - general.matrix()).square() * mask
         general.update(data, mask, float(left.sum() / mask.sum()), sweeps=_SWEEPS)
     return general
+
+
+def trivial_answers(
+    data: NDArray[np.float64], train: NDArray[np.bool_]
+) -> tuple[float, NDArray[np.float64]]:
+    """Grand mean, and drug mean + line mean (n, p), of the entries where ``train`` is True."""
+    general = two_way(
+        torch.as_tensor(np.where(train, data, 0.0)), torch.as_tensor(train, dtype=torch.float64)
+    )
+    return float(data[train].mean()), general.matrix().numpy()
 
 
 def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:

@@ -172,8 +172,7 @@ class _Descent:
         self.settings = settings
         self.data = data * train  # what is not fitted cannot be seen
         self.train = train
-        self.inside = train > 0
-        self.n_train = int(self.inside.sum())
+        self.n_train = int((train > 0).sum())
         self.validation = None if validation is None else (validation > 0, data)
         self.tick = tick or (lambda _: None)
         n, p = data.shape
@@ -255,12 +254,16 @@ class _Descent:
         A mode of observed size x settles at y with x = y + rho y^(-a), a = 1 - 2 / L, which has
         no solution below x = y (1 + 1/a) at y = (a rho)^(1 / (1 + a)); at depth 2, below rho.
         """
-        n, p = self.data.shape
-        edge = noise_sd * (math.sqrt(n) + math.sqrt(p)) / math.sqrt(self.q)
         a = 1 - 2 / self.settings.depth
-        x = self.settings.weight_decay * edge
+        x = self._vanishing(noise_sd)
         rho = x if a == 0 else (x * a / (1 + a)) ** (1 + a) / a
         return self.q * rho
+
+    def _vanishing(self, noise_sd: float) -> float:
+        """Size in the data of the mode that just vanishes: ``weight_decay`` times pure noise."""
+        n, p = self.data.shape
+        edge = noise_sd * (math.sqrt(n) + math.sqrt(p)) / math.sqrt(self.q)
+        return self.settings.weight_decay * edge
 
     def _gradients(self, chain: Chain, product: Tensor) -> list[Tensor]:
         """dF/dWl of half the sum of squares (the factor 2/N is the optimiser's)."""
@@ -422,7 +425,7 @@ class _Descent:
             return True
         due = float(modes[-1]) > 0.02 * float(modes[0]) if rising else settled
         if self.saturated and due and rank < full:
-            self._grow(product, min(rank, full - rank))
+            self._grow(self._missed(product), min(rank, full - rank))
             return True
         return False
 
@@ -432,20 +435,21 @@ class _Descent:
         if not burnt_in or not self.may_settle or self.n_added == _ADD:
             return False
         self.n_added += 1
-        size = thin_svd((self.target - product) * self.weights / self.q)[1]
-        n, p = self.data.shape
-        edge = self.settings.weight_decay * self._noise_sd() * (math.sqrt(n) + math.sqrt(p))
-        extra = int((size > edge / math.sqrt(self.q)).sum())
-        extra = min(extra, min(n, p) - self.chain.rank)
+        missed = self._missed(product)
+        extra = int((missed[1] > self._vanishing(self._noise_sd())).sum())
+        extra = min(extra, min(self.data.shape) - self.chain.rank)
         if extra > 0:
-            self._grow(product, extra)
+            self._grow(missed, extra)
         return extra > 0
 
-    def _grow(self, product: Tensor, extra: int) -> None:
-        """Extend the chain by the leading modes of the weighted residual."""
+    def _missed(self, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Thin SVD of the weighted residual."""
+        return thin_svd((self.target - product) * self.weights / self.q)
+
+    def _grow(self, missed: tuple[Tensor, Tensor, Tensor], extra: int) -> None:
+        """Extend the chain by the leading modes of ``missed``."""
         u, size, vh = self.chain.svd()
-        missed = (self.target - product) * self.weights / self.q
-        u2, size2, vh2 = thin_svd(missed)
+        u2, size2, vh2 = missed
         self.chain = balanced(
             torch.cat([u, u2[:, :extra]], 1),
             torch.cat([size, self.settings.init_scale * size2[:extra]]),

@@ -43,12 +43,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from .estimator import RTDMF
-from .preparation import two_way
+from .preparation import trivial_answers
 from .settings import PRESETS, resolve
 from .solver import limited_threads
 from .split import TRAIN, VALIDATION
@@ -142,11 +141,8 @@ def scores(
 
 def trivial(task: Task) -> dict[str, NDArray[np.float64]]:
     """Predictions (n, p) that know no structure, from the training entries."""
-    train = task.fold == TRAIN
-    filled = torch.as_tensor(np.where(train, task.values, 0.0))
-    means = two_way(filled, torch.as_tensor(train, dtype=torch.float64)).matrix().numpy()
-    grand = np.full(task.values.shape, task.values[train].mean())
-    return {"two-way means": means, "grand mean": grand}
+    grand, means = trivial_answers(task.values, task.fold == TRAIN)
+    return {"two-way means": means, "grand mean": np.full(task.values.shape, grand)}
 
 
 def _fit(task: Task, settings: Mapping[str, Any]) -> RTDMF:
