@@ -1,0 +1,48 @@
+"""The door between PharmacoGx and AnnData.
+
+``read_pset`` turns a PharmacoSet into an AnnData, ``write_pset`` returns a corrected matrix to a
+copy of it; ``list_measures`` and ``describe`` look into a file, ``available_psets`` and
+``download_pset`` fetch one, ``to_r`` and ``from_r`` pass an AnnData to a running R and back.
+Everything loads at first use; R is needed by none but the last two.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._pull import available_psets, download_pset
+    from ._read import describe, list_measures, read_pset
+    from ._session import from_r, to_r
+    from ._write import WriteReport, write_pset
+
+__all__ = [
+    "WriteReport",
+    "available_psets",
+    "describe",
+    "download_pset",
+    "from_r",
+    "list_measures",
+    "read_pset",
+    "to_r",
+    "write_pset",
+]
+
+_HOME = {
+    "_pull": ("available_psets", "download_pset"),
+    "_read": ("describe", "list_measures", "read_pset"),
+    "_session": ("from_r", "to_r"),
+    "_write": ("WriteReport", "write_pset"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,197 @@
+"""From the tables of a PharmacoSet to an AnnData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from . import _measures
+from ._summary import summarize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._pset import PSet
+
+
+def assemble(
+    pset: PSet,
+    measure: str | None,
+    layers: tuple[str, ...],
+    settings: dict[str, Any],
+    higher_is: str | None,
+    unit: str | None,
+) -> AnnData:
+    """Summarise `measure` and `layers`, and put annotation and experiments beside them."""
+    if measure is None:
+        measure = _measures.default(
+            [name for name in pset.measures if name not in pset.flags], pset.label
+        )
+    drug, line, dropped = _codes(pset, settings["unmatched"])
+    kept = pset.first[~dropped]
+    shape = (len(pset.treatment), len(pset.sample))
+
+    values = pset.values(measure)[kept]
+    witnesses = {
+        name: pset.values(name)[kept] for name in _measures.WITNESSES if name in pset.measures
+    }
+    meaning = _measures.meaning(
+        *(measure, values),
+        higher_is=higher_is,
+        unit=unit,
+        written=pset.written,
+        witnesses=witnesses,
+        label=pset.label,
+    )
+    counts = {
+        "n_experiments": len(pset.first),
+        "n_unmatched": int(dropped.sum()),
+        **_out_of_range(values, meaning.get("bounds")),
+    }
+    policy, how = settings["out_of_range"], settings["summary"]
+    X, n = summarize(drug, line, _treat(values, meaning.get("bounds"), policy), shape, how)
+    if not n.any():
+        raise ValueError(
+            f"{pset.label}: the measure {measure!r} has no value in {len(values)} experiments."
+        )
+    further = {}
+    for name in layers:
+        bounds = (_measures.known(name, pset.written) or {}).get("bounds")
+        own = _treat(pset.values(name)[kept], bounds, policy)
+        further[name] = summarize(drug, line, own, shape, how)[0]
+
+    there = ~np.isnan(X)
+    full = settings["fill_missing"]
+    rows = np.flatnonzero(there.any(axis=1) | full)
+    cols = np.flatnonzero(there.any(axis=0) | full)
+    at = np.ix_(rows, cols)
+    adata = AnnData(
+        X=X[at],
+        obs=_axis(pset.treatment.iloc[rows], "drug"),
+        var=_axis(_tissue(pset.sample).iloc[cols], "cell_line"),
+        layers={"n_replicates": n[at], **{name: matrix[at] for name, matrix in further.items()}},
+    )
+    adata.uns["measure"] = meaning
+    if layers:
+        adata.uns["layer_measures"] = {
+            name: {"name": name, **(_measures.known(name, pset.written) or {})} for name in layers
+        }
+    adata.uns["pset"] = {
+        "name": pset.name,
+        "generation": pset.generation,
+        "backend": pset.backend,
+        **settings,
+        **counts,
+        "experiments": storable(pset.rows),
+        "curation": {name: storable(table) for name, table in pset.curation.items()},
+        "annotation": pset.annotation,
+        "notes": pset.notes,
+    }
+    return adata
+
+
+def _codes(
+    pset: PSet, unmatched: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Row and column of each experiment, and which experiments have none."""
+    rows = pset.rows.iloc[pset.first]
+    codes = {}
+    for key, table in (("treatmentid", pset.treatment), ("sampleid", pset.sample)):
+        codes[key] = table.index.get_indexer(pd.Index(rows[key], dtype=object))
+    lost = {key: found < 0 for key, found in codes.items()}
+    dropped = lost["treatmentid"] | lost["sampleid"]
+    if dropped.all() or (dropped.any() and unmatched == "error"):
+        found = []
+        for key, where in lost.items():
+            if where.any():
+                names = rows.loc[where, key]
+                example = ", ".join(map(repr, names.dropna().unique()[:3]))
+                missing = int(names.isna().sum())
+                found.append(
+                    f"{key} of {where.sum()} ({missing} missing{', ' if example else ''}{example})"
+                )
+        remedy = (
+            "None is left."
+            if dropped.all()
+            else "Correct the ids in R, or pass unmatched='drop' to leave these experiments out, "
+            "as PharmacoGx does."
+        )
+        raise ValueError(
+            f"{pset.label}: in the slot {pset.slot}, {dropped.sum()} of {len(rows)} experiments "
+            f"have ids that are not in the tables of drugs and lines: {'; '.join(found)}. {remedy}"
+        )
+    keep = ~dropped
+    return codes["treatmentid"][keep], codes["sampleid"][keep], dropped
+
+
+def _out_of_range(values: NDArray[np.float64], bounds: list[float] | None) -> dict[str, int]:
+    finite = values[np.isfinite(values)]
+    low, high = bounds or (-np.inf, np.inf)
+    return {
+        "n_infinite": int(np.isinf(values).sum()),
+        "n_below": int((finite < low).sum()),
+        "n_above": int((finite > high).sum()),
+    }
+
+
+def _treat(
+    values: NDArray[np.float64], bounds: list[float] | None, policy: str
+) -> NDArray[np.float64]:
+    if policy == "keep":
+        return values
+    low, high = bounds or (-np.inf, np.inf)
+    if policy == "nan":
+        fine = np.isfinite(values) & (values >= low) & (values <= high)
+        return np.where(fine, values, np.nan)
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return np.where(np.isinf(values), np.nan, values)
+    lowest = low if np.isfinite(low) else finite.min()
+    highest = high if np.isfinite(high) else finite.max()
+    return np.clip(values, lowest, highest)
+
+
+def _tissue(sample: pd.DataFrame) -> pd.DataFrame:
+    """Call ``tissueid`` what everything else calls it."""
+    if "tissueid" not in sample:
+        return sample
+    sample = sample.rename(columns={"tissue": "tissue_original"})
+    sample = sample.rename(columns={"tissueid": "tissue"})
+    return sample.assign(tissue=sample["tissue"].astype("category"))
+
+
+def _axis(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Annotation of an axis, named ``name`` unless a column is."""
+    table = storable(table)
+    table.index = pd.Index(table.index, dtype=object, name=None if name in table else name)
+    return table
+
+
+def storable(table: pd.DataFrame) -> pd.DataFrame:
+    """Make a copy that h5ad can hold, with nothing changed but types and names of columns."""
+    table = table.copy()
+    names = [str(name).replace("/", "_") for name in table.columns]
+    table.columns = pd.Index(_distinct(["index" if name == "_index" else name for name in names]))
+    for name, column in table.items():
+        # Text with gaps survives only as categories, and repeated text is smaller so.
+        if column.dtype == object and (column.isna().any() or column.duplicated().any()):
+            kinds = pd.Index(column.dropna().unique(), dtype=object)
+            table[name] = pd.Categorical(column, categories=kinds)
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            table[name] = column.cat.remove_unused_categories()
+    return table
+
+
+def _distinct(names: list[str]) -> list[str]:
+    used: set[str] = set()
+    result = []
+    for name in names:
+        fresh, n = name, 1
+        while fresh in used:
+            fresh, n = f"{name}.{n}", n + 1
+        used.add(fresh)
+        result.append(fresh)
+    return result

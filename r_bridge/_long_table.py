@@ -1,0 +1,148 @@
+"""Response kept as TreatmentResponseExperiment, CoreGx's LongTable.
+
+Drugs (with dose) are rows, cell lines columns, and each assay a table of its own; an index joins
+the three by integer keys. A profile belongs to a whole curve and is repeated for each of its
+doses, so that the experiments are the distinct profiles of a drug and line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from . import _node
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._node import Node
+
+Combinations: TypeAlias = Literal["error", "join"]
+JOINT = "///"
+_TREATMENT = re.compile(r"(treatment|drug)\d*id")
+_DOSE = re.compile(r"(treatment|drug)\d*dose")
+
+
+def read(
+    response: Node, label: str, slot: str, combinations: Combinations
+) -> tuple[pd.DataFrame, Node, NDArray[np.intp]]:
+    """Return ids of each row of the profiles, the profiles, and the rows that are experiments.
+
+    Raises
+    ------
+    ValueError
+        A part is missing, keys do not join, or treatments are combined.
+    """
+    where = f"{label}: the slot {slot}"
+    profiles, keys = _joined(response, where)
+    names = list(keys.columns)
+    drugs = sorted(name for name in names if _TREATMENT.fullmatch(name))
+    line = next((name for name in ("sampleid", "cellid") if name in names), None)
+    if not drugs or line is None:
+        raise ValueError(f"{where} has no ids of treatment and sample, only {names}.")
+    keys = keys.drop(columns=[name for name in names if _DOSE.fullmatch(name)])
+    for name in (*drugs, line):
+        ids = keys[name].astype(object)
+        keys[name] = ids.where(ids.notna() & (ids != ""), None)
+    joint = keys[drugs[1:]].notna().any(axis=1)
+    if joint.any() and combinations == "error":
+        pair = keys.loc[joint, drugs].iloc[0].tolist()
+        raise ValueError(
+            f"{where} holds combinations of treatments in {joint.sum()} of {len(keys)} rows, such "
+            f"as {' with '.join(map(str, pair))}. A matrix of drugs x cell lines has no place for "
+            "two drugs. Pass combinations='join' to read each combination as a drug of its own, "
+            f"named 'A{JOINT}B'."
+        )
+    drug = keys[drugs[0]]
+    for name in drugs[1:]:
+        drug = drug.where(keys[name].isna(), drug + JOINT + keys[name].fillna(""))
+    rows = pd.DataFrame({"treatmentid": drug, "sampleid": keys[line]})
+    replicate = keys.drop(columns=[*drugs, line])
+    measured = _node.table(profiles, measures(profiles, rows))
+    distinct = pd.concat(
+        [part.reset_index(drop=True) for part in (rows, replicate, measured)], axis=1
+    )
+    distinct.columns = pd.RangeIndex(distinct.shape[1])
+    first = np.flatnonzero(~distinct.duplicated())
+    name = rows["treatmentid"].astype(str) + "_" + rows["sampleid"].astype(str)
+    return rows.set_axis(pd.Index(name, dtype=object)), profiles, first
+
+
+def measures(profiles: Node, rows: pd.DataFrame) -> list[str]:
+    """Columns of the profiles that are values, not keys."""
+    return [
+        name
+        for name in profiles.names
+        if not name.startswith(".")
+        and name not in ("rowKey", "colKey", *rows.columns)
+        and not _TREATMENT.fullmatch(name)
+        and not _DOSE.fullmatch(name)
+        and _node.column(profiles, name) is not None
+    ]
+
+
+def _joined(response: Node, where: str) -> tuple[Node, pd.DataFrame]:
+    """The profiles, and for each of their rows the id columns of drug and line."""
+    joined = response.item("joined")
+    if joined is not None:
+        ids = [name for name in joined.names if _is_id(name)]
+        return joined, _node.table(joined, ids).reset_index(drop=True)
+    assays = response.attr("assays")
+    profiles = None if assays is None else assays.item("profiles")
+    if profiles is None or not _node.is_table(profiles):
+        raise ValueError(
+            f"{where} has no assay 'profiles', only {[] if assays is None else assays.names}."
+        )
+    parts = {name: response.attr(name) for name in ("rowData", "colData")}
+    for name, part in parts.items():
+        if not _node.is_table(part):
+            raise ValueError(f"{where} has no table {name!r}.")
+    intern = response.attr(".intern")
+    if {"rowKey", "colKey"} <= set(profiles.names):
+        index = _node.table(profiles, ["rowKey", "colKey"]).reset_index(drop=True)
+    else:
+        index = _index(profiles, intern, where)
+    rows = _ids(parts["rowData"], "rowKey", index, intern, f"{where}: rowData")
+    lines = _ids(parts["colData"], "colKey", index, intern, f"{where}: colData")
+    return profiles, pd.concat([rows, lines], axis=1)
+
+
+def _ids(data: Any, key: str, index: pd.DataFrame, intern: Node | None, where: str) -> pd.DataFrame:
+    """The id columns of rows or columns, for each key of the index."""
+    listed = None if intern is None else intern.item("rowIDs" if key == "rowKey" else "colIDs")
+    wanted = _node.text(listed) or [name for name in data.names if _is_id(name)]
+    ids = _node.table(data, [key, *(name for name in wanted if name in data.names)])
+    ids = ids.set_index(key)
+    if ids.index.has_duplicates:
+        raise ValueError(f"{where} has keys ({key}) that occur twice.")
+    lost = ~index[key].isin(ids.index)
+    if lost.any():
+        raise ValueError(
+            f"{where} lacks the keys ({key}) of {lost.sum()} of {len(index)} profiles."
+        )
+    return ids.loc[index[key]].reset_index(drop=True)
+
+
+def _is_id(name: str) -> bool:
+    return bool(
+        name in ("sampleid", "cellid") or _TREATMENT.fullmatch(name) or _DOSE.fullmatch(name)
+    )
+
+
+def _index(profiles: Node, intern: Node | None, where: str) -> pd.DataFrame:
+    """Row and column keys of each profile, by the index of all assays."""
+    index = None if intern is None else intern.item("assayIndex")
+    if index is None or ".profiles" not in index.names or ".profiles" not in profiles.names:
+        raise ValueError(f"{where} has no index ('.intern$assayIndex') that joins its profiles.")
+    table = _node.table(index, ["rowKey", "colKey", ".profiles"]).dropna()
+    table = table.drop_duplicates(".profiles").set_index(".profiles")
+    own = pd.Series(_node.column(profiles, ".profiles"))
+    lost = ~own.isin(table.index)
+    if lost.any():
+        raise ValueError(
+            f"{where}: {lost.sum()} of {len(own)} profiles are not in the index that joins them."
+        )
+    return table.loc[own].reset_index(drop=True)

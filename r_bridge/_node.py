@@ -1,0 +1,151 @@
+"""What a back end gives: R objects as a tree, whoever read them.
+
+A back end wraps R objects as `Node`; everything that is known about PharmacoSets is written once,
+on top of this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+class Node(Protocol):
+    """One R object."""
+
+    @property
+    def kind(self) -> str:
+        """R's ``typeof``: ``"list"``, ``"double"``, ``"S4"``, ``"NULL"``, ..."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the elements of a list; empty without names."""
+
+    @property
+    def attributes(self) -> list[str]:
+        """Names of the attributes, which are the slots of an S4 object."""
+
+    def __len__(self) -> int:
+        """Return R's ``length``, of the bare vector."""
+
+    def attr(self, name: str) -> Node | None:
+        """Return an attribute or slot, None if there is none or it is NULL."""
+
+    def item(self, key: str | int) -> Node | None:
+        """Return an element of a list by name or position, None if there is none or it is NULL."""
+
+    def values(self) -> Any:
+        """Return an atomic vector as array.
+
+        float64; int32, or pandas ``Int32`` with NA; bool, or pandas ``boolean`` with NA; objects
+        with str, and None for NA. R's NA and NaN are both NaN. Text that is neither UTF-8 nor
+        declared as another encoding is read as Windows-1252, a superset of Latin-1.
+        """
+
+
+R_NA = 0x7FF00000000007A2
+"""Bits of R's NA among the NaNs."""
+
+ATOMIC = ("logical", "integer", "double", "character")
+
+
+def as_na(values: Any) -> NDArray[np.float64]:
+    """Copy `values` with every NaN as R's NA, which says "missing" to more of R."""
+    array = np.array(values, dtype=np.float64)
+    array.view(np.uint64)[np.isnan(array)] = R_NA
+    return array
+
+
+def classes(node: Node) -> tuple[str, ...]:
+    """Class attribute of `node`; empty for a bare vector."""
+    attribute = node.attr("class")
+    return () if attribute is None else tuple(attribute.values())
+
+
+def text(node: Node | None) -> list[str]:
+    """Character vector as list; empty for anything else."""
+    return list(node.values()) if node is not None and node.kind == "character" else []
+
+
+def is_table(node: Node | None) -> bool:
+    """Whether `node` is a data frame or a matrix."""
+    if node is None:
+        return False
+    return "data.frame" in classes(node) or _shape(node) is not None
+
+
+def is_empty(node: Node | None) -> bool:
+    """Whether `node` is NULL, an empty list, or a table without columns."""
+    return node is None or (node.kind in (*ATOMIC, "list", "NULL") and len(node) == 0)
+
+
+def columns(node: Node) -> list[str]:
+    """Names of the columns of a table."""
+    if _shape(node) is None:
+        return node.names
+    dimnames = node.attr("dimnames")
+    names = None if dimnames is None else dimnames.item(1)
+    return text(names)
+
+
+def row_names(node: Node) -> pd.Index:
+    """Names of the rows of a table; ``"1"``, ``"2"``, ... where R would count them."""
+    shape = _shape(node)
+    if shape is not None:
+        dimnames = node.attr("dimnames")
+        names = None if dimnames is None else dimnames.item(0)
+        values = _counted(shape[0]) if names is None else names.values()
+    else:
+        names = node.attr("row.names")
+        values = [] if names is None else names.values()
+        if names is not None and names.kind != "character":
+            whole = pd.array(values, dtype="Int64")
+            # c(NA, -n) is R's shorthand for 1 to n.
+            short = len(whole) == 2 and pd.isna(whole[0])
+            values = _counted(abs(int(whole[1]))) if short else whole.astype(str)
+    return pd.Index(np.asarray(values, dtype=object))
+
+
+def column(node: Node, name: str) -> Any:
+    """One column of a table as array, a factor as Categorical; None if it is no plain vector."""
+    shape = _shape(node)
+    if shape is not None:
+        position = columns(node).index(name)
+        return node.values()[position * shape[0] : (position + 1) * shape[0]]
+    item = node.item(name)
+    if item is None or item.kind not in ATOMIC or item.attr("dim") is not None:
+        return None
+    if "factor" not in classes(item):
+        return item.values()
+    levels = item.attr("levels")
+    codes = pd.array(item.values(), dtype="Int64").fillna(0).to_numpy(np.int64) - 1
+    return pd.Categorical.from_codes(codes, [] if levels is None else levels.values())
+
+
+def table(node: Node, names: Iterable[str] | None = None) -> pd.DataFrame:
+    """Read a data frame or matrix with its row names, without columns that are no plain vectors."""
+    wanted = dict.fromkeys(columns(node) if names is None else names)
+    data = {name: column(node, name) for name in wanted}
+    data = {name: values for name, values in data.items() if values is not None}
+    return pd.DataFrame(data, index=row_names(node))
+
+
+def _counted(n: int) -> list[str]:
+    return [str(i) for i in range(1, n + 1)]
+
+
+def _shape(node: Node) -> tuple[int, int] | None:
+    if node.kind not in ATOMIC:
+        return None
+    dim = node.attr("dim")
+    if dim is None or len(dim) != 2:
+        return None
+    rows, cols = (int(n) for n in dim.values())
+    return rows, cols

@@ -1,0 +1,201 @@
+"""From a path or an R object to the one PharmacoSet meant, through the best back end there is."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import logging
+import lzma
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ._node import classes
+
+if TYPE_CHECKING:
+    from ._node import Node
+
+Backend: TypeAlias = Literal["auto", "r", "pharmacogx", "rdata"]
+BACKENDS = ("auto", "r", "pharmacogx", "rdata")
+
+logger = logging.getLogger("r_bridge")
+
+_UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SEVERAL = tuple(f"RD{form}{version}\n".encode() for form in "XAB" for version in "23")
+_SINGLE = (b"X\n", b"A\n", b"B\n", b"A\r\n")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A PharmacoSet as found."""
+
+    node: Node
+    label: str
+    """File name, or what stands for it in messages."""
+    backend: str
+    path: Path | None
+    name: str
+    """Name of the object in the file; empty in an .rds."""
+    warnings: tuple[str, ...] = ()
+
+
+def open_pset(
+    source: object, *, name: str | None = None, backend: Backend = "auto", progress: bool = True
+) -> Opened:
+    """Open the PharmacoSet in a file, or take the R object at hand.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ImportError
+        The back end asked for is not installed.
+    TypeError
+        `source` is neither a path nor an R object.
+    ValueError
+        The file is no R file, is damaged, or does not hold the PharmacoSet asked for.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"The backend parameter must be one of {BACKENDS}. Got {backend!r}.")
+    if isinstance(source, (str, os.PathLike)):
+        return _open_file(Path(source), name, backend, progress)
+    if not hasattr(source, "__sexp__"):
+        raise TypeError(
+            "A PharmacoSet comes as the path of an .rds or .rda file, or as an R object of rpy2. "
+            f"Got {type(source).__name__} instead."
+        )
+    if backend == "rdata":
+        raise ValueError("The backend rdata reads files. Pass a path, or backend='auto'.")
+    from . import _r
+
+    node = _r.RNode(source)
+    label = "the R object"
+    _check_class(node, label)
+    return Opened(node, label, "pharmacogx" if backend == "pharmacogx" else "r", None, "")
+
+
+def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -> Opened:
+    single, packed = sniff(path)
+    backend, why = _choose(backend)
+    size = path.stat().st_size / 1e6
+    if why and progress:
+        logger.warning(
+            "Reading %s (%.1f MB) with rdata, in pure Python, because %s. This can take minutes "
+            "where R takes seconds.",
+            *(path.name, size, why),
+        )
+    else:
+        logger.info("Reading %s (%.1f MB) with the back end %s.", path.name, size, backend)
+    warnings: list[str] = []
+    if backend == "rdata":
+        from . import _rdata
+
+        if packed is None:
+            raise ValueError(
+                f"{path} is packed with zstd, which only R 4.5 and newer can read. Install R and "
+                "pip install rtdmf-bio[r], or save the file anew in R with compress='gzip'."
+            )
+        with packed(path) as file:
+            try:
+                found: dict[str, Any] = dict(_rdata.objects(file.read(), single, progress))
+            # A damaged file makes the parser stumble anywhere.
+            except Exception as error:
+                raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    else:
+        from . import _r
+
+        try:
+            objects, warnings = _r.objects(path, single)
+        except _r.RError as error:
+            raise _damaged(path, str(error)) from error
+        found = dict(objects)
+    chosen = _pick(found, name, path)
+    return Opened(found[chosen], path.name, backend, path, chosen, tuple(warnings))
+
+
+def sniff(path: Path) -> tuple[bool, Any]:
+    """Say whether an R file holds a single object, and what opens it (None if only R can).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There is no such file, or it is no R file.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}. Pass the path of an .rds or .rda file.")
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(_ZSTD):
+        return path.suffix.lower() == ".rds", None
+    packed: Any = next((f for magic, f in _UNPACK.items() if head.startswith(magic)), open)
+    try:
+        with packed(path, "rb") as file:
+            head = file.read(5)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise _damaged(path, str(error)) from error
+    if not head.startswith((*_SEVERAL, *_SINGLE)):
+        raise ValueError(
+            f"{path} is not an R file: it begins with {head!r}. Pass an .rds file (from saveRDS) "
+            "or an .rda or .RData file (from save)."
+        )
+    return head.startswith(_SINGLE), lambda path: packed(path, "rb")
+
+
+def _choose(backend: Backend) -> tuple[Backend, str]:
+    """Resolve ``auto``, and say why it had to be a slow one."""
+    from . import _r
+
+    if backend == "rdata":
+        return backend, ""
+    try:
+        _r.session()
+    except ImportError as error:
+        if backend != "auto":
+            raise
+        return "rdata", str(error).rstrip(".")
+    if backend == "pharmacogx":
+        _r.require_pharmacogx()
+        return backend, ""
+    return "r", ""
+
+
+def _damaged(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read as an R file; it may be truncated or damaged ({why}). Fetch or "
+        "save it again."
+    )
+
+
+def _pick(found: dict[str, Any], name: str | None, path: Path) -> str:
+    """Return the name of the PharmacoSet meant."""
+    if name is None:
+        psets = [key for key, node in found.items() if "PharmacoSet" in classes(node)]
+        if len(psets) == 1:
+            return psets[0]
+        if psets:
+            raise ValueError(f"{path} holds several PharmacoSets. Pass name, one of {psets}.")
+        if len(found) == 1:
+            (node,) = found.values()
+            _check_class(node, str(path))
+        kinds = {key: _kind(node) for key, node in found.items()}
+        raise ValueError(f"{path} holds no PharmacoSet, only {kinds or 'nothing'}.")
+    if name not in found or name == "":
+        there = [key for key in found if key] or "one object without a name; leave name out"
+        raise ValueError(f"{path} holds no object named {name!r}. It has {there}.")
+    _check_class(found[name], f"{name} in {path}")
+    return name
+
+
+def _kind(node: Any) -> str:
+    return "/".join(classes(node)) or str(node.kind)
+
+
+def _check_class(node: Any, label: str) -> None:
+    if "PharmacoSet" not in classes(node):
+        raise ValueError(
+            f"{label} is no PharmacoSet, but of class {_kind(node)}. PharmacoSets come from "
+            "PharmacoGx; other tables can be read with rtdmf_bio.io.read_table."
+        )

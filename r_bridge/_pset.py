@@ -1,0 +1,309 @@
+"""A PharmacoSet of any generation, as tables.
+
+The class carries no version. Its slots were renamed in 2022: ``sensitivity``, ``cell``, ``drug``
+became ``treatmentResponse``, ``sample``, ``treatment``, with transitional files that have some of
+both, empty ones among them; the response was a list of tables and is now often a
+TreatmentResponseExperiment. Whatever is found is given under the new names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import _long_table, _node
+from ._measures import FLAG
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._long_table import Combinations
+    from ._node import Node
+    from ._open import Opened
+
+SLOTS = {
+    "response": ("treatmentResponse", "sensitivity"),
+    "sample": ("sample", "cell"),
+    "treatment": ("treatment", "drug"),
+}
+TREATMENT, SAMPLE = ("treatmentid", "drugid"), ("sampleid", "cellid")
+
+
+@dataclass
+class PSet:
+    """Tables of a PharmacoSet."""
+
+    label: str
+    backend: str
+    slot: str
+    """The slot that holds the response."""
+    generation: str
+    name: str
+    treatment: pd.DataFrame
+    """Annotation of the drugs, by id."""
+    sample: pd.DataFrame
+    """Annotation of the cell lines, by id."""
+    rows: pd.DataFrame
+    """``treatmentid`` and ``sampleid`` of each row of the profiles, in the order of the file."""
+    first: NDArray[np.intp]
+    """Rows that are experiments of their own: all, unless doses repeat them."""
+    profiles: Node
+    measures: list[str]
+    curation: dict[str, pd.DataFrame]
+    annotation: dict[str, str]
+    written: dict[str, dict[str, Any]]
+    """Measures that `write_pset` added, and what they mean."""
+    molecular: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def flags(self) -> set[str]:
+        """Columns that `write_pset` added beside its measures."""
+        return {measure + FLAG for measure in self.measures} & set(self.measures)
+
+    def values(self, measure: str) -> NDArray[np.float64]:
+        """Return a measure for each row, NaN for NA.
+
+        Raises
+        ------
+        ValueError
+            There is no such measure, or it is text without numbers.
+        """
+        if measure not in self.measures:
+            raise ValueError(f"{self.label} has no measure {measure!r}. It has {self.measures}.")
+        values = _node.column(self.profiles, measure)
+        if isinstance(values, pd.Categorical) or values.dtype == object:
+            text = pd.Series(np.asarray(values, dtype=object))
+            numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+            lost = np.isnan(numbers) & text.notna() & ~text.isin(["NA", "NaN"])
+            if lost.any():
+                raise ValueError(
+                    f"{self.label}: the column {measure!r} of the profiles is text, and "
+                    f"{lost.sum()} entries are no numbers, such as {text[lost].iloc[0]!r}. "
+                    "Correct them in R, or choose another measure."
+                )
+            self.notes.append(f"the measure {measure} is stored as text and was read as numbers")
+            return np.asarray(numbers)
+        return np.asarray(pd.array(values).to_numpy(np.float64, na_value=np.nan))
+
+
+def read(opened: Opened, combinations: Combinations = "error") -> PSet:
+    """Find the tables of a PharmacoSet, and see that they fit together.
+
+    Raises
+    ------
+    ValueError
+        A slot is missing or empty, tables disagree in length or order, ids are missing or occur
+        twice; the message names file and slot.
+    """
+    label = opened.label
+    if opened.backend == "pharmacogx":
+        from . import _r
+
+        parts = _r.accessors(opened.node, label)
+        used, generation = {kind: names[0] for kind, names in SLOTS.items()}, "by PharmacoGx"
+    else:
+        parts, used = _slots(opened.node, label)
+        generation = _generation(opened.node, used)
+    response = parts["response"]
+    slot = used["response"]
+    if response.kind == "S4" or "joined" in response.names:
+        rows, profiles, first = _long_table.read(response, label, slot, combinations)
+        measures = _long_table.measures(profiles, rows)
+        if response.kind == "S4":
+            generation = "TreatmentResponseExperiment"
+    else:
+        rows, profiles = _lists(response, label, slot)
+        measures, first = _measures(profiles), np.arange(len(rows))
+    if len(rows) == 0:
+        raise ValueError(f"{label}: the slot {slot} has no experiments.")
+    if not measures:
+        raise ValueError(f"{label}: the profiles of the slot {slot} have no measures.")
+
+    curation = _curation(parts.get("curation"))
+    annotation, written = _annotation(parts.get("annotation"))
+    tables = {}
+    for kind, key in (("treatment", "treatmentid"), ("sample", "sampleid")):
+        tables[kind] = _annotated(parts.get(kind), curation.get(kind), rows[key])
+        if kind == "treatment" and combinations == "join":
+            tables[kind] = _with_joint(tables[kind], rows[key])
+        _unique(tables[kind].index, f"{label}: the slot {used[kind]}")
+    molecular = parts.get("molecularProfiles")
+    return PSet(
+        label=label,
+        backend=opened.backend,
+        slot=slot,
+        generation=generation,
+        name=annotation.get("name", ""),
+        **tables,
+        rows=rows,
+        first=first,
+        profiles=profiles,
+        measures=measures,
+        curation=curation,
+        annotation=annotation,
+        written=written,
+        molecular=molecular.names if molecular is not None and molecular.kind == "list" else [],
+        notes=list(opened.warnings),
+    )
+
+
+def _slots(node: Node, label: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The first of each pair of slots that is not empty, and which it was."""
+    parts: dict[str, Any] = {
+        name: node.attr(name) for name in ("curation", "annotation", "molecularProfiles")
+    }
+    used = {}
+    for kind, names in SLOTS.items():
+        found = [name for name in names if not _node.is_empty(node.attr(name))]
+        used[kind] = found[0] if found else names[0]
+        parts[kind] = node.attr(found[0]) if found else None
+    if parts["response"] is None:
+        raise ValueError(
+            f"{label}: the slot treatmentResponse (or sensitivity) is missing or empty. Only a "
+            f"PharmacoSet with drug response can be read; this one has {node.attributes}."
+        )
+    for kind in ("sample", "treatment"):
+        if parts[kind] is not None and not _node.is_table(parts[kind]):
+            raise ValueError(f"{label}: the slot {used[kind]} is no data frame.")
+    return parts, used
+
+
+def _generation(node: Node, used: dict[str, str]) -> str:
+    old = [name for _, name in SLOTS.values() if name in node.attributes]
+    if not old:
+        return "current"
+    new = [name for name, _ in SLOTS.values() if name in node.attributes]
+    return "transitional (2022)" if new else "2016-2021"
+
+
+def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
+    """Ids and profiles of a response kept as a list of tables."""
+    for name in ("info", "profiles"):
+        if not _node.is_table(response.item(name)):
+            raise ValueError(
+                f"{label}: the slot {slot} has no table {name!r}, only {response.names}."
+            )
+    info: Any = response.item("info")
+    profiles: Any = response.item("profiles")
+    there = _node.columns(info)
+    ids = {}
+    for names in (TREATMENT, SAMPLE):
+        key = next((name for name in names if name in there), None)
+        if key is None:
+            raise ValueError(
+                f"{label}: the table info of the slot {slot} has no column {names[0]!r} (or "
+                f"{names[1]!r}), but {there}."
+            )
+        values = _node.column(info, key)
+        if values is None:
+            raise ValueError(
+                f"{label}: in the slot {slot}, the column {key!r} of info is no plain vector."
+            )
+        ids[names[0]] = _as_text(values)
+    index, other = _node.row_names(info), _node.row_names(profiles)
+    if len(index) != len(other):
+        raise ValueError(
+            f"{label}: in the slot {slot}, info has {len(index)} rows and profiles {len(other)}. "
+            "They belong together by position, so that one of them is incomplete."
+        )
+    if not index.equals(other) and len(index.symmetric_difference(other)) == 0:
+        at = int(np.flatnonzero(index != other)[0])
+        raise ValueError(
+            f"{label}: in the slot {slot}, info and profiles have the same rows in another order "
+            f"(row {at + 1}: {index[at]!r} and {other[at]!r}), but belong together by position. "
+            "Put them in one order in R."
+        )
+    return pd.DataFrame(ids, index=index), profiles
+
+
+def _measures(profiles: Node) -> list[str]:
+    """Columns of the profiles that are plain vectors."""
+    if profiles.kind != "list":
+        return _node.columns(profiles)
+    items = {name: profiles.item(name) for name in profiles.names}
+    return [name for name, item in items.items() if item is not None and item.kind in _node.ATOMIC]
+
+
+def _as_text(values: Any) -> Any:
+    """Ids as text, None where missing."""
+    ids = pd.Series(values).astype(object)
+    return ids.astype(str).where(ids.notna(), None).to_numpy()
+
+
+def rename(name: str) -> str:
+    """Column names as PharmacoGx itself updates them."""
+    return re.sub("cellid", "sampleid", re.sub("drugid", "treatmentid", name))
+
+
+def _annotated(node: Node | None, curation: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame:
+    """Annotation of drugs or lines; where the table is empty, the ids that are known otherwise."""
+    if node is not None:
+        return _node.table(node).rename(columns=rename)
+    if curation is not None and len(curation):
+        return pd.DataFrame(index=curation.index)
+    return pd.DataFrame(index=pd.Index(ids.dropna().unique(), dtype=object))
+
+
+def _with_joint(table: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+    """Add rows, without annotation, for combinations that the table of treatments does not have."""
+    names = ids.dropna().unique()
+    new = [name for name in names if _long_table.JOINT in name and name not in table.index]
+    if not new:
+        return table
+    # Types that can be missing.
+    return table.convert_dtypes(convert_string=False, infer_objects=False).reindex(
+        table.index.append(pd.Index(new, dtype=object))
+    )
+
+
+def _unique(index: pd.Index, where: str) -> None:
+    missing = index.isna() | (index == "")
+    if missing.any():
+        raise ValueError(f"{where} has {missing.sum()} rows without a name, which is their id.")
+    if index.has_duplicates:
+        twice = index[index.duplicated()].unique().tolist()
+        raise ValueError(f"{where} has ids that occur twice: {twice[:3]}. Make them unique in R.")
+
+
+def _curation(node: Node | None) -> dict[str, pd.DataFrame]:
+    if node is None:
+        return {}
+    new = {"drug": "treatment", "cell": "sample"}
+    items = {new.get(name, name): node.item(name) for name in node.names}
+    return {
+        name: _node.table(item).rename(columns=rename)
+        for name, item in items.items()
+        if item is not None and _node.is_table(item)
+    }
+
+
+def _annotation(node: Node | None) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Name and date, and what `write_pset` noted."""
+    if node is None:
+        return {}, {}
+    plain = {}
+    for name in ("name", "dateCreated"):
+        values = _node.text(node.item(name))
+        if values and values[0] is not None:
+            plain[name] = values[0]
+    ours = node.item("rtdmf_bio")
+    written = {} if ours is None else {name: _entry(ours.item(name)) for name in ours.names}
+    return plain, written
+
+
+def _entry(node: Node | None) -> dict[str, Any]:
+    if node is None:
+        return {}
+    entry: dict[str, Any] = {}
+    for name in ("unit", "higher_is"):
+        if values := _node.text(node.item(name)):
+            entry[name] = values[0]
+    bounds = node.item("bounds")
+    if bounds is not None and bounds.kind == "double":
+        entry["bounds"] = bounds.values().tolist()
+    return entry

@@ -1,0 +1,213 @@
+"""R objects through rpy2: the fast back end.
+
+Objects stay in R and are looked at through rpy2's low-level interface, which converts nothing and
+needs no R class to be defined. Text crosses as bytes, so that the locale plays no part.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ._node import as_na
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@functools.cache
+def session() -> Any:
+    """Start R, once, and return rpy2's low-level interface.
+
+    Raises
+    ------
+    ImportError
+        rpy2 or R is missing, or they do not fit; the message says what to do.
+    """
+    if importlib.util.find_spec("rpy2") is None:
+        raise ImportError("rpy2 is not installed. With R on the PATH: pip install rtdmf-bio[r]")
+    # rpy2 otherwise prints to the console that it falls back to this mode.
+    quiet = importlib.util.find_spec("_rinterface_cffi_api") is None
+    mode = os.environ.get("RPY2_CFFI_MODE")
+    if quiet:
+        os.environ["RPY2_CFFI_MODE"] = "ABI"
+    try:
+        import rpy2.rinterface as ri
+
+        ri.initr()
+    # Without R rpy2 raises what it likes: RuntimeError, ValueError, OSError, ImportError.
+    except Exception as error:
+        raise ImportError(
+            f"R could not be started through rpy2 ({error or type(error).__name__}). Install R, "
+            "see that `R RHOME` works, and reinstall: pip install --force-reinstall rtdmf-bio[r]"
+        ) from error
+    finally:
+        if quiet:
+            os.environ.pop("RPY2_CFFI_MODE")
+            os.environ.update({} if mode is None else {"RPY2_CFFI_MODE": mode})
+    return ri
+
+
+@functools.cache
+def functions() -> dict[str, Any]:
+    """Functions of ``bridge.R``, in an environment of their own."""
+    ri = session()
+    code = Path(__file__).with_name("bridge.R").read_text()
+    base = ri.baseenv
+    home = base["new.env"](parent=base)
+    base["eval"](ri.parse(code), home)
+    return {str(name): home[name] for name in home.keys()}  # noqa: SIM118 - no iterator in rpy2
+
+
+class RError(Exception):
+    """R said no; the text is R's."""
+
+
+def call(name: str, *args: Any) -> tuple[Any, list[str]]:
+    """Call a function of ``bridge.R`` and return its value and R's warnings.
+
+    Raises
+    ------
+    RError
+        R stopped with an error.
+    """
+    known = functions()
+    value, error, warnings = known["quietly"](known[name], *args)
+    said = RNode(error).values() if error.typeof == session().RTYPES.STRSXP else []
+    if len(said):
+        raise RError(" ".join(said[0].split()))
+    return value, [" ".join(text.split()) for text in RNode(warnings).values()]
+
+
+def strings(values: Iterable[str | None]) -> Any:
+    """Character vector in R; None and NaN become NA."""
+    encoded = [None if pd.isna(text) else str(text).encode() for text in values]
+    sizes = np.array([-1 if text is None else len(text) for text in encoded], dtype=np.int32)
+    data = session().ByteSexpVector(b"".join(text for text in encoded if text is not None))
+    return call("decode", data, integers(sizes))[0]
+
+
+def integers(values: Any) -> Any:
+    """Integer vector in R; missing values of pandas become NA."""
+    if isinstance(values, pd.api.extensions.ExtensionArray):
+        values = values.to_numpy(np.int32, na_value=np.iinfo(np.int32).min)
+    return session().IntSexpVector.from_memoryview(_view(np.array(values, dtype=np.int32)))
+
+
+def _view(array: Any) -> memoryview:
+    return memoryview(array)
+
+
+def logical(value: bool) -> Any:
+    """TRUE or FALSE in R."""
+    return session().BoolSexpVector([value])
+
+
+def named(items: dict[str, Any]) -> Any:
+    """Named list in R, of R objects."""
+    return functions()["named_list"](strings(items), *items.values())
+
+
+def doubles(values: Any) -> Any:
+    """Double vector in R; NaN becomes NA."""
+    return session().FloatSexpVector.from_memoryview(_view(as_na(values)))
+
+
+class RNode:
+    """An object in R as `Node`."""
+
+    def __init__(self, sexp: Any) -> None:
+        self.sexp = sexp
+
+    @property
+    def kind(self) -> str:
+        """R's ``typeof``."""
+        return _KINDS.get(int(self.sexp.typeof), "other")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the elements."""
+        names = self.attr("names")
+        return [] if names is None else list(names.values())
+
+    @property
+    def attributes(self) -> list[str]:
+        """Names of the attributes."""
+        return list(self.sexp.list_attrs())
+
+    def __len__(self) -> int:
+        """R's ``length``."""
+        return len(self.sexp) if self.kind in _VECTORS else 0
+
+    def attr(self, name: str) -> RNode | None:
+        """Attribute or slot."""
+        if name not in self.attributes:
+            return None
+        return _node(self.sexp.do_slot(name))
+
+    def item(self, key: str | int) -> RNode | None:
+        """Element of a list."""
+        if isinstance(key, str):
+            names = self.names
+            if key not in names:
+                return None
+            key = names.index(key)
+        return _node(self.sexp[key]) if key < len(self) else None
+
+    def values(self) -> Any:
+        """Atomic vector as array."""
+        if self.kind == "character":
+            return self._text()
+        array = np.array(self.sexp)
+        if self.kind == "double":
+            return array
+        missing = array == np.iinfo(np.int32).min
+        if self.kind == "logical":
+            array = array.astype(bool)
+            return pd.arrays.BooleanArray(array, missing) if missing.any() else array
+        return pd.arrays.IntegerArray(array, missing) if missing.any() else array
+
+    def _text(self) -> Any:
+        codes, data, sizes = functions()["encode"](self.sexp)
+        raw = bytes(np.asarray(data))
+        distinct = np.empty(len(sizes), dtype=object)
+        start = 0
+        for i, size in enumerate(np.asarray(sizes).tolist()):
+            if size >= 0:
+                distinct[i] = raw[start : start + size].decode()
+                start += size
+        if codes.typeof != session().RTYPES.INTSXP:
+            return distinct
+        return distinct[np.asarray(codes) - 1]
+
+
+_KINDS = {
+    0: "NULL",
+    10: "logical",
+    13: "integer",
+    14: "double",
+    16: "character",
+    19: "list",
+    25: "S4",
+}
+_VECTORS = ("logical", "integer", "double", "character", "list")
+
+
+def _node(sexp: Any) -> RNode | None:
+    node = RNode(sexp)
+    # An empty slot of an S4 object is a symbol that stands for NULL.
+    return None if node.kind == "NULL" or int(sexp.typeof) == 1 else node
+
+
+def objects(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
+    """Return the objects in a file by name, and R's warnings; a lone object has the name ""."""
+    found, warnings = call("open_file", strings([str(path)]), logical(single))
+    node = RNode(found)
+    names = [""] if single else node.names
+    return {name: RNode(found[i]) for i, name in enumerate(names)}, warnings

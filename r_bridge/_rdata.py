@@ -1,0 +1,162 @@
+"""R objects through rdata: no R at all, and slow for it.
+
+The parser reads the whole file into a tree; only what is asked for is turned into arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class RDataNode:
+    """A parsed object as `Node`."""
+
+    def __init__(self, parsed: Any) -> None:
+        self._object = parsed
+        self._attributes = dict(_pairs(parsed.attributes))
+
+    @property
+    def kind(self) -> str:
+        """R's ``typeof``."""
+        return _KINDS.get(self._object.info.type.name, "other")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the elements."""
+        names = self.attr("names")
+        return [] if names is None else list(names.values())
+
+    @property
+    def attributes(self) -> list[str]:
+        """Names of the attributes."""
+        return list(self._attributes)
+
+    def __len__(self) -> int:
+        """R's ``length``."""
+        value = self._object.value
+        return len(value) if self.kind in _KINDS.values() and value is not None else 0
+
+    def attr(self, name: str) -> RDataNode | None:
+        """Attribute or slot."""
+        return _node(self._attributes[name]) if name in self._attributes else None
+
+    def item(self, key: str | int) -> RDataNode | None:
+        """Element of a list."""
+        if isinstance(key, str):
+            names = self.names
+            if key not in names:
+                return None
+            key = names.index(key)
+        return _node(self._object.value[key]) if key < len(self) else None
+
+    def values(self) -> Any:
+        """Atomic vector as array."""
+        value = self._object.value
+        if self.kind == "character":
+            array = np.empty(len(value), dtype=object)
+            for i, char in enumerate(value):
+                array[i] = _decode(char.value, char.info.gp)
+            return array
+        if not np.ma.isMaskedArray(value) or not np.ma.is_masked(value):
+            return np.asarray(value)
+        mask = np.ma.getmaskarray(value)
+        wrap = pd.arrays.BooleanArray if self.kind == "logical" else pd.arrays.IntegerArray
+        return wrap(np.asarray(value.data), mask)
+
+
+_KINDS = {
+    "LGL": "logical",
+    "INT": "integer",
+    "REAL": "double",
+    "STR": "character",
+    "VEC": "list",
+    "S4": "S4",
+}
+_LATIN1 = 1 << 2
+
+
+@functools.lru_cache(maxsize=4096)
+def _decode(data: bytes | None, flags: int) -> str | None:
+    if data is None:
+        return None
+    if not flags & _LATIN1:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            pass
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _node(parsed: Any) -> RDataNode | None:
+    # NULL, or the symbol that stands for it in an empty slot of an S4 object.
+    return None if parsed.info.type.name in ("NIL", "NILVALUE", "SYM", "REF") else RDataNode(parsed)
+
+
+def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of a pairlist."""
+    while parsed is not None and parsed.info.type.name == "LIST":
+        tag = parsed.tag
+        if tag is not None and tag.info.type.name == "REF":
+            tag = tag.referenced_object
+        value, rest = parsed.value
+        yield ("" if tag is None else tag.value.value.decode(errors="replace")), value
+        parsed = rest
+
+
+def objects(data: bytes, single: bool, progress: bool) -> dict[str, RDataNode]:
+    """Return the objects in an unpacked file by name; a lone object has the name ""."""
+    with _no_collection():
+        parsed = _parse(data, progress)
+    if single:
+        return {"": RDataNode(parsed.object)}
+    return {name: RDataNode(value) for name, value in _pairs(parsed.object)}
+
+
+def _parse(data: bytes, progress: bool) -> Any:
+    from rdata.parser import DEFAULT_ALTREP_MAP, parse_data
+
+    body = data[5:] if data[:2] == b"RD" else data
+    if not progress or body[:2] != b"X\n":
+        return parse_data(data, extension=".rds" if body is data else ".rda")
+
+    # What parse_data does with such a file, and nothing in it can be watched.
+    from rdata.parser._xdr import ParserXDR
+    from tqdm import tqdm
+
+    class Watched(ParserXDR):
+        def parse_string(self, length: int) -> bytes:
+            if self.file.tell() > bar.n + len(body) / 1000:
+                bar.update(self.file.tell() - bar.n)
+            return super().parse_string(length)
+
+    with tqdm(total=len(body), unit="B", unit_scale=True, desc="parsing", leave=False) as bar:
+        parser = Watched(
+            memoryview(body)[2:], expand_altrep=True, altrep_constructor_dict=DEFAULT_ALTREP_MAP
+        )
+        parsed = parser.parse_all()
+        parser.check_complete()
+    return parsed
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Spare the garbage collector a tree of millions of objects, none of them garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

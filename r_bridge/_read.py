@@ -1,0 +1,211 @@
+"""PharmacoSets as AnnData. Only the interface is here, so that importing it costs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ._long_table import Combinations
+    from ._open import Backend
+    from ._summary import Summary
+
+OutOfRange: TypeAlias = Literal["keep", "nan", "clip"]
+Unmatched: TypeAlias = Literal["error", "drop"]
+
+
+def read_pset(
+    path_or_object: str | os.PathLike[str] | object,
+    measure: str | None = None,
+    summary: Summary = "median",
+    fill_missing: bool = False,
+    backend: Backend = "auto",
+    *,
+    name: str | None = None,
+    layers: Sequence[str] = (),
+    higher_is: Literal["resistant", "sensitive"] | None = None,
+    unit: str | None = None,
+    out_of_range: OutOfRange = "keep",
+    combinations: Combinations = "error",
+    unmatched: Unmatched = "error",
+    progress: bool = True,
+) -> AnnData:
+    """Read drug response out of a PharmacoSet (PSet) into an AnnData of drugs x cell lines.
+
+    All generations of the class are understood, with and without PharmacoGx and with and without
+    R. Replicates are summarised by the rules of PharmacoGx's ``summarizeSensitivityProfiles``, to
+    the last bit; drugs and lines stand in the order of their tables.
+
+    Parameters
+    ----------
+    path_or_object
+        An ``.rds``, ``.rda`` or ``.RData`` file, however compressed, or an R object of rpy2.
+    measure
+        Column of the sensitivity profiles, see `list_measures`. By default ``aac_recomputed`` or
+        ``auc_recomputed``, whichever is there, or the only one.
+    summary
+        One value per drug and line out of its experiments: ``"mean"``, ``"median"``, ``"max"`` and
+        ``"min"`` leave missing values out, ``"first"`` and ``"last"`` do not.
+    fill_missing
+        Whether drugs and lines without any value are kept, as rows and columns of NaN.
+    backend
+        ``"r"``: base R through rpy2 (``pip install rtdmf-bio[r]``), fast. ``"pharmacogx"``: the
+        accessors of PharmacoGx itself, where that is installed too. ``"rdata"``: pure Python, for
+        small files (a minute for each 50 MB unpacked). ``"auto"``: R if it can be had, else
+        rdata, saying why.
+    name
+        Which object of a file that holds several.
+    layers
+        Further measures, summarised alike.
+    higher_is, unit
+        Direction and unit of the measure. Those of PharmacoGx's own measures are known, and are
+        checked against the IC50 in the same file; for any other `higher_is` must be given.
+    out_of_range
+        Infinite values and values outside the bounds of the measure, before the summary:
+        ``"keep"``, ``"nan"`` (not measured) or ``"clip"`` (to the bounds; infinite values of an
+        unbounded measure to the finite range).
+    combinations
+        Combinations of treatments: ``"error"``, or ``"join"`` to read each as a drug named
+        ``"A///B"``.
+    unmatched
+        Experiments whose drug or line is missing, or is not in the tables of drugs and lines:
+        ``"error"``, or ``"drop"`` as PharmacoGx does.
+    progress
+        Whether the slow back end shows how far it is.
+
+    Returns
+    -------
+    AnnData, drugs (``obs``) x cell lines (``var``), with
+
+    ``X`` : float64, NaN where not measured
+    ``layers["n_replicates"]`` : int32
+        Number of values behind each entry of ``X``.
+    ``layers[<measure>]`` : float64
+        For each of `layers`.
+    ``obs`` : annotation of the drugs, ``var`` : annotation of the cell lines
+        As in the PSet, under the column names of its current generation, with ``tissueid`` as
+        ``tissue``; missing stays missing. Columns that are no plain vectors are left out.
+    ``uns["measure"]`` : dict
+        ``name``, ``unit``, ``higher_is`` and ``bounds``, as far as known.
+    ``uns["layer_measures"][<measure>]`` : dict
+        The same for `layers`.
+    ``uns["pset"]`` : dict
+        ``name``, ``file``, ``object``, ``generation``, ``backend``, ``summary`` and the other
+        settings; ``n_experiments``, ``n_unmatched``, ``n_infinite``, ``n_below`` and ``n_above``
+        (of the measure's experiments, before `out_of_range`); ``experiments``, a table with
+        ``treatmentid`` and ``sampleid`` of every row of the profiles, in the order of the file;
+        ``curation`` tables; ``annotation``; ``notes`` on what was unusual.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ImportError
+        The back end asked for is not installed.
+    ValueError
+        The file is no R file, is damaged or holds no PharmacoSet; a slot is missing or its tables
+        do not fit; there is no such measure, or its direction is unknown; a parameter has no such
+        value. The message names the file and the slot.
+
+    Notes
+    -----
+    IC50 span orders of magnitude: take logarithms before correcting them
+    (``adata.X = np.log(adata.X)``, and say so in ``uns["measure"]``).
+
+    References
+    ----------
+    .. [1] Smirnov P. et al. PharmacoGx: an R package for analysis of large pharmacogenomic
+       datasets. Bioinformatics 32, 1244-1246 (2016).
+    """
+    from . import _assemble, _open, _pset, _summary
+
+    _one_of("summary", summary, _summary.SUMMARIES)
+    _one_of("out_of_range", out_of_range, ("keep", "nan", "clip"))
+    _one_of("combinations", combinations, ("error", "join"))
+    _one_of("unmatched", unmatched, ("error", "drop"))
+    if isinstance(layers, str):
+        layers = [layers]
+    opened = _open.open_pset(path_or_object, name=name, backend=backend, progress=progress)
+    pset = _pset.read(opened, combinations)
+    settings = {
+        "summary": summary,
+        "fill_missing": bool(fill_missing),
+        "out_of_range": out_of_range,
+        "combinations": combinations,
+        "unmatched": unmatched,
+    }
+    adata = _assemble.assemble(pset, measure, tuple(layers), settings, higher_is, unit)
+    adata.uns["pset"] |= {
+        "file": "" if opened.path is None else opened.path.name,
+        "object": opened.name,
+    }
+    return adata
+
+
+def list_measures(
+    path_or_object: str | os.PathLike[str] | object,
+    *,
+    name: str | None = None,
+    backend: Backend = "auto",
+    progress: bool = True,
+) -> list[str]:
+    """List the sensitivity measures of a PharmacoSet, any of which `read_pset` reads.
+
+    The flags that `write_pset` adds beside a measure are left out. Parameters and errors are those
+    of `read_pset`.
+    """
+    pset = _look(path_or_object, name, backend, progress)
+    return [measure for measure in pset.measures if measure not in pset.flags]
+
+
+def describe(
+    path_or_object: str | os.PathLike[str] | object,
+    *,
+    name: str | None = None,
+    backend: Backend = "auto",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Say what is in a PharmacoSet, without building a matrix.
+
+    Parameters and errors are those of `read_pset`.
+
+    Returns
+    -------
+    dict with ``name``, ``generation`` of the class, ``backend``, ``date_created``, ``measures``,
+    numbers of drugs, cell lines, tissues, experiments, measured pairs and pairs with replicates as
+    ``n_drugs``, ``n_cell_lines``, ``n_tissues``, ``n_experiments``, ``n_pairs``,
+    ``n_replicated_pairs``, names of the ``molecular_profiles``, and ``notes``.
+    """
+    pset = _look(path_or_object, name, backend, progress)
+    pairs = pset.rows.iloc[pset.first].groupby(["treatmentid", "sampleid"]).size()
+    tissues = pset.sample.get("tissueid")
+    return {
+        "name": pset.name,
+        "generation": pset.generation,
+        "backend": pset.backend,
+        "date_created": pset.annotation.get("dateCreated", ""),
+        "measures": [measure for measure in pset.measures if measure not in pset.flags],
+        "n_drugs": len(pset.treatment),
+        "n_cell_lines": len(pset.sample),
+        "n_tissues": 0 if tissues is None else int(tissues.nunique()),
+        "n_experiments": len(pset.first),
+        "n_pairs": len(pairs),
+        "n_replicated_pairs": int((pairs > 1).sum()),
+        "molecular_profiles": pset.molecular,
+        "notes": pset.notes,
+    }
+
+
+def _look(source: object, name: str | None, backend: Backend, progress: bool) -> Any:
+    from . import _open, _pset
+
+    opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
+    return _pset.read(opened, "join")
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"The {name} parameter must be one of {allowed}. Got {value!r} instead.")

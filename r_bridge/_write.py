@@ -1,0 +1,376 @@
+"""Give a corrected matrix back to the PharmacoSet it came from."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ._long_table import Combinations
+    from ._open import Backend, Opened
+    from ._pset import PSet
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What `write_pset` wrote. ``print`` it."""
+
+    path: Path | None
+    """The PharmacoSet; None without R, which alone can write one."""
+    measure: str
+    n_experiments: int
+    """Rows of the profiles in the source."""
+    n_written: int
+    """Rows that got a value; the others got NA."""
+    n_imputed: int
+    """Pairs of drug and line with a value, but without an experiment to hold it."""
+    imputed: tuple[Path, ...] = ()
+    """Files with the matrix of those pairs."""
+    tables: tuple[Path, ...] = ()
+    """Without R: files with the corrected matrix and the values by experiment."""
+    notes: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        """Say it in a few lines."""
+        lines = [
+            f"measure  {self.measure}: {self.n_written} of {self.n_experiments} rows have a value"
+        ]
+        if self.path is not None:
+            lines.insert(0, f"wrote    {self.path}")
+        if self.tables:
+            lines.insert(
+                0,
+                f"wrote    {', '.join(map(str, self.tables))}, but no PharmacoSet: only R writes "
+                "one (pip install rtdmf-bio[r])",
+            )
+        if self.n_imputed:
+            lines.append(
+                f"imputed  {self.n_imputed} pairs have no experiment in the PharmacoSet; they are "
+                f"in {', '.join(map(str, self.imputed))}"
+            )
+        return "\n".join([*lines, *(f"note     {note}" for note in self.notes)])
+
+
+def write_pset(
+    adata: AnnData,
+    source: str | os.PathLike[str] | object,
+    dest: str | os.PathLike[str],
+    layer: str = "rtdmf",
+    measure_name: str | None = None,
+    *,
+    name: str | None = None,
+    backend: Backend = "auto",
+    overwrite: bool = True,
+    progress: bool = True,
+) -> WriteReport:
+    """Write a copy of a PharmacoSet with a corrected measure added to its sensitivity profiles.
+
+    Each row of the profiles gets the value of its drug and line, found by name, so that replicates
+    share one; rows of drugs or lines that `adata` does not have get NA. PharmacoGx lists the new
+    measure, subsets it and summarises it back to the same matrix. Beside it stands a column of
+    flags, as in ``layers["<layer>_flag"]``. Nothing else in the PharmacoSet changes, but a note
+    under ``annotation$rtdmf_bio``.
+
+    A PharmacoSet has no place for a pair without an experiment. Values imputed for such pairs go
+    to a matrix of their own, NA elsewhere, in ``<dest>_imputed.rds`` and ``.csv``.
+
+    Without R no PharmacoSet can be written. Then ``<dest>_matrix`` (the corrected matrix) and
+    ``<dest>_experiments`` (new columns by row of the profiles) are written as ``.rds`` and
+    ``.csv``, to be merged in R.
+
+    Parameters
+    ----------
+    adata
+        Drugs x cell lines, from `read_pset` and `rtdmf_bio.pp.correct`; it may have been subset,
+        reordered, saved and loaded.
+    source
+        The PharmacoSet, as for `read_pset`. It is not changed.
+    dest
+        File to write, ``.rds``, ``.rda`` or ``.RData``, whole or not at all. A file of several
+        objects is not copied: only the PharmacoSet is.
+    layer
+        Layer of `adata` with the corrected values.
+    measure_name
+        Name of the new measure; by default the old one's and the layer's, such as
+        ``auc_recomputed_rtdmf``. The flags are called ``<measure_name>_flag``.
+    name
+        Which object of a file that holds several; by default the one `adata` was read from.
+    backend
+        As for `read_pset`: all but ``"rdata"`` write through base R.
+    overwrite
+        Whether existing files may be replaced. `source` never is.
+    progress
+        As for `read_pset`.
+
+    Returns
+    -------
+    `WriteReport`, with paths and counts.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, PermissionError
+        A file cannot be written.
+    ImportError
+        The back end asked for is not installed.
+    ValueError
+        `adata` has no such layer or does not fit `source` (no name in common, other experiments
+        than it was read from); the measure is there already; `dest` is `source`, or its name ends
+        otherwise. Nothing is written.
+    """
+    from . import _open, _pset
+
+    dest = _destination(dest, source)
+    matrix, flags, measure_name = _checked(adata, layer, measure_name)
+    read = adata.uns.get("pset", {})
+    if name is None and read.get("object"):
+        name = str(read["object"])
+    if isinstance(source, (str, os.PathLike)) and _open.sniff(Path(source))[0]:
+        name = None
+    opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
+    combinations: Combinations = "join"
+    pset = _pset.read(opened, combinations)
+    _check_source(adata, pset, measure_name)
+
+    values, columns, lonely = _place(matrix, flags, pset, measure_name)
+    stem = dest.with_suffix("")
+    paths = {
+        part: tuple(stem.with_name(f"{stem.name}_{part}{end}") for end in (".rds", ".csv"))
+        for part in ("imputed", "matrix", "experiments")
+    }
+    with_r = opened.backend != "rdata"
+    tables: dict[Path, Any] = {}
+    n_imputed = int(lonely.notna().to_numpy().sum())
+    if n_imputed:
+        tables |= dict.fromkeys(paths["imputed"], lonely)
+    if not with_r:
+        tables |= dict.fromkeys(paths["matrix"], matrix)
+        tables |= dict.fromkeys(paths["experiments"], pset.rows.assign(**columns))
+    _write(dest if with_r else None, opened, pset, columns, measure_name, adata, tables, overwrite)
+    return WriteReport(
+        path=dest if with_r else None,
+        measure=measure_name,
+        n_experiments=len(pset.rows),
+        n_written=int((values == values).sum()),
+        n_imputed=n_imputed,
+        imputed=paths["imputed"] if n_imputed else (),
+        tables=() if with_r else paths["matrix"] + paths["experiments"],
+        notes=tuple(pset.notes),
+    )
+
+
+def _destination(dest: str | os.PathLike[str], source: object) -> Path:
+    path = Path(dest)
+    if path.suffix.lower() not in (".rds", ".rda", ".rdata"):
+        raise ValueError(f"{path}: the name of a PharmacoSet must end in .rds, .rda or .RData.")
+    if (
+        isinstance(source, (str, os.PathLike))
+        and path.exists()
+        and os.path.exists(source)
+        and path.samefile(source)
+    ):
+        raise ValueError(f"{path} is the source, which is never replaced. Choose another name.")
+    return path
+
+
+def _checked(
+    adata: AnnData, layer: str, measure_name: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
+    """The corrected matrix and its flags, with names, and the name of the new measure."""
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"write_pset takes an AnnData. Got {type(adata).__name__} instead.")
+    if layer not in adata.layers:
+        raise ValueError(
+            f"There is no layer {layer!r}, only {list(adata.layers)}. Run rtdmf_bio.pp.correct "
+            "first, or pass layer."
+        )
+    for what, names in (("drugs", adata.obs_names), ("cell lines", adata.var_names)):
+        if names.has_duplicates:
+            twice = names[names.duplicated()].unique().tolist()
+            raise ValueError(f"The {what} {twice[:3]} are named twice. Make the names unique.")
+    matrix = adata.to_df(layer).astype("float64")
+    flags = adata.to_df(f"{layer}_flag") if f"{layer}_flag" in adata.layers else None
+    if measure_name is None:
+        base = adata.uns.get("measure", {}).get("name")
+        if not base:
+            raise ValueError("uns['measure'] has no name for the new measure. Pass measure_name.")
+        measure_name = f"{base}_{layer}"
+    return matrix, flags, measure_name
+
+
+def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
+    from ._measures import FLAG
+
+    for column in (measure_name, measure_name + FLAG):
+        if column in pset.measures:
+            raise ValueError(
+                f"{pset.label} already has a measure {column!r}. Pass another measure_name."
+            )
+    for what, ours, theirs in (
+        ("drugs", adata.obs_names, pset.treatment.index),
+        ("cell lines", adata.var_names, pset.sample.index),
+    ):
+        if not ours.isin(theirs).any():
+            raise ValueError(
+                f"None of the {what} ({', '.join(ours[:3])}, ...) is in {pset.label} "
+                f"({', '.join(theirs[:3])}, ...). Pass the PharmacoSet the data were read from."
+            )
+    before = adata.uns.get("pset", {}).get("experiments")
+    if before is not None:
+        keys = ["treatmentid", "sampleid"]
+        old, new = (frame[keys].astype(object).to_numpy() for frame in (before, pset.rows))
+        if old.shape != new.shape or not _same(old, new):
+            raise ValueError(
+                f"{pset.label} has other experiments than the PharmacoSet these data were read "
+                f"from ({len(new)} rows, {len(old)} then). Pass the file they were read from, or "
+                "delete uns['pset'] to place the values by name alone."
+            )
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    import pandas as pd
+
+    return bool(((a == b) | (pd.isna(a) & pd.isna(b))).all())
+
+
+def _place(
+    matrix: pd.DataFrame, flags: pd.DataFrame | None, pset: PSet, measure_name: str
+) -> tuple[NDArray[np.float64], dict[str, Any], pd.DataFrame]:
+    """Value and flag of each row of the profiles, and the values that no row can hold."""
+    import numpy as np
+    import pandas as pd
+
+    from ._measures import FLAG
+
+    drug = matrix.index.get_indexer(pd.Index(pset.rows["treatmentid"], dtype=object))
+    line = matrix.columns.get_indexer(pd.Index(pset.rows["sampleid"], dtype=object))
+    placed = (drug >= 0) & (line >= 0)
+    values = np.full(len(drug), np.nan)
+    values[placed] = matrix.to_numpy()[drug[placed], line[placed]]
+    columns: dict[str, Any] = {measure_name: values}
+    if flags is not None:
+        flag = pd.array(np.zeros(len(drug), dtype=np.int32), dtype="Int32")
+        flag[placed] = flags.to_numpy()[drug[placed], line[placed]].astype(np.int32)
+        flag[~placed] = pd.NA
+        columns[measure_name + FLAG] = flag
+    lonely = matrix.to_numpy(copy=True)
+    lonely[drug[placed], line[placed]] = np.nan
+    return values, columns, pd.DataFrame(lonely, index=matrix.index, columns=matrix.columns)
+
+
+def _write(
+    dest: Path | None,
+    opened: Opened,
+    pset: PSet,
+    columns: dict[str, Any],
+    measure_name: str,
+    adata: AnnData,
+    tables: dict[Path, pd.DataFrame],
+    overwrite: bool,
+) -> None:
+    """Write everything under other names, then put all in place."""
+    from rtdmf_bio.io._atomic import replacing
+
+    with ExitStack() as stack:
+        paths = [*tables, *([] if dest is None else [dest])]
+        ready = {path: stack.enter_context(replacing(path, overwrite=overwrite)) for path in paths}
+        for path, table in tables.items():
+            if path.suffix == ".csv":
+                table.to_csv(ready[path], na_rep="NA")
+            else:
+                _write_rds(table, ready[path], matrix="treatmentid" not in table)
+        if dest is not None:
+            _write_r(ready[dest], dest, opened, pset, columns, measure_name, adata)
+
+
+def _write_r(
+    temporary: Path,
+    dest: Path,
+    opened: Opened,
+    pset: PSet,
+    columns: dict[str, Any],
+    measure_name: str,
+    adata: AnnData,
+) -> None:
+    from . import _r
+    from ._measures import FLAG
+
+    flag = measure_name + FLAG
+    vectors = {
+        name: (_r.integers if name == flag else _r.doubles)(values)
+        for name, values in columns.items()
+    }
+    changed, _ = _r.call(
+        "add_measure",
+        opened.node.sexp,  # type: ignore[attr-defined]
+        _r.strings([pset.slot]),
+        _r.logical(pset.generation == "TreatmentResponseExperiment"),
+        _r.named(vectors),
+        _r.strings([measure_name]),
+        _r.named(_note(adata)),
+    )
+    # Within an .rda the object keeps its name.
+    name = "" if dest.suffix.lower() == ".rds" else opened.name or "pset"
+    try:
+        _r.call("save_object", changed, _r.strings([str(temporary)]), _r.strings([name]))
+    except _r.RError as error:
+        raise OSError(f"R could not write {dest}: {error}") from error
+
+
+def _note(adata: AnnData) -> dict[str, Any]:
+    """What the new measure is, for whoever opens the file."""
+    from rtdmf_bio import __version__
+
+    from . import _r
+
+    measure = adata.uns.get("measure", {})
+    note = {"by": f"rtdmf_bio {__version__}", "corrected_from": str(measure.get("name", ""))}
+    note |= {key: str(measure[key]) for key in ("unit", "higher_is") if key in measure}
+    result = {key: _r.strings([text]) for key, text in note.items()}
+    if "bounds" in measure:
+        result["bounds"] = _r.doubles(measure["bounds"])
+    return result
+
+
+class _Matrix:
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+
+def _write_rds(table: pd.DataFrame, path: Path, *, matrix: bool) -> None:
+    """Write a table as data frame or as matrix with its names."""
+    import numpy as np
+    import rdata
+    from rdata.conversion.to_r import DEFAULT_CLASS_MAP
+
+    from ._node import as_na
+
+    def construct(data: _Matrix, converter: Any) -> Any:
+        values = data.table.to_numpy()
+        result = converter.convert_to_r_object(as_na(values.ravel(order="F")))
+        names = [np.array(axis, dtype=str) for axis in data.table.axes]
+        result.attributes = converter.convert_to_r_attributes(
+            {"dim": np.array(values.shape, dtype=np.int32), "dimnames": names}
+        )
+        result.info.attributes = True
+        return result
+
+    if matrix:
+        content: Any = _Matrix(table)
+    else:
+        content = table.copy()
+        for name, column in table.items():
+            if column.dtype == np.float64:
+                content[name] = as_na(column.to_numpy())
+            elif column.dtype == object:
+                content[name] = column.astype("category")
+    rdata.write_rds(path, content, constructor_dict={**DEFAULT_CLASS_MAP, _Matrix: construct})

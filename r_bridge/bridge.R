@@ -1,0 +1,94 @@
+# The R side of the bridge, evaluated into an environment of its own. Base R only.
+
+# Run `f` and hand back list(value, error, warnings): nothing reaches the user's console.
+quietly <- function(f, ...) {
+  warnings <- character()
+  error <- NULL
+  value <- withCallingHandlers(
+    tryCatch(f(...), error = function(e) {
+      error <<- paste(conditionMessage(e), collapse = " ")
+      NULL
+    }),
+    warning = function(w) {
+      warnings <<- c(warnings, conditionMessage(w))
+      invokeRestart("muffleWarning")
+    },
+    message = function(m) invokeRestart("muffleMessage")
+  )
+  list(value, error, unique(warnings))
+}
+
+# A list of the objects in a file.
+open_file <- function(path, single) {
+  if (single) return(list(readRDS(path)))
+  into <- new.env(parent = emptyenv())
+  mget(load(path, envir = into), envir = into)
+}
+
+# A character vector as UTF-8 bytes: positions among the distinct strings, then their bytes and
+# lengths, -1 for NA. Strings are UTF-8 if they can be, else Latin-1, whatever the locale and
+# whatever they claim.
+encode <- function(x) {
+  x <- as.vector(x)
+  distinct <- unique(x)
+  codes <- if (length(distinct) < length(x)) match(x, distinct)
+  attributes(distinct) <- NULL
+  missing <- is.na(distinct)
+  utf8 <- Encoding(distinct) != "latin1" & validUTF8(distinct)
+  if (length(distinct)) Encoding(distinct) <- ifelse(utf8, "UTF-8", "latin1")
+  distinct <- enc2utf8(distinct)
+  size <- nchar(distinct, "bytes")
+  size[missing] <- -1L
+  list(codes, charToRaw(paste(distinct[!missing], collapse = "")), size)
+}
+
+# The way back. `size` is -1 for NA.
+decode <- function(bytes, size) {
+  text <- rep(NA_character_, length(size))
+  at <- which(size >= 0)
+  end <- cumsum(size[at])
+  text[at] <- vapply(seq_along(at), function(i) {
+    rawToChar(bytes[seq.int(end[i] - size[at[i]] + 1, length.out = size[at[i]])])
+  }, "")
+  Encoding(text) <- "UTF-8"
+  text
+}
+
+# Add columns to the profiles of a PharmacoSet and a note to its annotation. Slots are set as
+# attributes, which needs no class definition and leaves everything else as it is.
+add_measure <- function(x, slot, long, columns, name, note) {
+  response <- attr(x, slot, exact = TRUE)
+  if (long) {
+    assays <- attr(response, "assays", exact = TRUE)
+    assays$profiles <- add_columns(assays$profiles, columns)
+    attr(response, "assays") <- assays
+  } else {
+    response$profiles <- add_columns(response$profiles, columns)
+  }
+  attr(x, slot) <- response
+  annotation <- attr(x, "annotation", exact = TRUE)
+  if (is.list(annotation)) {
+    annotation$rtdmf_bio[[name]] <- note
+    attr(x, "annotation") <- annotation
+  }
+  x
+}
+
+add_columns <- function(table, columns) {
+  if (is.matrix(table)) return(cbind(table, do.call(cbind, columns)))
+  # Not by `[[<-`, which data.table and others have made their own.
+  kept <- attributes(table)
+  kept$names <- c(kept$names, names(columns))
+  table <- c(unclass(table), columns)
+  attributes(table) <- kept
+  table
+}
+
+save_object <- function(x, path, name) {
+  if (name == "") return(saveRDS(x, path))
+  into <- new.env(parent = emptyenv())
+  assign(name, x, envir = into)
+  save(list = name, envir = into, file = path)
+}
+
+named_list <- function(names, ...) structure(list(...), names = names)
