@@ -1,4 +1,5 @@
-# make demo and make test set up everything they need in .venv; nothing else is touched.
+# make demo and make test set up everything they need in .venv. Nothing else is touched, but that
+# make test, as root on Debian, installs R.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -10,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/rtdmf-bio correct rtdmf_bio/datasets/data/gdsc1.h5ad demo/gdsc1_corrected.h5ad \
 	  --group-key tissue --enrichment demo/enrichment.csv --picture demo/correction.png --force
 
-test: .venv/installed
+test: .venv/installed .venv/installed-r
 	$(BIN)/python -m pytest
 
 lint: .venv/installed-dev
@@ -32,6 +33,17 @@ clean:
 	$(PIP) torch
 	$(PIP) --editable '.[test]'
 	touch $@
+
+# R is used where it is, fetched from Debian where that is allowed, and done without elsewhere:
+# then the tests that need it say so and skip.
+.venv/installed-r: .venv/installed
+	@command -v R >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+	    r-base-core r-bioc-summarizedexperiment >/dev/null; \
+	} || echo "R is not here and was not installed: tests that need it will skip."
+	@! command -v R >/dev/null || { $(PIP) --editable '.[r]' && touch $@; } || \
+	  echo "rpy2 could not be installed: tests that need R will skip."
 
 .venv/installed-dev: .venv/installed
 	$(PIP) --editable '.[dev]'

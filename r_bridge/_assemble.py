@@ -178,8 +178,7 @@ def storable(table: pd.DataFrame) -> pd.DataFrame:
     for name, column in table.items():
         # Text with gaps survives only as categories, and repeated text is smaller so.
         if column.dtype == object and (column.isna().any() or column.duplicated().any()):
-            kinds = pd.Index(column.dropna().unique(), dtype=object)
-            table[name] = pd.Categorical(column, categories=kinds)
+            table[name] = column.astype("category")
         elif isinstance(column.dtype, pd.CategoricalDtype):
             table[name] = column.cat.remove_unused_categories()
     return table

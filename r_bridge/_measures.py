@@ -35,7 +35,7 @@ KNOWN: dict[str, dict[str, Any]] = {
 DEFAULTS = ("aac_recomputed", "auc_recomputed")
 """What PharmacoGx summarises by default, in its newer and older versions."""
 
-_STRONG = 0.3
+_STRONG, _ENOUGH = 0.5, 30
 
 
 def default(measures: list[str], label: str) -> str:
@@ -105,7 +105,7 @@ def _check(
     """See that the measure rises or falls with the IC50 of the same file as it should."""
     for other, theirs in witnesses.items():
         both = np.isfinite(values) & np.isfinite(theirs)
-        if other == name or both.sum() < 50:
+        if other == name or both.sum() < _ENOUGH:
             continue
         frame = pd.DataFrame({"a": values[both], "b": theirs[both]})
         rho = float(frame.rank().corr().iloc[0, 1])

@@ -128,7 +128,8 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     annotation, written = _annotation(parts.get("annotation"))
     tables = {}
     for kind, key in (("treatment", "treatmentid"), ("sample", "sampleid")):
-        tables[kind] = _annotated(parts.get(kind), curation.get(kind), rows[key])
+        node = None if _node.is_empty(parts[kind]) else parts[kind]
+        tables[kind] = _annotated(node, curation.get(kind), rows[key])
         if kind == "treatment" and combinations == "join":
             tables[kind] = _with_joint(tables[kind], rows[key])
         _unique(tables[kind].index, f"{label}: the slot {used[kind]}")

@@ -56,9 +56,10 @@ def session() -> Any:
 
 @functools.cache
 def functions() -> dict[str, Any]:
-    """Functions of ``bridge.R``, in an environment of their own."""
+    """Functions of ``bridge.R`` and ``session.R``, in an environment of their own."""
     ri = session()
-    code = Path(__file__).with_name("bridge.R").read_text()
+    files = [Path(__file__).with_name(name) for name in ("bridge.R", "session.R")]
+    code = "\n".join(file.read_text() for file in files)
     base = ri.baseenv
     home = base["new.env"](parent=base)
     base["eval"](ri.parse(code), home)
@@ -164,7 +165,8 @@ class RNode:
         """Atomic vector as array."""
         if self.kind == "character":
             return self._text()
-        array = np.array(self.sexp)
+        # rpy2 gives a matrix as one.
+        array = np.array(self.sexp).ravel(order="F")
         if self.kind == "double":
             return array
         missing = array == np.iinfo(np.int32).min
@@ -211,3 +213,28 @@ def objects(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
     node = RNode(found)
     names = [""] if single else node.names
     return {name: RNode(found[i]) for i, name in enumerate(names)}, warnings
+
+
+def require_pharmacogx() -> None:
+    """See that R has PharmacoGx.
+
+    Raises
+    ------
+    ImportError
+        It has not.
+    """
+    if not RNode(call("can_load", strings(["PharmacoGx"]))[0]).values()[0]:
+        raise ImportError(
+            "The R package PharmacoGx is not installed. In R: BiocManager::install('PharmacoGx'). "
+            "The other back ends do without it: backend='auto'."
+        )
+
+
+def accessors(node: RNode, label: str) -> dict[str, RNode | None]:
+    """Return the tables of a PharmacoSet by PharmacoGx's own accessors."""
+    try:
+        value, _ = call("accessors", node.sexp)
+    except RError as error:
+        raise ValueError(f"{label}: PharmacoGx cannot read it ({error}). Try backend='r'.") from error
+    tables = RNode(value)
+    return {name: tables.item(name) for name in tables.names}

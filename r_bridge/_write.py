@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ._pset import PSet
 
 
+SUFFIXES = (".rds", ".rda", ".rdata")
+"""File name endings of a PharmacoSet, in lower case."""
+
+
 @dataclass(frozen=True)
 class WriteReport:
     """What `write_pset` wrote. ``print`` it."""
@@ -140,11 +144,7 @@ def write_pset(
     _check_source(adata, pset, measure_name)
 
     values, columns, lonely = _place(matrix, flags, pset, measure_name)
-    stem = dest.with_suffix("")
-    paths = {
-        part: tuple(stem.with_name(f"{stem.name}_{part}{end}") for end in (".rds", ".csv"))
-        for part in ("imputed", "matrix", "experiments")
-    }
+    paths = companions(dest)
     with_r = opened.backend != "rdata"
     tables: dict[Path, Any] = {}
     n_imputed = int(lonely.notna().to_numpy().sum())
@@ -166,9 +166,18 @@ def write_pset(
     )
 
 
+def companions(dest: Path) -> dict[str, tuple[Path, ...]]:
+    """Files that may be written beside `dest`, by what is in them."""
+    stem = dest.with_suffix("")
+    return {
+        part: tuple(stem.with_name(f"{stem.name}_{part}{end}") for end in (".rds", ".csv"))
+        for part in ("imputed", "matrix", "experiments")
+    }
+
+
 def _destination(dest: str | os.PathLike[str], source: object) -> Path:
     path = Path(dest)
-    if path.suffix.lower() not in (".rds", ".rda", ".rdata"):
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: the name of a PharmacoSet must end in .rds, .rda or .RData.")
     if (
         isinstance(source, (str, os.PathLike))

@@ -92,3 +92,35 @@ save_object <- function(x, path, name) {
 }
 
 named_list <- function(names, ...) structure(list(...), names = names)
+
+# The tables of a PharmacoSet by PharmacoGx's own accessors, whose names changed with the class.
+accessors <- function(x) {
+  read <- function(...) {
+    for (name in c(...)) for (from in c("PharmacoGx", "CoreGx")) {
+      if (name %in% getNamespaceExports(from)) return(getExportedValue(from, name)(x))
+    }
+    stop("PharmacoGx has none of the accessors ", paste(c(...), collapse = ", "))
+  }
+  loadNamespace("PharmacoGx")
+  current <- c("treatmentResponse", "sample", "treatment")
+  if ("treatmentResponse" %in% methods::slotNames("PharmacoSet") &&
+      !all(current %in% names(attributes(x)))) {
+    x <- getExportedValue("BiocGenerics", "updateObject")(x)
+  }
+  response <- read("treatmentResponse", "sensitivitySlot")
+  list(
+    sample = read("sampleInfo", "cellInfo"),
+    treatment = read("treatmentInfo", "drugInfo"),
+    response = if (isS4(response)) {
+      assay <- getExportedValue("SummarizedExperiment", "assay")
+      list(joined = assay(response, "profiles", withDimnames = TRUE, key = FALSE))
+    } else {
+      list(info = read("sensitivityInfo"), profiles = read("sensitivityProfiles"))
+    },
+    curation = read("curation"),
+    annotation = read("annotation"),
+    molecularProfiles = structure(list(), names = character())
+  )
+}
+
+can_load <- function(package) requireNamespace(package, quietly = TRUE)

@@ -42,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         "correct",
         help="correct one screen",
         description="Correct and complete the screen in IN and write it to OUT. Both are h5ad, "
-        "CSV, TSV or parquet by their ending; a table holds drugs x cell lines, and receives the "
-        "corrected matrix only.",
+        "CSV, TSV, parquet or a PharmacoSet (rds, rda) by their ending. A table holds drugs x cell "
+        "lines, and receives the corrected matrix only; a PharmacoSet in OUT is a copy of the one "
+        "in IN with the corrected measure added.",
     )
     p.add_argument("input", metavar="IN", type=Path)
     p.add_argument("output", metavar="OUT", type=Path)
@@ -114,6 +115,27 @@ def _parser() -> argparse.ArgumentParser:
     t.add_argument(
         "--higher-is", choices=("resistant", "sensitive"), help="direction of the measure"
     )
+    r = p.add_argument_group("PharmacoSets")
+    r.add_argument(
+        "--measure", metavar="NAME", help="e.g. auc_recomputed; a wrong name lists those there are"
+    )
+    r.add_argument("--measure-name", metavar="NAME", help="of the corrected measure in OUT")
+    r.add_argument(
+        "--summary",
+        choices=("median", "mean", "first", "last", "max", "min"),
+        default="median",
+        help="one value out of replicates",
+    )
+    r.add_argument("--object", metavar="NAME", help="which PharmacoSet of several in an rda")
+    r.add_argument(
+        "--backend",
+        choices=("auto", "r", "pharmacogx", "rdata"),
+        default="auto",
+        help="what reads it; only R writes one",
+    )
+    r.add_argument("--out-of-range", choices=("keep", "nan", "clip"), default="keep")
+    r.add_argument("--combinations", choices=("error", "join"), default="error")
+    r.add_argument("--unmatched", choices=("error", "drop"), default="error")
     return parser
 
 
@@ -142,7 +164,20 @@ def _correct(args: argparse.Namespace) -> int:
         overwrite=args.force,
     )
     key = args.key_added
-    if _is_table(args.output):
+    report = None
+    if _is_pset(args.output):
+        from r_bridge import write_pset
+
+        report = write_pset(
+            *(adata, args.input, args.output),
+            layer=key,
+            measure_name=args.measure_name,
+            name=args.object,
+            backend=args.backend,
+            overwrite=args.force,
+            progress=not args.quiet,
+        )
+    elif _is_table(args.output):
         io.write_table(adata, args.output, layer=key, overwrite=args.force)
     else:
         io.write_h5ad(adata, args.output, overwrite=args.force)
@@ -154,7 +189,12 @@ def _correct(args: argparse.Namespace) -> int:
         _draw(adata, args.picture, key, args.group_key, args.force)
     if not args.quiet:
         print(summary(adata, key=key, seconds=time.perf_counter() - start))
-        print("wrote    " + ", ".join(str(path) for path in outputs if path is not None))
+        written = [path for path in outputs if path is not None]
+        if report is not None:
+            print(report)
+            written.remove(args.output)
+        if written:
+            print("wrote    " + ", ".join(map(str, written)))
     return 0
 
 
@@ -162,7 +202,12 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
     """Say what is wrong before the work, not after it."""
     if args.enrichment is not None and not args.group_key:
         raise ValueError("--enrichment needs groups: pass --group-key, e.g. --group-key tissue.")
-    for path in paths:
+    beside = []
+    if _is_pset(args.output):
+        from r_bridge._write import companions
+
+        beside = [path for files in companions(args.output).values() for path in files]
+    for path in [*paths, *beside]:
         if path.exists() and not args.force:
             raise FileExistsError(f"{path} exists. Pass --force to replace it.")
         if not path.resolve().parent.is_dir():
@@ -170,8 +215,12 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
     if len({path.resolve() for path in [*paths, args.input]}) <= len(paths):
         raise ValueError("Input and output files must all differ.")
     for path in (args.input, args.output):
-        if not _is_table(path) and path.suffix.lower() != ".h5ad":
-            raise ValueError(f"{path}: the name must end in .h5ad, .csv, .tsv, .txt or .parquet.")
+        if not _is_table(path) and not _is_pset(path) and path.suffix.lower() != ".h5ad":
+            raise ValueError(
+                f"{path}: the name must end in .h5ad, .csv, .tsv, .txt, .parquet, .rds or .rda."
+            )
+    if _is_pset(args.output) and not _is_pset(args.input):
+        raise ValueError(f"{args.output} is to be a PharmacoSet; then IN must be one, too.")
 
 
 def _is_table(path: Path) -> bool:
@@ -180,9 +229,28 @@ def _is_table(path: Path) -> bool:
     return str(path).lower().endswith(TABLE_SUFFIXES)
 
 
+def _is_pset(path: Path) -> bool:
+    from r_bridge._write import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
+
+
 def _read(args: argparse.Namespace) -> AnnData:
     from . import io
 
+    if _is_pset(args.input):
+        from r_bridge import read_pset
+
+        return read_pset(
+            *(args.input, args.measure, args.summary),
+            backend=args.backend,
+            name=args.object,
+            higher_is=args.higher_is,
+            out_of_range=args.out_of_range,
+            combinations=args.combinations,
+            unmatched=args.unmatched,
+            progress=not args.quiet,
+        )
     if not _is_table(args.input):
         if not args.input.is_file():
             raise FileNotFoundError(f"{args.input} does not exist.")

@@ -7,6 +7,25 @@ import pytest
 
 
 @pytest.fixture(scope="session")
+def needs_r():
+    """Skip where R cannot be reached through rpy2."""
+    from r_bridge import _r
+
+    try:
+        _r.session()
+    except ImportError:
+        pytest.skip("R, or rpy2 for it, is not here")
+
+
+@pytest.fixture(params=["rdata", "r"])
+def backend(request):
+    """Each back end that reads files, those with R where there is one."""
+    if request.param == "r":
+        request.getfixturevalue("needs_r")
+    return request.param
+
+
+@pytest.fixture(scope="session")
 def screen():
     """A small screen: rank 2 around 0.5, noise of 0.05, a fifth not measured. Read-only."""
     rng = np.random.default_rng(0)

@@ -1,0 +1,143 @@
+"""Measure how long PharmacoSets take to read, with R and without.
+
+    python benchmarks/bridge.py [--pset FILE --measure NAME] [--quick] [--out DIR]
+
+Needs R and rpy2. See README.md beside this file for what the tables say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import r_bridge
+from correction import _make_folder, _write
+from r_bridge import _r
+from speed import _run
+
+_MAKE = """function(path, drugs, lines) {
+  set.seed(1)
+  d <- paste0("drug-", seq_len(drugs)); l <- paste0("line-", seq_len(lines)); n <- drugs * lines
+  info <- data.frame(sampleid = rep(l, each = drugs), treatmentid = rep(d, lines),
+                     min.Dose.uM = runif(n), max.Dose.uM = runif(n), duration_h = 72)
+  rownames(info) <- paste(info$treatmentid, info$sampleid, sep = "_")
+  profiles <- data.frame(aac_recomputed = runif(n), HS = runif(n), E_inf = runif(n), EC50 = runif(n),
+                         row.names = rownames(info))
+  setClass("PharmacoSet", representation(treatmentResponse = "list", sample = "data.frame",
+    treatment = "data.frame", curation = "list", annotation = "list"), where = .GlobalEnv)
+  x <- new("PharmacoSet", annotation = list(name = "made"),
+    treatmentResponse = list(info = info, profiles = profiles,
+      raw = array(runif(n * 18), c(n, 9, 2), list(rownames(info), 1:9, c("Dose", "Viability")))),
+    sample = data.frame(sampleid = l, tissueid = sample(letters, lines, TRUE), row.names = l),
+    treatment = data.frame(treatmentid = d, row.names = d))
+  removeClass("PharmacoSet", where = .GlobalEnv)
+  attr(x, "class") <- structure("PharmacoSet", package = "PharmacoGx")
+  saveRDS(x, path)
+}"""
+_OPEN = """function(path, measure) {
+  if (grepl("rds$", path)) x <- readRDS(path)
+  else { into <- new.env(); x <- get(load(path, envir = into), envir = into) }
+  response <- attr(x, "treatmentResponse")
+  if (is.na(measure)) return(length(response$profiles[[1]]))
+  dim(tapply(response$profiles[[measure]], list(
+    factor(response$info$treatmentid, rownames(attr(x, "treatment"))),
+    factor(response$info$sampleid, rownames(attr(x, "sample")))), median, na.rm = TRUE))
+}"""
+_READ = """
+import resource, json, time, r_bridge
+from r_bridge import _open, _r
+{start}
+wall = time.perf_counter()
+r_bridge.read_pset({path!r}, {measure!r}, backend={backend!r}, progress=False)
+wall = time.perf_counter() - wall
+print(json.dumps([wall, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10]))
+"""
+
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pset", type=Path, help="a PharmacoSet of the current generation")
+    parser.add_argument("--measure", default="auc_recomputed")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
+    given = parser.parse_args()
+    _make_folder(given)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "made.rds")
+        size = (8, 10) if given.quick else (400, 750)
+        _eval(_MAKE)(_r.strings([str(path)]), *(_r.integers([n]) for n in size))
+        files = [(f"made, {size[0]} x {size[1]}", path, "aac_recomputed")]
+        if given.pset is not None:
+            files.insert(0, (given.pset.name, given.pset, given.measure))
+        repeats = 1 if given.quick else 7
+        ratios = [row for file in files for row in against_r(*file, repeats)]
+        whole = [row for file in files for row in in_fresh_processes(*file, given.quick)]
+    _write(
+        given.out,
+        "bridge",
+        {
+            "Against plain R, in one process, in turn": ratios,
+            "read_pset in a fresh process, without starting Python and R": whole,
+        },
+    )
+
+
+def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
+    """Time `read_pset` and plain R on the same file, one after the other."""
+    opened = _eval(_OPEN)
+    file, missing = _r.strings([str(path)]), _r.strings([None])
+    ways = {
+        "R: load": lambda: opened(file, missing),
+        "R: load and median by tapply": lambda: opened(file, _r.strings([measure])),
+        "read_pset": lambda: r_bridge.read_pset(path, measure, backend="r"),
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for repeat in range(repeats + 1):
+        for way, run in ways.items():
+            start = time.perf_counter()
+            run()
+            if repeat:
+                seconds[way].append(time.perf_counter() - start)
+    ours = seconds["read_pset"]
+    return [
+        {
+            "file": name,
+            "way": way,
+            "seconds": f"{statistics.median(taken):.2f}",
+            "read_pset takes": f"{statistics.median(a / b for a, b in zip(ours, taken, strict=True)):.2f} x",
+        }
+        for way, taken in seconds.items()
+    ]
+
+
+def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows:
+    """Seconds and peak memory of each back end."""
+    rows = []
+    for backend, start in (("r", "_r.session()"), ("rdata", "import rdata")):
+        code = _READ.format(path=str(path), measure=measure, backend=backend, start=start)
+        runs = [_run(code) for _ in range(1 if quick or backend == "rdata" else 3)]
+        wall, _, peak = zip(*runs, strict=True)
+        rows.append(
+            {
+                "file": name,
+                "back end": backend,
+                "seconds": f"{statistics.median(wall):.2f}",
+                "peak MB": f"{max(peak):.0f}",
+            }
+        )
+    return rows
+
+
+def _eval(code: str) -> Any:
+    ri = _r.session()
+    return ri.baseenv["eval"](ri.parse(code))
+
+
+if __name__ == "__main__":
+    main()
