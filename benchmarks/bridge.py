@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import r_bridge
 from correction import _make_folder, _write
-from r_bridge import _r
 from speed import _run
+
+import r_bridge
+from r_bridge import _r
 
 _MAKE = """function(path, drugs, lines) {
   set.seed(1)
@@ -25,8 +26,8 @@ _MAKE = """function(path, drugs, lines) {
   info <- data.frame(sampleid = rep(l, each = drugs), treatmentid = rep(d, lines),
                      min.Dose.uM = runif(n), max.Dose.uM = runif(n), duration_h = 72)
   rownames(info) <- paste(info$treatmentid, info$sampleid, sep = "_")
-  profiles <- data.frame(aac_recomputed = runif(n), HS = runif(n), E_inf = runif(n), EC50 = runif(n),
-                         row.names = rownames(info))
+  profiles <- data.frame(aac_recomputed = runif(n), HS = runif(n), E_inf = runif(n),
+                         EC50 = runif(n), row.names = rownames(info))
   setClass("PharmacoSet", representation(treatmentResponse = "list", sample = "data.frame",
     treatment = "data.frame", curation = "list", annotation = "list"), where = .GlobalEnv)
   x <- new("PharmacoSet", annotation = list(name = "made"),
@@ -104,16 +105,15 @@ def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
             run()
             if repeat:
                 seconds[way].append(time.perf_counter() - start)
-    ours = seconds["read_pset"]
-    return [
-        {
-            "file": name,
-            "way": way,
-            "seconds": f"{statistics.median(taken):.2f}",
-            "read_pset takes": f"{statistics.median(a / b for a, b in zip(ours, taken, strict=True)):.2f} x",
-        }
-        for way, taken in seconds.items()
-    ]
+    rows = []
+    for way, taken in seconds.items():
+        pairs = zip(seconds["read_pset"], taken, strict=True)
+        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+        middle = statistics.median(taken)
+        rows.append(
+            {"file": name, "way": way, "seconds": f"{middle:.2f}", "read_pset": f"{ratio:.2f} x"}
+        )
+    return rows
 
 
 def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows:

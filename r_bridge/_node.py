@@ -126,7 +126,9 @@ def column(node: Node, name: str) -> Any:
         return item.values()
     levels = item.attr("levels")
     codes = pd.array(item.values(), dtype="Int64").fillna(0).to_numpy(np.int64) - 1
-    return pd.Categorical.from_codes(codes, [] if levels is None else levels.values())
+    return pd.Categorical.from_codes(
+        codes, [] if levels is None else levels.values(), ordered="ordered" in classes(item)
+    )
 
 
 def table(node: Node, names: Iterable[str] | None = None) -> pd.DataFrame:

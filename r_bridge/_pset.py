@@ -30,6 +30,8 @@ SLOTS = {
     "sample": ("sample", "cell"),
     "treatment": ("treatment", "drug"),
 }
+LONG = "TreatmentResponseExperiment"
+"""Generation whose response is no list of tables."""
 TREATMENT, SAMPLE = ("treatmentid", "drugid"), ("sampleid", "cellid")
 
 
@@ -101,21 +103,17 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
         twice; the message names file and slot.
     """
     label = opened.label
+    parts, used = _slots(opened.node, label)
+    slot = used["response"]
+    generation = _generation(opened.node, parts["response"])
     if opened.backend == "pharmacogx":
         from . import _r
 
         parts = _r.accessors(opened.node, label)
-        used, generation = {kind: names[0] for kind, names in SLOTS.items()}, "by PharmacoGx"
-    else:
-        parts, used = _slots(opened.node, label)
-        generation = _generation(opened.node, used)
     response = parts["response"]
-    slot = used["response"]
-    if response.kind == "S4" or "joined" in response.names:
+    if generation == LONG:
         rows, profiles, first = _long_table.read(response, label, slot, combinations)
         measures = _long_table.measures(profiles, rows)
-        if response.kind == "S4":
-            generation = "TreatmentResponseExperiment"
     else:
         rows, profiles = _lists(response, label, slot)
         measures, first = _measures(profiles), np.arange(len(rows))
@@ -174,7 +172,9 @@ def _slots(node: Node, label: str) -> tuple[dict[str, Any], dict[str, str]]:
     return parts, used
 
 
-def _generation(node: Node, used: dict[str, str]) -> str:
+def _generation(node: Node, response: Node) -> str:
+    if response.kind == "S4":
+        return LONG
     old = [name for _, name in SLOTS.values() if name in node.attributes]
     if not old:
         return "current"

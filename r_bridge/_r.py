@@ -230,11 +230,13 @@ def require_pharmacogx() -> None:
         )
 
 
-def accessors(node: RNode, label: str) -> dict[str, RNode | None]:
+def accessors(node: Any, label: str) -> dict[str, Any]:
     """Return the tables of a PharmacoSet by PharmacoGx's own accessors."""
     try:
         value, _ = call("accessors", node.sexp)
     except RError as error:
-        raise ValueError(f"{label}: PharmacoGx cannot read it ({error}). Try backend='r'.") from error
+        raise ValueError(
+            f"{label}: PharmacoGx cannot read it ({error}). Try backend='r'."
+        ) from error
     tables = RNode(value)
     return {name: tables.item(name) for name in tables.names}

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._long_table import Combinations
     from ._open import Backend, Opened
     from ._pset import PSet
 
@@ -138,9 +137,10 @@ def write_pset(
         name = str(read["object"])
     if isinstance(source, (str, os.PathLike)) and _open.sniff(Path(source))[0]:
         name = None
+    if backend == "pharmacogx":
+        backend = "r"  # The rows to be filled are those of the slots.
     opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
-    combinations: Combinations = "join"
-    pset = _pset.read(opened, combinations)
+    pset = _pset.read(opened, "join")
     _check_source(adata, pset, measure_name)
 
     values, columns, lonely = _place(matrix, flags, pset, measure_name)
@@ -312,6 +312,7 @@ def _write_r(
 ) -> None:
     from . import _r
     from ._measures import FLAG
+    from ._pset import LONG
 
     flag = measure_name + FLAG
     vectors = {
@@ -322,7 +323,7 @@ def _write_r(
         "add_measure",
         opened.node.sexp,  # type: ignore[attr-defined]
         _r.strings([pset.slot]),
-        _r.logical(pset.generation == "TreatmentResponseExperiment"),
+        _r.logical(pset.generation == LONG),
         _r.named(vectors),
         _r.strings([measure_name]),
         _r.named(_note(adata)),

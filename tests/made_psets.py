@@ -131,6 +131,7 @@ class _Writer:
             value = value.astype(np.int32)
             self.ints(10 | flags, len(value), *np.where(value < 0, NA_INT, value))
         else:
+            assert value.dtype == np.int32, value.dtype
             self.ints(13 | flags, len(value), *value)
         if attributes:
             self.pairs(attributes)
@@ -280,8 +281,9 @@ def pset(generation, *, seed=0, edit=None):
         "annotation": {"name": ["made"], "dateCreated": ["Mon Nov 23 2026"]},
         "molecularProfiles": S4("MultiAssayExperiment", {}, "MultiAssayExperiment")
         if generation == "2021"
-        else {"rna": R(["x"])},
+        else {},
         "datasetType": ["sensitivity"],
+        "perturbation": {},
         "curation": curation,
     }
     slots |= {
@@ -353,3 +355,19 @@ def long_table(info, profiles, second=None):
         },
         "CoreGx",
     )
+
+
+def pset_of(frame, tissue, measure="auc_recomputed"):
+    """Describe a PharmacoSet whose experiments are the entries of `frame`, drugs x lines."""
+    flat = frame.stack().sort_index(level=1, sort_remaining=False)
+
+    def edit(parts):
+        if hasattr(parts, "slots"):
+            return
+        ids = flat.index.to_frame(index=False).set_axis(["treatmentid", "sampleid"], axis=1)
+        parts.info = ids.set_axis([f"{d}_{c}" for d, c in flat.index])
+        parts.profiles = pd.DataFrame({measure: flat.to_numpy(float)}, index=parts.info.index)
+        parts.treatment = pd.DataFrame({"treatmentid": frame.index}, index=list(frame.index))
+        parts.sample = pd.DataFrame({"tissueid": list(tissue)}, index=list(frame.columns))
+
+    return pset("current", edit=edit)

@@ -105,15 +105,21 @@ def test_back_ends_agree_in_everything(files, needs_r):
         pd.testing.assert_frame_equal(ours["experiments"], theirs["experiments"])
         for name, table in ours["curation"].items():
             pd.testing.assert_frame_equal(table, theirs["curation"][name])
-        assert ours["annotation"] == theirs["annotation"] == {
-            "name": "made",
-            "dateCreated": "Mon Nov 23 2026",
-        }
+        assert (
+            ours["annotation"]
+            == theirs["annotation"]
+            == {
+                "name": "made",
+                "dateCreated": "Mon Nov 23 2026",
+            }
+        )
         assert ours["generation"] == theirs["generation"], generation
 
 
 def test_generations_are_told_apart(files):
-    said = {name: r_bridge.describe(path, progress=False)["generation"] for name, path in files.items()}
+    said = {
+        name: r_bridge.describe(path, progress=False)["generation"] for name, path in files.items()
+    }
     assert said == {
         "2016": "2016-2021",
         "2019": "2016-2021",
@@ -153,10 +159,12 @@ def test_of_several_psets_one_is_chosen_by_name(backend, tmp_path):
     path = made.write(tmp_path / "psets.rda", psets, several=True)
     with pytest.raises(ValueError, match=r"holds several PharmacoSets.*\['first', 'second'\]"):
         read(path, MEASURE, backend=backend)
-    assert read(path, MEASURE, name="second", backend=backend).uns["pset"]["generation"] == "2016-2021"
+    assert (
+        read(path, MEASURE, name="second", backend=backend).uns["pset"]["generation"] == "2016-2021"
+    )
     with pytest.raises(ValueError, match=r"no object named 'third'.*'first', 'second', 'n'"):
         read(path, MEASURE, name="third", backend=backend)
-    with pytest.raises(ValueError, match="n in .* is no PharmacoSet, but of class list"):
+    with pytest.raises(ValueError, match=r"n in .* is no PharmacoSet, but of class list"):
         read(path, MEASURE, name="n", backend=backend)
 
 
@@ -176,7 +184,9 @@ def test_text_that_is_not_utf8_is_read_as_windows_1252(backend, tmp_path):
     def edit(parts):
         if not hasattr(parts, "slots"):
             names = ["Camptosar\xa0", "naïve", b"Camptosar\xa0", b"\xce\xb2", "β", None, b"\x80 5"]
-            parts.treatment = parts.treatment.assign(Brand=pd.Series(names, dtype=object).to_numpy())
+            parts.treatment = parts.treatment.assign(
+                Brand=pd.Series(names, dtype=object).to_numpy()
+            )
 
     path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
     adata = read(path, MEASURE, "mean", True, backend)
@@ -211,7 +221,9 @@ def renamed(**names):
 def test_an_unknown_measure_asks_for_its_direction(backend, tmp_path):
     path = tmp_path / "pset.rds"
     made.write(path, made.pset("current", edit=renamed(auc_published="DSS")))
-    with pytest.raises(ValueError, match=r"pset.rds: the direction of the measure 'DSS' is not known"):
+    with pytest.raises(
+        ValueError, match=r"pset.rds: the direction of the measure 'DSS' is not known"
+    ):
         read(path, "DSS", backend=backend)
     adata = read(path, "DSS", higher_is="sensitive", unit="%", backend=backend)
     assert adata.uns["measure"] == {"name": "DSS", "higher_is": "sensitive", "unit": "%"}
@@ -227,19 +239,23 @@ def test_a_measure_that_contradicts_the_ic50_is_refused(tmp_path):
             parts.profiles = parts.profiles.assign(auc_recomputed=1 - parts.profiles[MEASURE])
 
     path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
-    with pytest.raises(ValueError, match=r"'auc_recomputed' should be higher where lines are more s"):
+    with pytest.raises(
+        ValueError, match=r"'auc_recomputed' should be higher where lines are more s"
+    ):
         read(path, MEASURE)
     assert read(path, MEASURE, higher_is="resistant").uns["measure"]["higher_is"] == "resistant"
 
 
 def test_without_a_measure_the_usual_one_is_taken(files, tmp_path):
     assert read(files["current"]).uns["measure"]["name"] == "auc_recomputed"
-    made.write(tmp_path / "a.rds", made.pset("current", edit=renamed(auc_published="aac_recomputed")))
+    made.write(
+        tmp_path / "a.rds", made.pset("current", edit=renamed(auc_published="aac_recomputed"))
+    )
     assert read(tmp_path / "a.rds").uns["measure"]["name"] == "aac_recomputed"
     made.write(tmp_path / "b.rds", made.pset("current", edit=renamed(auc_recomputed="x")))
     with pytest.raises(ValueError, match=r"b.rds has the measures \['auc_published', 'x'"):
         read(tmp_path / "b.rds")
-    with pytest.raises(ValueError, match="has no measure 'aac'. It has .*'ic50_recomputed'"):
+    with pytest.raises(ValueError, match=r"has no measure 'aac'. It has .*'ic50_recomputed'"):
         read(files["current"], "aac")
 
 
@@ -267,7 +283,9 @@ def test_a_measure_of_another_type_is_read_as_numbers(kind, backend, tmp_path):
     "policy, low, high, missing",
     [("keep", -1.0, 2.0, 0), ("nan", 0.0, 1.0, 3), ("clip", 0.0, 1.0, 0)],
 )
-def test_out_of_range_values_follow_the_policy_and_are_counted(policy, low, high, missing, tmp_path):
+def test_out_of_range_values_follow_the_policy_and_are_counted(
+    policy, low, high, missing, tmp_path
+):
     def edit(parts):
         if not hasattr(parts, "slots"):
             values = np.linspace(0.2, 0.8, len(parts.profiles))
@@ -303,9 +321,7 @@ def test_infinite_values_follow_the_policy(policy, files):
 def combined(tmp_path):
     def edit(parts):
         if hasattr(parts, "slots"):
-            second = [
-                "5-FU" if drug == "17-AAG" else None for drug in parts.info["treatmentid"]
-            ]
+            second = ["5-FU" if drug == "17-AAG" else None for drug in parts.info["treatmentid"]]
             response = made.long_table(parts.info, parts.profiles, second)
             parts.slots["treatmentResponse"] = response
 

@@ -4,14 +4,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
+import r_bridge
 import rtdmf_bio as rt
 from rtdmf_bio import cli
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made_psets
 
 
 def frame(n=30, p=40, seed=0):
@@ -38,6 +43,7 @@ def folder(tmp_path, monkeypatch):
     lines().to_csv("lines.csv")
     adata = anndata.AnnData(frame(), var=lines())
     adata.write_h5ad("in.h5ad")
+    made_psets.write("in.rds", made_psets.pset_of(frame(), lines()["tissue"]))
     return tmp_path
 
 
@@ -62,6 +68,8 @@ def expected():
         ("turned.csv", "out.csv", "--drugs-in", "columns"),
         ("in.csv", "out.parquet"),
         ("in.csv", "out.csv.gz", "--na-values", "nothing"),
+        ("in.rds", "out.csv"),
+        ("in.rds", "out.h5ad", "--measure", "auc_recomputed", "--backend", "rdata"),
     ],
     ids=" ".join,
 )
@@ -136,6 +144,38 @@ def test_overwrites_only_with_force(folder, capsys):
     assert rt.io.read_table("out.csv").shape == (30, 40)
 
 
+def test_a_pharmacoset_makes_the_whole_trip(folder, expected, needs_r, capsys):
+    args = ("in.rds", "out.rds", "--measure", "auc_recomputed", "--group-key", "tissue")
+    assert run(*args) == 0
+    said = capsys.readouterr().out
+    missing = int(frame().isna().to_numpy().sum())
+    assert "wrote    out.rds\n" in said
+    assert f"{missing} pairs have no experiment" in said
+    measured = frame().notna().to_numpy()
+    adata = r_bridge.read_pset("in.rds")
+    rt.pp.correct(adata, group_key="tissue", progress=False)
+    again = r_bridge.read_pset("out.rds", "auc_recomputed_rtdmf").to_df()
+    imputed = pd.read_csv("out_imputed.csv", index_col=0, float_precision="round_trip")
+    both = again.where(measured, imputed)
+    pd.testing.assert_frame_equal(both, adata.to_df("rtdmf"), check_exact=True, check_names=False)
+    # Any of the files, too, is a reason to ask before the work.
+    (folder / "out.rds").unlink()
+    assert run(*args) == 1
+    assert "out_imputed.rds exists. Pass --force" in capsys.readouterr().err
+    assert run(*args, "--force", "--measure-name", "mine", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert r_bridge.list_measures("out.rds") == ["auc_recomputed", "mine"]
+
+
+def test_without_r_the_trip_ends_in_tables(folder, capsys):
+    assert run("in.rds", "out.rds", "--backend", "rdata") == 0
+    said = capsys.readouterr()
+    assert "out_matrix.rds" in said.out
+    assert "no PharmacoSet: only R writes one" in said.out
+    assert not (folder / "out.rds").exists()
+    assert (folder / "out_experiments.csv").exists()
+
+
 BAD = [
     (("none.csv", "out.csv"), "none.csv"),
     (("none.h5ad", "out.csv"), "none.h5ad does not exist"),
@@ -149,6 +189,10 @@ BAD = [
     (("in.csv", "out.csv", "--retain", "some"), "retain parameter"),
     (("in.csv", "out.csv", "--device", "toaster"), "device parameter"),
     (("in.h5ad", "out.csv", "--layer", "raw"), "no 'raw'"),
+    (("in.rds", "out.rds", "--measure", "AAC"), "no measure 'AAC'. It has ['auc_recomputed']"),
+    (("in.rds", "out.rds", "--object", "x"), "no object named 'x'"),
+    (("in.h5ad", "out.rds"), "then IN must be one, too"),
+    (("none.rds", "out.rds"), "none.rds does not exist"),
 ]
 
 

@@ -5,12 +5,17 @@ import doctest
 import importlib
 import io
 import re
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
+import r_bridge
 import rtdmf_bio
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made_psets
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,8 +47,22 @@ def test_readme_example_prints_what_it_says(tmp_path, monkeypatch):
     }
 
 
+def test_readme_example_with_a_pharmacoset_runs(tmp_path, monkeypatch, needs_r, capsys):
+    monkeypatch.chdir(tmp_path)
+    screen = rtdmf_bio.datasets.gdsc1()[:30, :80].to_df()
+    tissue = ["lung", "skin", None, "blood"] * 20
+    made_psets.write("study.rds", made_psets.pset_of(screen, tissue))
+    exec(compile(block("py"), "README.md", "exec"), {"rt": rtdmf_bio})
+    said = capsys.readouterr().out
+    assert "'generation': 'current'" in said
+    assert "wrote    corrected.rds" in said
+    assert "corrected_imputed.rds, corrected_imputed.csv" in said
+
+
 def test_readme_names_only_what_exists():
     text = (ROOT / "README.md").read_text()
+    for name in set(re.findall(r"r_bridge\.(\w+)", text)):
+        assert name in r_bridge.__all__
     for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / path).exists(), path
     for name in set(re.findall(r"rt\.((?:pp|tl|pl|io|datasets)\.\w+|RTDMF)", text)):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import r_bridge
 import rtdmf_bio
 
 ROOT = Path(rtdmf_bio.__file__).parent
@@ -51,6 +52,25 @@ def test_everything_promised_is_there():
     assert set(rtdmf_bio.__all__) <= set(dir(rtdmf_bio))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = rtdmf_bio.nonsense
+
+
+def test_the_bridge_documents_every_parameter():
+    """Its positional parameters are those of the agreed signatures, also beyond three."""
+    for name in r_bridge.__all__:
+        thing = getattr(r_bridge, name)
+        if inspect.isfunction(thing):
+            signature = inspect.signature(thing)
+            assert signature.return_annotation is not inspect.Signature.empty
+            doc = inspect.getdoc(thing)
+            # Short relatives refer to read_pset.
+            known = doc + inspect.getdoc(r_bridge.read_pset) if "`read_pset`" in doc else doc
+            assert [p for p in signature.parameters if p not in known] == []
+
+
+def test_only_the_command_knows_the_bridge():
+    """Arrows point down: r_bridge imports rtdmf_bio, never the reverse."""
+    for path in ROOT.rglob("*.py"):
+        assert path.name == "cli.py" or "r_bridge" not in path.read_text(), path
 
 
 @pytest.mark.parametrize("function", list(public_functions()))
