@@ -53,10 +53,11 @@ def matrix(values, rows, cols):
     return R(values.ravel(order="F"), {"dim": np.array(values.shape, np.int32), "dimnames": names})
 
 
-def data_table(frame):
-    """As data.table has it: a class, no names of rows, a pointer, and a key."""
+def data_table(frame, key):
+    """As data.table has it: a class, no names of rows, a pointer, and a column it is sorted by."""
     made = _frame(frame.reset_index(drop=True))
-    made.attributes |= {"class": ["data.table", "data.frame"], ".internal.selfref": POINTER}
+    cls = ["data.table", "data.frame"]
+    made.attributes |= {"class": cls, ".internal.selfref": POINTER, "sorted": [key]}
     return made
 
 
@@ -340,15 +341,21 @@ def long_table(info, profiles, second=None):
     return S4(
         "TreatmentResponseExperiment",
         {
-            "rowData": data_table(row_data),
-            "colData": data_table(col_data),
-            "assays": {"sensitivity": data_table(viability), "profiles": data_table(values)},
+            "rowData": data_table(row_data, "rowKey"),
+            "colData": data_table(col_data, "colKey"),
+            "assays": {
+                "sensitivity": data_table(viability, ".sensitivity"),
+                "profiles": data_table(values, ".profiles"),
+            },
             "metadata": {},
             ".intern": R(
                 {
                     "rowIDs": R(rows, {"names": rows}),
                     "colIDs": R(["sampleid"], {"names": ["sampleid"]}),
-                    "assayIndex": data_table(index),
+                    "assayKeys": {
+                        name: [*rows, "sampleid"] for name in ("sensitivity", "profiles")
+                    },
+                    "assayIndex": data_table(index, ".sensitivity"),
                 },
                 {"class": ["immutable"]},
             ),
