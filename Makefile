@@ -19,9 +19,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed
+bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/correction.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/bridge.py
 
 clean:
 	rm -rf .venv demo

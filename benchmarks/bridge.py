@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -16,9 +17,6 @@ from typing import Any
 
 from correction import _make_folder, _write
 from speed import _run
-
-import r_bridge
-from r_bridge import _r
 
 _MAKE = """function(path, drugs, lines) {
   set.seed(1)
@@ -49,8 +47,8 @@ _OPEN = """function(path, measure) {
     factor(response$info$sampleid, rownames(attr(x, "sample")))), median, na.rm = TRUE))
 }"""
 _READ = """
-import resource, json, time, r_bridge
-from r_bridge import _open, _r
+import resource, json, time, anndata, r_bridge
+from r_bridge import _assemble, _open, _r
 {start}
 wall = time.perf_counter()
 r_bridge.read_pset({path!r}, {measure!r}, backend={backend!r}, progress=False)
@@ -72,13 +70,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "made.rds")
         size = (8, 10) if given.quick else (400, 750)
-        _eval(_MAKE)(_r.strings([str(path)]), *(_r.integers([n]) for n in size))
+        code = f"({_MAKE})({str(path)!r}, {size[0]}, {size[1]})"
+        subprocess.run(["Rscript", "-e", code], check=True, capture_output=True)
         files = [(f"made, {size[0]} x {size[1]}", path, "aac_recomputed")]
         if given.pset is not None:
             files.insert(0, (given.pset.name, given.pset, given.measure))
         repeats = 1 if given.quick else 7
-        ratios = [row for file in files for row in against_r(*file, repeats)]
+        # In this order: a child inherits the peak memory of its parent.
         whole = [row for file in files for row in in_fresh_processes(*file, given.quick)]
+        ratios = [row for file in files for row in against_r(*file, repeats)]
     _write(
         given.out,
         "bridge",
@@ -91,7 +91,11 @@ def main() -> None:
 
 def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
     """Time `read_pset` and plain R on the same file, one after the other."""
-    opened = _eval(_OPEN)
+    import r_bridge
+    from r_bridge import _r
+
+    ri = _r.session()
+    opened = ri.baseenv["eval"](ri.parse(_OPEN))
     file, missing = _r.strings([str(path)]), _r.strings([None])
     ways = {
         "R: load": lambda: opened(file, missing),
@@ -132,11 +136,6 @@ def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows
             }
         )
     return rows
-
-
-def _eval(code: str) -> Any:
-    ri = _r.session()
-    return ri.baseenv["eval"](ri.parse(code))
 
 
 if __name__ == "__main__":
