@@ -12,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._pull import available_psets, download_pset
+    from ._catalogue import available_psets
+    from ._pull import download_pset
     from ._read import describe, list_measures, read_pset
     from ._session import from_r, to_r
     from ._write import WriteReport, write_pset
@@ -30,7 +31,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "_pull": ("available_psets", "download_pset"),
+    "_catalogue": ("available_psets",),
+    "_pull": ("download_pset",),
     "_read": ("describe", "list_measures", "read_pset"),
     "_session": ("from_r", "to_r"),
     "_write": ("WriteReport", "write_pset"),

@@ -108,10 +108,12 @@ def _codes(
         for key, where in lost.items():
             if where.any():
                 names = rows.loc[where, key]
-                example = ", ".join(map(repr, names.dropna().unique()[:3]))
-                missing = int(names.isna().sum())
+                example = [f"{names.isna().sum()} missing", *map(repr, names.dropna().unique()[:3])]
+                table = pset.treatment if key == "treatmentid" else pset.sample
+                known = ", ".join(map(repr, table.index[:3]))
                 found.append(
-                    f"{key} of {where.sum()} ({missing} missing{', ' if example else ''}{example})"
+                    f"{key} of {where.sum()} ({', '.join(example)}), where the row names of the "
+                    f"table are such as {known}"
                 )
         remedy = (
             "None is left."

@@ -112,6 +112,8 @@ def _joined(response: Node, where: str) -> tuple[Node, pd.DataFrame]:
 
 def _ids(data: Any, key: str, index: pd.DataFrame, intern: Node | None, where: str) -> pd.DataFrame:
     """The id columns of rows or columns, for each key of the index."""
+    if key not in data.names:
+        raise ValueError(f"{where} has no column {key!r}, only {data.names}.")
     listed = None if intern is None else intern.item("rowIDs" if key == "rowKey" else "colIDs")
     wanted = _node.text(listed) or [name for name in data.names if _is_id(name)]
     ids = _node.table(data, [key, *(name for name in wanted if name in data.names)])
@@ -135,9 +137,12 @@ def _is_id(name: str) -> bool:
 def _index(profiles: Node, intern: Node | None, where: str) -> pd.DataFrame:
     """Row and column keys of each profile, by the index of all assays."""
     index = None if intern is None else intern.item("assayIndex")
-    if index is None or ".profiles" not in index.names or ".profiles" not in profiles.names:
-        raise ValueError(f"{where} has no index ('.intern$assayIndex') that joins its profiles.")
-    table = _node.table(index, ["rowKey", "colKey", ".profiles"]).dropna()
+    keys = ["rowKey", "colKey", ".profiles"]
+    if index is None or set(keys) - set(index.names) or ".profiles" not in profiles.names:
+        raise ValueError(
+            f"{where} has no index ('.intern$assayIndex') that joins its profiles by {keys}."
+        )
+    table = _node.table(index, keys).dropna()
     table = table.drop_duplicates(".profiles").set_index(".profiles")
     own = pd.Series(_node.column(profiles, ".profiles"))
     lost = ~own.isin(table.index)

@@ -6,13 +6,14 @@ on top of this.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -63,6 +64,19 @@ def as_na(values: Any) -> NDArray[np.float64]:
     return array
 
 
+class TableError(ValueError):
+    """A table that is none; `within` says where."""
+
+
+@contextmanager
+def within(where: str) -> Iterator[None]:
+    """Name the file and slot in what goes wrong with a table."""
+    try:
+        yield
+    except TableError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
 def classes(node: Node) -> tuple[str, ...]:
     """Class attribute of `node`; empty for a bare vector."""
     attribute = node.attr("class")
@@ -97,20 +111,36 @@ def columns(node: Node) -> list[str]:
 
 def row_names(node: Node) -> pd.Index:
     """Names of the rows of a table; ``"1"``, ``"2"``, ... where R would count them."""
+    names = _row_names(node)
+    if names is None or _is_short(names):
+        return pd.Index([str(i) for i in range(1, height(node) + 1)], dtype=object)
+    values = names.values()
+    if names.kind != "character":
+        values = pd.array(values).astype("string")
+    return pd.Index(np.asarray(values, dtype=object))
+
+
+def height(node: Node) -> int:
+    """Return the number of rows of a table."""
     shape = _shape(node)
     if shape is not None:
-        dimnames = node.attr("dimnames")
-        names = None if dimnames is None else dimnames.item(0)
-        values = _counted(shape[0]) if names is None else names.values()
-    else:
-        names = node.attr("row.names")
-        values = [] if names is None else names.values()
-        if names is not None and names.kind != "character":
-            whole = pd.array(values, dtype="Int64")
-            # c(NA, -n) is R's shorthand for 1 to n.
-            short = len(whole) == 2 and pd.isna(whole[0])
-            values = _counted(abs(int(whole[1]))) if short else whole.astype(str)
-    return pd.Index(np.asarray(values, dtype=object))
+        return shape[0]
+    names = _row_names(node)
+    if names is None:
+        raise TableError("the data frame has no row names, so that its length is unknown")
+    return abs(int(names.values()[1])) if _is_short(names) else len(names)
+
+
+def _row_names(node: Node) -> Node | None:
+    if _shape(node) is None:
+        return node.attr("row.names")
+    dimnames = node.attr("dimnames")
+    return None if dimnames is None else dimnames.item(0)
+
+
+def _is_short(names: Node) -> bool:
+    """Whether row names are c(NA, -n), R's shorthand for 1 to n."""
+    return names.kind == "integer" and len(names) == 2 and bool(pd.isna(names.values()[0]))
 
 
 def column(node: Node, name: str) -> Any:
@@ -122,13 +152,15 @@ def column(node: Node, name: str) -> Any:
     item = node.item(name)
     if item is None or item.kind not in ATOMIC or item.attr("dim") is not None:
         return None
+    if "data.frame" in classes(node) and len(item) != height(node):
+        raise TableError(f"the column {name!r} has {len(item)} entries for {height(node)} rows")
     if "factor" not in classes(item):
         return item.values()
-    levels = item.attr("levels")
+    levels = text(item.attr("levels"))
     codes = pd.array(item.values(), dtype="Int64").fillna(0).to_numpy(np.int64) - 1
-    return pd.Categorical.from_codes(
-        codes, [] if levels is None else levels.values(), ordered="ordered" in classes(item)
-    )
+    if len(set(levels)) < len(levels) or (codes >= len(levels)).any() or (codes < -1).any():
+        raise TableError(f"the factor {name!r} has codes that do not fit its levels")
+    return pd.Categorical.from_codes(codes, levels, ordered="ordered" in classes(item))
 
 
 def table(node: Node, names: Iterable[str] | None = None) -> pd.DataFrame:
@@ -137,10 +169,6 @@ def table(node: Node, names: Iterable[str] | None = None) -> pd.DataFrame:
     data = {name: column(node, name) for name in wanted}
     data = {name: values for name, values in data.items() if values is not None}
     return pd.DataFrame(data, index=row_names(node))
-
-
-def _counted(n: int) -> list[str]:
-    return [str(i) for i in range(1, n + 1)]
 
 
 def _shape(node: Node) -> tuple[int, int] | None:

@@ -77,7 +77,8 @@ class PSet:
         """
         if measure not in self.measures:
             raise ValueError(f"{self.label} has no measure {measure!r}. It has {self.measures}.")
-        values = _node.column(self.profiles, measure)
+        with _node.within(f"{self.label}: the profiles of the slot {self.slot}"):
+            values = _node.column(self.profiles, measure)
         if isinstance(values, pd.Categorical) or values.dtype == object:
             text = pd.Series(np.asarray(values, dtype=object))
             numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
@@ -111,23 +112,30 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
 
         parts = _r.accessors(opened.node, label)
     response = parts["response"]
-    if generation == LONG:
-        rows, profiles, first = _long_table.read(response, label, slot, combinations)
-        measures = _long_table.measures(profiles, rows)
-    else:
-        rows, profiles = _lists(response, label, slot)
-        measures, first = _measures(profiles), np.arange(len(rows))
+    with _node.within(f"{label}: the slot {slot}"):
+        if generation == LONG:
+            rows, profiles, first = _long_table.read(response, label, slot, combinations)
+            measures = _long_table.measures(profiles, rows)
+        else:
+            rows, profiles = _lists(response, label, slot)
+            measures, first = _measures(profiles), np.arange(len(rows))
     if len(rows) == 0:
         raise ValueError(f"{label}: the slot {slot} has no experiments.")
     if not measures:
         raise ValueError(f"{label}: the profiles of the slot {slot} have no measures.")
 
-    curation = _curation(parts.get("curation"))
+    with _node.within(f"{label}: the slot curation"):
+        curation = _curation(parts.get("curation"))
     annotation, written = _annotation(parts.get("annotation"))
-    tables = {}
+    tables, notes = {}, list(opened.warnings)
     for kind, key in (("treatment", "treatmentid"), ("sample", "sampleid")):
         node = None if _node.is_empty(parts[kind]) else parts[kind]
-        tables[kind] = _annotated(node, curation.get(kind), rows[key])
+        with _node.within(f"{label}: the slot {used[kind]}"):
+            tables[kind] = _annotated(node, curation.get(kind), rows[key])
+        if node is None:
+            notes.append(
+                f"the slot {used[kind]} is empty: its ids are known, its annotation is not"
+            )
         if kind == "treatment" and combinations == "join":
             tables[kind] = _with_joint(tables[kind], rows[key])
         _unique(tables[kind].index, f"{label}: the slot {used[kind]}")
@@ -147,7 +155,7 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
         annotation=annotation,
         written=written,
         molecular=molecular.names if molecular is not None and molecular.kind == "list" else [],
-        notes=list(opened.warnings),
+        notes=notes,
     )
 
 
@@ -158,13 +166,18 @@ def _slots(node: Node, label: str) -> tuple[dict[str, Any], dict[str, str]]:
     }
     used = {}
     for kind, names in SLOTS.items():
+        if not set(names) & set(node.attributes):
+            raise ValueError(
+                f"{label}: the slot {names[0]} (or {names[1]}) is missing. This PharmacoSet has "
+                f"{node.attributes}."
+            )
         found = [name for name in names if not _node.is_empty(node.attr(name))]
         used[kind] = found[0] if found else names[0]
         parts[kind] = node.attr(found[0]) if found else None
     if parts["response"] is None:
         raise ValueError(
-            f"{label}: the slot treatmentResponse (or sensitivity) is missing or empty. Only a "
-            f"PharmacoSet with drug response can be read; this one has {node.attributes}."
+            f"{label}: the slot {used['response']} is empty. Only a PharmacoSet with drug response "
+            "can be read."
         )
     for kind in ("sample", "treatment"):
         if parts[kind] is not None and not _node.is_table(parts[kind]):
@@ -187,7 +200,7 @@ def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
     for name in ("info", "profiles"):
         if not _node.is_table(response.item(name)):
             raise ValueError(
-                f"{label}: the slot {slot} has no table {name!r}, only {response.names}."
+                f"{label}: the slot {slot} has no table {name!r} among {response.names}."
             )
     info: Any = response.item("info")
     profiles: Any = response.item("profiles")
@@ -225,7 +238,7 @@ def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
 def _measures(profiles: Node) -> list[str]:
     """Columns of the profiles that are plain vectors."""
     if profiles.kind != "list":
-        return _node.columns(profiles)
+        return list(dict.fromkeys(_node.columns(profiles)))
     items = {name: profiles.item(name) for name in profiles.names}
     return [name for name, item in items.items() if item is not None and item.kind in _node.ATOMIC]
 

@@ -148,9 +148,11 @@ class RNode:
 
     def attr(self, name: str) -> RNode | None:
         """Attribute or slot."""
-        if name not in self.attributes:
+        try:
+            return _node(self.sexp.do_slot(name))
+        # rpy2's word for none, and for a slot that is NULL.
+        except LookupError:
             return None
-        return _node(self.sexp.do_slot(name))
 
     def item(self, key: str | int) -> RNode | None:
         """Element of a list."""
