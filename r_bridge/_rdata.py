@@ -74,6 +74,8 @@ class RDataNode:
 
 
 _KINDS = {
+    "NIL": "NULL",
+    "NILVALUE": "NULL",
     "LGL": "logical",
     "INT": "integer",
     "REAL": "double",
@@ -101,7 +103,8 @@ def _decode(data: bytes | None, flags: int) -> str | None:
 
 def _node(parsed: Any) -> RDataNode | None:
     # NULL, or the symbol that stands for it in an empty slot of an S4 object.
-    return None if parsed.info.type.name in ("NIL", "NILVALUE", "SYM", "REF") else RDataNode(parsed)
+    node = RDataNode(parsed)
+    return None if node.kind == "NULL" or parsed.info.type.name in ("SYM", "REF") else node
 
 
 def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:
