@@ -66,7 +66,7 @@ def functions() -> dict[str, Any]:
     return {str(name): home[name] for name in home.keys()}  # noqa: SIM118 - no iterator in rpy2
 
 
-class RError(Exception):
+class RError(ValueError):
     """R said no; the text is R's."""
 
 

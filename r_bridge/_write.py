@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -128,10 +127,19 @@ def write_pset(
         than it was read from); the measure is there already; `dest` is `source`, or its name ends
         otherwise. Nothing is written.
     """
-    from . import _open, _pset
+    import numpy as np
+
+    from rtdmf_bio.io._atomic import replacing
+
+    from . import _open, _pset, _tables
 
     dest = _destination(dest, source)
-    matrix, flags, measure_name = _checked(adata, layer, measure_name)
+    matrix, flags = _checked(adata, layer)
+    meaning = _meaning(adata, layer)
+    if measure_name is None:
+        if not meaning.get("name"):
+            raise ValueError("uns['measure'] has no name for the new measure. Pass measure_name.")
+        measure_name = f"{meaning['name']}_{layer}"
     read = adata.uns.get("pset", {})
     if name is None and read.get("object"):
         name = str(read["object"])
@@ -143,25 +151,30 @@ def write_pset(
     pset = _pset.read(opened, "join")
     _check_source(adata, pset, measure_name)
 
-    values, columns, lonely = _place(matrix, flags, pset, measure_name)
-    paths = companions(dest)
-    with_r = opened.backend != "rdata"
-    tables: dict[Path, Any] = {}
+    columns, lonely = _place(matrix, flags, pset, measure_name)
     n_imputed = int(lonely.notna().to_numpy().sum())
-    if n_imputed:
-        tables |= dict.fromkeys(paths["imputed"], lonely)
+    with_r = opened.backend != "rdata"
+    tables = {"imputed": lonely} if n_imputed else {}
     if not with_r:
-        tables |= dict.fromkeys(paths["matrix"], matrix)
-        tables |= dict.fromkeys(paths["experiments"], pset.rows.assign(**columns))
-    _write(dest if with_r else None, opened, pset, columns, measure_name, adata, tables, overwrite)
+        tables |= {"matrix": matrix, "experiments": pset.rows.assign(**columns)}
+    paths = {part: files for part, files in companions(dest).items() if part in tables}
+    # Everything is written under other names, then all put in place.
+    with ExitStack() as stack:
+        for part, files in paths.items():
+            for path in files:
+                file = stack.enter_context(replacing(path, overwrite=overwrite))
+                _tables.write(tables[part], file, path.suffix, as_matrix=part != "experiments")
+        if with_r:
+            file = stack.enter_context(replacing(dest, overwrite=overwrite))
+            _save(file, dest, opened, pset, columns, meaning)
     return WriteReport(
         path=dest if with_r else None,
         measure=measure_name,
         n_experiments=len(pset.rows),
-        n_written=int((values == values).sum()),
+        n_written=int(np.isfinite(columns[measure_name]).sum()),
         n_imputed=n_imputed,
-        imputed=paths["imputed"] if n_imputed else (),
-        tables=() if with_r else paths["matrix"] + paths["experiments"],
+        imputed=paths.get("imputed", ()),
+        tables=paths.get("matrix", ()) + paths.get("experiments", ()),
         notes=tuple(pset.notes),
     )
 
@@ -189,10 +202,8 @@ def _destination(dest: str | os.PathLike[str], source: object) -> Path:
     return path
 
 
-def _checked(
-    adata: AnnData, layer: str, measure_name: str | None
-) -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
-    """The corrected matrix and its flags, with names, and the name of the new measure."""
+def _checked(adata: AnnData, layer: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The corrected matrix and its flags, with names."""
     from anndata import AnnData
 
     if not isinstance(adata, AnnData):
@@ -208,12 +219,15 @@ def _checked(
             raise ValueError(f"The {what} {twice[:3]} are named twice. Make the names unique.")
     matrix = adata.to_df(layer).astype("float64")
     flags = adata.to_df(f"{layer}_flag") if f"{layer}_flag" in adata.layers else None
-    if measure_name is None:
-        base = adata.uns.get("measure", {}).get("name")
-        if not base:
-            raise ValueError("uns['measure'] has no name for the new measure. Pass measure_name.")
-        measure_name = f"{base}_{layer}"
-    return matrix, flags, measure_name
+    return matrix, flags
+
+
+def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
+    """What was corrected: ``uns["measure"]``, or that of the layer which `pp.correct` was given."""
+    source = adata.uns.get(layer, {}).get("layer", "X")
+    if source == "X":
+        return dict(adata.uns.get("measure", {}))
+    return {"name": source, **adata.uns.get("layer_measures", {}).get(source, {})}
 
 
 def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
@@ -253,8 +267,8 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _place(
     matrix: pd.DataFrame, flags: pd.DataFrame | None, pset: PSet, measure_name: str
-) -> tuple[NDArray[np.float64], dict[str, Any], pd.DataFrame]:
-    """Value and flag of each row of the profiles, and the values that no row can hold."""
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Columns of value and flag by row of the profiles, and the values that no row can hold."""
     import numpy as np
     import pandas as pd
 
@@ -273,52 +287,24 @@ def _place(
         columns[measure_name + FLAG] = flag
     lonely = matrix.to_numpy(copy=True)
     lonely[drug[placed], line[placed]] = np.nan
-    return values, columns, pd.DataFrame(lonely, index=matrix.index, columns=matrix.columns)
+    return columns, pd.DataFrame(lonely, index=matrix.index, columns=matrix.columns)
 
 
-def _write(
-    dest: Path | None,
-    opened: Opened,
-    pset: PSet,
-    columns: dict[str, Any],
-    measure_name: str,
-    adata: AnnData,
-    tables: dict[Path, pd.DataFrame],
-    overwrite: bool,
-) -> None:
-    """Write everything under other names, then put all in place."""
-    from rtdmf_bio.io._atomic import replacing
-
-    with ExitStack() as stack:
-        paths = [*tables, *([] if dest is None else [dest])]
-        ready = {path: stack.enter_context(replacing(path, overwrite=overwrite)) for path in paths}
-        for path, table in tables.items():
-            if path.suffix == ".csv":
-                table.to_csv(ready[path], na_rep="NA")
-            else:
-                _write_rds(table, ready[path], matrix="treatmentid" not in table)
-        if dest is not None:
-            _write_r(ready[dest], dest, opened, pset, columns, measure_name, adata)
-
-
-def _write_r(
-    temporary: Path,
+def _save(
+    file: Path,
     dest: Path,
     opened: Opened,
     pset: PSet,
     columns: dict[str, Any],
-    measure_name: str,
-    adata: AnnData,
+    meaning: dict[str, Any],
 ) -> None:
+    """Let R add `columns`, a measure and perhaps its flags, to the PharmacoSet and save it."""
     from . import _r
-    from ._measures import FLAG
     from ._pset import LONG
 
-    flag = measure_name + FLAG
-    vectors = {
-        name: (_r.integers if name == flag else _r.doubles)(values)
-        for name, values in columns.items()
-    }
+    measure_name, *flag = columns
+    vectors = {measure_name: _r.doubles(columns[measure_name])}
+    vectors |= {name: _r.integers(columns[name]) for name in flag}
     changed, _ = _r.call(
         "add_measure",
         opened.node.sexp,  # type: ignore[attr-defined]
@@ -326,61 +312,25 @@ def _write_r(
         _r.logical(pset.generation == LONG),
         _r.named(vectors),
         _r.strings([measure_name]),
-        _r.named(_note(adata)),
+        _r.named(_note(meaning)),
     )
     # Within an .rda the object keeps its name.
     name = "" if dest.suffix.lower() == ".rds" else opened.name or "pset"
     try:
-        _r.call("save_object", changed, _r.strings([str(temporary)]), _r.strings([name]))
+        _r.call("save_object", changed, _r.strings([str(file)]), _r.strings([name]))
     except _r.RError as error:
         raise OSError(f"R could not write {dest}: {error}") from error
 
 
-def _note(adata: AnnData) -> dict[str, Any]:
+def _note(meaning: dict[str, Any]) -> dict[str, Any]:
     """What the new measure is, for whoever opens the file."""
     from rtdmf_bio import __version__
 
     from . import _r
 
-    measure = adata.uns.get("measure", {})
-    note = {"by": f"rtdmf_bio {__version__}", "corrected_from": str(measure.get("name", ""))}
-    note |= {key: str(measure[key]) for key in ("unit", "higher_is") if key in measure}
+    note = {"by": f"rtdmf_bio {__version__}", "corrected_from": str(meaning.get("name", ""))}
+    note |= {key: str(meaning[key]) for key in ("unit", "higher_is") if key in meaning}
     result = {key: _r.strings([text]) for key, text in note.items()}
-    if "bounds" in measure:
-        result["bounds"] = _r.doubles(measure["bounds"])
+    if "bounds" in meaning:
+        result["bounds"] = _r.doubles(meaning["bounds"])
     return result
-
-
-class _Matrix:
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
-
-
-def _write_rds(table: pd.DataFrame, path: Path, *, matrix: bool) -> None:
-    """Write a table as data frame or as matrix with its names."""
-    import numpy as np
-    import rdata
-    from rdata.conversion.to_r import DEFAULT_CLASS_MAP
-
-    from ._node import as_na
-
-    def construct(data: _Matrix, converter: Any) -> Any:
-        values = data.table.to_numpy()
-        result = converter.convert_to_r_object(as_na(values.ravel(order="F")))
-        names = [np.array(axis, dtype=str) for axis in data.table.axes]
-        result.attributes = converter.convert_to_r_attributes(
-            {"dim": np.array(values.shape, dtype=np.int32), "dimnames": names}
-        )
-        result.info.attributes = True
-        return result
-
-    if matrix:
-        content: Any = _Matrix(table)
-    else:
-        content = table.copy()
-        for name, column in table.items():
-            if column.dtype == np.float64:
-                content[name] = as_na(column.to_numpy())
-            elif column.dtype == object:
-                content[name] = column.astype("category")
-    rdata.write_rds(path, content, constructor_dict={**DEFAULT_CLASS_MAP, _Matrix: construct})

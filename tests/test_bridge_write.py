@@ -387,3 +387,12 @@ def test_a_new_file_has_the_usual_permissions(source, tmp_path, needs_r):
 def test_only_an_anndata_is_written(source, tmp_path):
     with pytest.raises(TypeError, match=re.escape("takes an AnnData. Got DataFrame")):
         r_bridge.write_pset(pd.DataFrame(), source, tmp_path / "out.rds")
+
+
+def test_a_corrected_layer_is_named_after_that_layer(source, tmp_path, needs_r):
+    adata = corrected(source, layers=["ic50_published"])
+    adata.uns["rtdmf"] = {"layer": "ic50_published"}
+    report = r_bridge.write_pset(adata, source, tmp_path / "out.rds")
+    assert report.measure == "ic50_published_rtdmf"
+    again = r_bridge.read_pset(tmp_path / "out.rds", report.measure, progress=False)
+    assert again.uns["measure"]["higher_is"] == "resistant"
