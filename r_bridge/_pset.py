@@ -269,10 +269,16 @@ def _with_joint(table: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
     new = [name for name in names if _long_table.JOINT in name and name not in table.index]
     if not new:
         return table
-    # Types that can be missing.
-    return table.convert_dtypes(convert_string=False, infer_objects=False).reindex(
-        table.index.append(pd.Index(new, dtype=object))
+    # Whole numbers and booleans need a type that can be missing.
+    kinds = {"i": "Int32", "b": "boolean"}
+    table = table.astype(
+        {
+            name: kinds[t.kind]
+            for name, t in table.dtypes.items()
+            if isinstance(t, np.dtype) and t.kind in kinds
+        }
     )
+    return table.reindex(table.index.append(pd.Index(new, dtype=object)))
 
 
 def _unique(index: pd.Index, where: str) -> None:

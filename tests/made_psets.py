@@ -264,6 +264,9 @@ def pset(generation, *, seed=0, edit=None):
             table = getattr(parts, name)
             new = {"treatmentid": "drugid", "sampleid": "cellid"}
             setattr(parts, name, table.rename(columns=new))
+    elif generation == "2022a":
+        # Its real file has new names of lines and old names of drugs in one table.
+        parts.info = parts.info.rename(columns={"treatmentid": "drugid"})
     if generation == "tre":
         response = long_table(parts.info, parts.profiles)
     else:

@@ -320,7 +320,10 @@ def test_infinite_values_follow_the_policy(policy, files):
 @pytest.fixture
 def combined(tmp_path):
     def edit(parts):
-        if hasattr(parts, "slots"):
+        if not hasattr(parts, "slots"):
+            numbers = {"whole": np.arange(7, dtype=np.int32), "dose": [np.inf, *range(6)]}
+            parts.treatment = parts.treatment.assign(**numbers, on=True)
+        else:
             second = ["5-FU" if drug == "17-AAG" else None for drug in parts.info["treatmentid"]]
             response = made.long_table(parts.info, parts.profiles, second)
             parts.slots["treatmentResponse"] = response
@@ -340,7 +343,10 @@ def test_combinations_can_be_read_as_drugs_of_their_own(combined, backend, files
     assert list(adata.obs_names)[-1] == "17-AAG///5-FU"
     joined, expected = adata["17-AAG///5-FU"].X, alone["17-AAG"].X
     np.testing.assert_allclose(joined, expected, rtol=1e-15)
-    assert pd.isna(adata.obs.loc["17-AAG///5-FU", "Targets"])
+    own = adata.obs.loc["17-AAG///5-FU"]
+    assert own[["Targets", "whole", "dose", "on", "approved"]].isna().all()
+    assert adata.obs["whole"].dtype == "Int32"
+    assert adata.obs["dose"].dtype == np.float64
     with pytest.raises(ValueError, match="combinations parameter must be one of"):
         read(combined, MEASURE, combinations="split")
 
