@@ -227,8 +227,8 @@ def require_pharmacogx() -> None:
     """
     if not RNode(call("can_load", strings(["PharmacoGx"]))[0]).values()[0]:
         raise ImportError(
-            "The R package PharmacoGx is not installed. In R: BiocManager::install('PharmacoGx'). "
-            "The other back ends do without it: backend='auto'."
+            "The R package PharmacoGx is not installed, and nothing else here needs it. In R: "
+            "BiocManager::install('PharmacoGx')."
         )
 
 
