@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
+
+
+NO_R = "R, or rpy2 for it, is not here (make test gets both, as root on Debian)"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line for each reason what was skipped."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, n in reasons.items():
+        terminalreporter.write_line(f"{n} skipped: {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +27,7 @@ def needs_r():
     try:
         _r.session()
     except ImportError:
-        pytest.skip("R, or rpy2 for it, is not here")
+        pytest.skip(NO_R)
 
 
 @pytest.fixture(params=["rdata", "r"])

@@ -432,7 +432,7 @@ def test_without_r_auto_reads_in_pure_python_and_says_why(files, monkeypatch, ca
             read(files["current"], MEASURE, backend=backend)
 
 
-def test_rpy2_without_r_gives_one_clear_error(monkeypatch):
+def test_rpy2_without_r_gives_one_clear_error(monkeypatch, needs_r):
     """Without R rpy2 raises anything but ImportError."""
     from r_bridge import _r
 
@@ -441,7 +441,6 @@ def test_rpy2_without_r_gives_one_clear_error(monkeypatch):
             if name == "rpy2.rinterface":
                 raise RuntimeError("R_HOME must be set")
 
-    pytest.importorskip("rpy2")
     monkeypatch.delitem(sys.modules, "rpy2.rinterface", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match=r"R could not be started.*R_HOME must be set.*Install R"):

@@ -260,8 +260,7 @@ def test_without_r_matrix_and_table_are_written_for_r(source, tmp_path):
     pd.testing.assert_frame_equal(again, matrix, check_names=False, check_exact=True)
 
 
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not here")
-def test_what_is_written_without_r_merges_in_r(source, tmp_path):
+def test_what_is_written_without_r_merges_in_r(source, tmp_path, needs_r):
     adata = corrected(source, backend="rdata")
     r_bridge.write_pset(adata, source, tmp_path / "out.rds", backend="rdata", progress=False)
     code = f"""
