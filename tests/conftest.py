@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-
 NO_R = "R, or rpy2 for it, is not here (make test gets both, as root on Debian)"
 
 
