@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import pandas as pd
 from ._node import as_na
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @functools.cache
@@ -32,26 +33,42 @@ def session() -> Any:
     """
     if importlib.util.find_spec("rpy2") is None:
         raise ImportError("rpy2 is not installed. With R on the PATH: pip install rtdmf-bio[r]")
-    # rpy2 otherwise prints to the console that it falls back to this mode.
-    quiet = importlib.util.find_spec("_rinterface_cffi_api") is None
-    mode = os.environ.get("RPY2_CFFI_MODE")
-    if quiet:
-        os.environ["RPY2_CFFI_MODE"] = "ABI"
-    try:
-        import rpy2.rinterface as ri
+    with _same_environment():
+        # Where rpy2 was built without R's headers, it prints that it does without.
+        if importlib.util.find_spec("_rinterface_cffi_api") is None:
+            os.environ["RPY2_CFFI_MODE"] = "ABI"
+        try:
+            import rpy2.rinterface as ri
 
-        ri.initr()
-    # Without R rpy2 raises what it likes: RuntimeError, ValueError, OSError, ImportError.
-    except Exception as error:
-        raise ImportError(
-            f"R could not be started through rpy2 ({error or type(error).__name__}). Install R, "
-            "see that `R RHOME` works, and reinstall: pip install --force-reinstall rtdmf-bio[r]"
-        ) from error
-    finally:
-        if quiet:
-            os.environ.pop("RPY2_CFFI_MODE")
-            os.environ.update({} if mode is None else {"RPY2_CFFI_MODE": mode})
+            ri.initr()
+        # Without R rpy2 raises what it likes: RuntimeError, ValueError, OSError, ImportError.
+        except Exception as error:
+            raise ImportError(
+                f"R could not be started through rpy2 ({error or type(error).__name__}). Install "
+                "R, see that `R RHOME` works, and reinstall: pip install --force-reinstall "
+                "rtdmf-bio[r]"
+            ) from error
     return ri
+
+
+@contextmanager
+def _same_environment() -> Iterator[None]:
+    """Undo what starting R does to the environment, but for R's own variables.
+
+    Its LD_LIBRARY_PATH would make every Python started from here, such as joblib's workers, load
+    the system's libpython instead of its own. This process has read it long ago.
+    """
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(before) | set(os.environ):
+            if name.startswith(("R_", "PYTHON_SESSION")):
+                continue
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -466,6 +467,23 @@ def test_r_prints_nothing_and_leaves_nothing_behind(files, needs_r, capfd):
     assert list(ri.globalenv.keys()) == before
 
 
+def test_starting_r_leaves_the_environment_to_others(needs_r):
+    """R's LD_LIBRARY_PATH gives Python processes started later the libpython of the system."""
+    code = (
+        "import os; before = dict(os.environ)\n"
+        "from r_bridge import _r; _r.session()\n"
+        "own = ('R_', 'PYTHON_SESSION')\n"
+        "print({k for k in {**before, **os.environ} if os.environ.get(k) != before.get(k)\n"
+        "       and not k.startswith(own)})"
+    )
+    for more in ({}, {"LD_LIBRARY_PATH": "/nowhere", "PAGER": "mine"}):
+        env = {k: v for k, v in os.environ.items() if k not in ("LD_LIBRARY_PATH", "PAGER")}
+        out = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={**env, **more}
+        )
+        assert out.stdout == "set()\n", out.stderr
+
+
 def test_any_locale_reads_the_same_text(files, needs_r):
     code = (
         "import sys, r_bridge\n"
@@ -473,7 +491,7 @@ def test_any_locale_reads_the_same_text(files, needs_r):
         "sys.stdout.buffer.write(' '.join(a.obs_names).encode())"
     )
     for locale in ("C", "C.UTF-8"):
-        env = {**__import__("os").environ, "LC_ALL": locale}
+        env = {**os.environ, "LC_ALL": locale}
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, check=True)
         assert "β-Lapachone" in out.stdout.decode()
 
