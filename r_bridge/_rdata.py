@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:
 
 def objects(data: bytes, single: bool, progress: bool) -> dict[str, RDataNode]:
     """Return the objects in an unpacked file by name; a lone object has the name ""."""
-    with _no_collection():
+    with _room_for_a_tree():
         parsed = _parse(data, progress)
     if single:
         return {"": RDataNode(parsed.object)}
@@ -154,12 +155,17 @@ def _parse(data: bytes, progress: bool) -> Any:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Spare the garbage collector a tree of millions of objects, none of them garbage."""
-    enabled = gc.isenabled()
+def _room_for_a_tree() -> Iterator[None]:
+    """Let the parser go as deep as R's linked lists are long, one call an element.
+
+    And spare the garbage collector millions of objects, none of them garbage.
+    """
+    enabled, limit = gc.isenabled(), sys.getrecursionlimit()
     gc.disable()
+    sys.setrecursionlimit(max(limit, 1_000_000))
     try:
         yield
     finally:
+        sys.setrecursionlimit(limit)
         if enabled:
             gc.enable()

@@ -43,6 +43,13 @@ class S4:
     package: str = "PharmacoGx"
 
 
+@dataclass
+class Linked:
+    """A pairlist, R's linked list, without names."""
+
+    values: list[Any]
+
+
 POINTER = object()
 """An external pointer, as data.table leaves one behind."""
 
@@ -94,6 +101,12 @@ class _Writer:
             self.ints(25 | 0x300 | (1 << 4 << 12))
             cls = R([thing.cls], {"package": [thing.package]})
             self.pairs({**thing.slots, "class": cls})
+            return
+        if isinstance(thing, Linked):
+            for value in thing.values:
+                self.ints(2)
+                self.put(value)
+            self.ints(254)
             return
         if isinstance(thing, (pd.DataFrame, pd.Series)):
             thing = _frame(thing) if isinstance(thing, pd.DataFrame) else _column(thing)

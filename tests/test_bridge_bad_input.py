@@ -16,7 +16,7 @@ import r_bridge
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
-from made_psets import NA_INT, S4, R
+from made_psets import NA_INT, S4, Linked, R
 
 MEASURE = "auc_recomputed"
 
@@ -327,6 +327,7 @@ def test_keys_that_do_not_join_are_named_with_file_and_slot(case, backend, tmp_p
 
 FINE = {
     "annotation NULL": put("annotation", None),
+    "a call of many arguments": put("annotation", {"call": Linked([np.zeros(1)] * 5000)}),
     "no curation": slots(lambda all_: all_.pop("curation")),
     "curation text": put("curation", ["x"]),
     "molecular profiles missing": slots(lambda all_: all_.pop("molecularProfiles")),
