@@ -155,6 +155,39 @@ def test_the_content_of_a_file_counts_and_not_its_name(backend, tmp_path):
     assert read(tmp_path / "b.rds", MEASURE, backend=backend).shape == (5, 7)
 
 
+def test_files_are_read_as_r_itself_writes_them(files, tmp_path, needs_r):
+    """Deferred and compact vectors, environments, compiled code, text and native formats."""
+    code = f"""
+    x <- readRDS("{files["current"]}"); response <- attr(x, "treatmentResponse")
+    n <- nrow(response$info)
+    attr(response$info, "row.names") <- seq_len(n)
+    response$info$text <- as.character(seq_len(n))
+    rownames(response$profiles) <- NULL
+    response$profiles$rank <- sort(as.double(seq_len(n)))
+    response$profiles$row <- seq_len(n)
+    attr(x, "treatmentResponse") <- response
+    attr(x, "annotation")$f <- compiler::cmpfun(function(x) x^2)
+    attr(x, "annotation")$e <- list2env(list(f = function(a) a + 1, x = 1:9))
+    attr(x, "annotation")$call <- quote(PharmacoSet(a, b = list(1, 2)))
+    setwd("{tmp_path}")
+    saveRDS(x, "a.rds"); saveRDS(x, "text.rds", ascii = TRUE); saveRDS(x, "old.rds", version = 2)
+    con <- file("native.rds", "wb"); serialize(x, con, xdr = FALSE); close(con)
+    y <- environment(); save(x, y, file = "b.rda"); save(x, file = "text.rda", ascii = TRUE)
+    """
+    subprocess.run(["Rscript", "-e", code], check=True, capture_output=True)
+    made_here = read(files["current"], MEASURE)
+    expected = [str(i + 1) for i in range(len(made.truth().profiles))]
+    paths = sorted(tmp_path.iterdir())
+    assert len(paths) == 6
+    for path, reader in itertools.product(paths, ("r", "rdata")):
+        adata = read(path, MEASURE, backend=reader, layers=["row", "rank"])
+        # As text R writes 16 digits.
+        np.testing.assert_allclose(adata.X, made_here.X, rtol=1e-15 * ("text" in path.name))
+        assert adata.uns["pset"]["experiments"].index.tolist() == expected
+        assert np.array_equal(adata.layers["row"], adata.layers["rank"], equal_nan=True)
+        assert np.nanmax(adata.layers["row"]) > 30
+
+
 def test_of_several_psets_one_is_chosen_by_name(backend, tmp_path):
     psets = {"first": made.pset("current"), "second": made.pset("2016", seed=1), "n": {}}
     path = made.write(tmp_path / "psets.rda", psets, several=True)
