@@ -187,6 +187,12 @@ def _correct(args: argparse.Namespace) -> int:
         _write_enrichment(adata, args.enrichment, key, args.force)
     if args.picture is not None:
         _draw(adata, args.picture, key, args.group_key, args.force)
+    if report is not None and report.path is None:
+        print(
+            f"rtdmf-bio: {args.output} was not written, for want of R; tables to merge there are "
+            f"in {', '.join(map(str, report.tables))}.",
+            file=sys.stderr,
+        )
     if not args.quiet:
         print(summary(adata, key=key, seconds=time.perf_counter() - start))
         written = [path for path in outputs if path is not None]
