@@ -86,7 +86,13 @@ def write_pset(
 
     Without R no PharmacoSet can be written. Then ``<dest>_matrix`` (the corrected matrix) and
     ``<dest>_experiments`` (new columns by row of the profiles) are written as ``.rds`` and
-    ``.csv``, to be merged in R.
+    ``.csv``. They are merged in R, where the response is a list of tables, by::
+
+        x <- readRDS("study.rds"); new <- readRDS("out_experiments.rds")
+        response <- attr(x, "treatmentResponse")
+        response$profiles <- cbind(response$profiles, new[-(1:2)])
+        attr(x, "treatmentResponse") <- response
+        saveRDS(x, "out.rds")
 
     Parameters
     ----------

@@ -244,6 +244,13 @@ def test_direction_and_unit_are_those_of_the_measure(files):
     assert adata.uns["layer_measures"]["auc_published"]["higher_is"] == "sensitive"
 
 
+def test_values_at_a_bound_are_within_it(files):
+    values = made.truth().profiles[MEASURE]
+    assert {0.0, 1.0} <= set(values)
+    report = read(files["current"], MEASURE).uns["pset"]
+    assert (report["n_below"], report["n_above"]) == (0, 0)
+
+
 def renamed(**names):
     def edit(parts):
         if not hasattr(parts, "slots"):

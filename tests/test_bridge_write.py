@@ -1,5 +1,6 @@
 """Corrected measures on their way back into PharmacoSets."""
 
+import inspect
 import os
 import re
 import shutil
@@ -273,6 +274,13 @@ def test_what_is_written_without_r_merges_in_r(source, tmp_path, needs_r):
     stopifnot(identical(t${NEW}[known], m[cbind(r$info$treatmentid, r$info$sampleid)[known, ]]))
     cat(sum(known), dim(m))
     """
+    merge = re.search(r"by::\n\n(.*?)\n\n", inspect.getdoc(r_bridge.write_pset), re.S).group(1)
+    merge = merge.replace("study.rds", str(source))
+    rscript(f"setwd('{tmp_path}')\n{merge}")
+    merged = r_bridge.read_pset(tmp_path / "out.rds", NEW, "mean", progress=False)
+    assert np.array_equal(
+        merged.to_df().stack(), adata.to_df("rtdmf")[merged.to_df().notna()].stack()
+    )
     known = made.truth().experiments["treatmentid"].isin(adata.obs_names).sum()
     assert rscript(code) == f"{known} {adata.n_obs} {adata.n_vars}"
 
