@@ -200,7 +200,7 @@ class RNode:
         distinct = np.empty(len(sizes), dtype=object)
         start = 0
         for i, size in enumerate(np.asarray(sizes).tolist()):
-            if size >= 0:
+            if size >= 0:  # NA is negative.
                 distinct[i] = raw[start : start + size].decode()
                 start += size
         if codes.typeof != session().RTYPES.INTSXP:

@@ -26,7 +26,7 @@ open_file <- function(path, single) {
 }
 
 # A character vector as UTF-8 bytes: positions among the distinct strings, then their bytes and
-# lengths, -1 for NA. Strings are UTF-8 if they can be, else Latin-1, whatever the locale and
+# lengths, NA for NA. Strings are UTF-8 if they can be, else Latin-1, whatever the locale and
 # whatever they claim.
 encode <- function(x) {
   x <- as.vector(x)
@@ -37,9 +37,7 @@ encode <- function(x) {
   utf8 <- Encoding(distinct) != "latin1" & validUTF8(distinct)
   if (length(distinct)) Encoding(distinct) <- ifelse(utf8, "UTF-8", "latin1")
   distinct <- enc2utf8(distinct)
-  size <- nchar(distinct, "bytes")
-  size[missing] <- -1L
-  list(codes, charToRaw(paste(distinct[!missing], collapse = "")), size)
+  list(codes, charToRaw(paste(distinct[!missing], collapse = "")), nchar(distinct, "bytes"))
 }
 
 # The way back. `size` is -1 for NA.

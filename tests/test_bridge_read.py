@@ -221,6 +221,11 @@ def test_text_that_is_not_utf8_is_read_as_windows_1252(backend, tmp_path):
             parts.treatment = parts.treatment.assign(
                 Brand=pd.Series(names, dtype=object).to_numpy()
             )
+        else:
+            # Bytes that could be UTF-8, but are declared not to be.
+            table = made._frame(parts.slots["treatment"])
+            table.value["Declared"] = made.R(["Ã©"] * 7, latin1=True)
+            parts.slots["treatment"] = table
 
     path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
     adata = read(path, MEASURE, "mean", True, backend)
@@ -228,6 +233,7 @@ def test_text_that_is_not_utf8_is_read_as_windows_1252(backend, tmp_path):
         *("Camptosar\xa0", "naïve", "Camptosar\xa0", "β", "β")
     ]
     assert adata.obs["Brand"].iloc[6] == "€ 5"
+    assert set(adata.obs["Declared"]) == {"Ã©"}
 
 
 # Measures
@@ -505,6 +511,17 @@ def test_r_prints_nothing_and_leaves_nothing_behind(files, needs_r, capfd):
         read(files["current"], "nothing", backend="r")
     assert capfd.readouterr() == ("", "")
     assert list(ri.globalenv.keys()) == before
+
+
+def test_warnings_of_r_are_caught_and_not_printed(needs_r, capfd):
+    from r_bridge import _r
+
+    quietly, as_integer = _r.functions()["quietly"], _r.session().baseenv["as.integer"]
+    value, error, warnings = map(_r.RNode, quietly(as_integer, _r.strings(["x"])))
+    assert value.values().isna().all()
+    assert error.kind == "NULL"
+    assert warnings.values().tolist() == ["NAs introduced by coercion"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_starting_r_leaves_the_environment_to_others(needs_r):

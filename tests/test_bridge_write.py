@@ -151,6 +151,7 @@ def test_pairs_without_an_experiment_go_to_a_matrix_of_their_own(source, tmp_pat
     expected = adata.to_df("rtdmf").mask(tested)
     assert report.n_imputed == (~tested).to_numpy().sum() > 0
     assert report.imputed == (tmp_path / "out_imputed.rds", tmp_path / "out_imputed.csv")
+    assert ",NA," in report.imputed[1].read_text()
     table = pd.read_csv(report.imputed[1], index_col=0, float_precision="round_trip")
     pd.testing.assert_frame_equal(table, expected, check_names=False, check_exact=True)
     code = f"""
