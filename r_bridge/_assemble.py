@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,15 +36,12 @@ def assemble(
     shape = (len(pset.treatment), len(pset.sample))
 
     values = pset.values(measure)[kept]
-    witnesses = {
-        name: pset.values(name)[kept] for name in _measures.WITNESSES if name in pset.measures
-    }
     meaning = _measures.meaning(
         *(measure, values),
         higher_is=higher_is,
         unit=unit,
         written=pset.written,
-        witnesses=witnesses,
+        witnesses=_witnesses(pset, kept),
         label=pset.label,
     )
     counts = {
@@ -91,6 +89,16 @@ def assemble(
         "notes": pset.notes,
     }
     return adata
+
+
+def _witnesses(pset: PSet, kept: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+    """Values of the measures that a direction can be checked against, if they are numbers."""
+    found = {}
+    for name in (known for known in _measures.WITNESSES if known in pset.measures):
+        # Text, such as ">10", is no reason not to read another measure.
+        with suppress(ValueError):
+            found[name] = pset.values(name)[kept]
+    return found
 
 
 def _codes(

@@ -293,6 +293,17 @@ def test_a_measure_that_contradicts_the_ic50_is_refused(tmp_path):
     assert read(path, MEASURE, higher_is="resistant").uns["measure"]["higher_is"] == "resistant"
 
 
+def test_another_measure_that_is_text_is_in_nobodys_way(backend, tmp_path):
+    def edit(parts):
+        if not hasattr(parts, "slots"):
+            parts.profiles = parts.profiles.assign(ic50_published=">10", ic50_recomputed="1")
+
+    path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
+    assert read(path, MEASURE, backend=backend).shape == (5, 7)
+    with pytest.raises(ValueError, match=r"'ic50_published' of the profiles is text.*'>10'"):
+        read(path, "ic50_published", backend=backend)
+
+
 def test_without_a_measure_the_usual_one_is_taken(files, tmp_path):
     assert read(files["current"]).uns["measure"]["name"] == "auc_recomputed"
     made.write(
