@@ -76,12 +76,13 @@ def measures(profiles: Node, rows: pd.DataFrame) -> list[str]:
     return [
         name
         for name in profiles.names
-        if not name.startswith(".")
-        and name not in ("rowKey", "colKey", *rows.columns)
-        and not _TREATMENT.fullmatch(name)
-        and not _DOSE.fullmatch(name)
-        and _node.column(profiles, name) is not None
+        if not is_key(name) and name not in rows and _node.column(profiles, name) is not None
     ]
+
+
+def is_key(name: str) -> bool:
+    """Whether a column of this name joins tables and holds no values."""
+    return name.startswith(".") or name in ("rowKey", "colKey") or _is_id(name)
 
 
 def _joined(response: Node, where: str) -> tuple[Node, pd.DataFrame]:
@@ -102,7 +103,7 @@ def _joined(response: Node, where: str) -> tuple[Node, pd.DataFrame]:
             raise ValueError(f"{where} has no table {name!r}.")
     intern = response.attr(".intern")
     if {"rowKey", "colKey"} <= set(profiles.names):
-        index = _node.table(profiles, ["rowKey", "colKey"]).reset_index(drop=True)
+        index = _node.required(profiles, ["rowKey", "colKey"])
     else:
         index = _index(profiles, intern, where)
     rows = _ids(parts["rowData"], "rowKey", index, intern, f"{where}: rowData")
@@ -116,7 +117,8 @@ def _ids(data: Any, key: str, index: pd.DataFrame, intern: Node | None, where: s
         raise ValueError(f"{where} has no column {key!r}, only {data.names}.")
     listed = None if intern is None else intern.item("rowIDs" if key == "rowKey" else "colIDs")
     wanted = _node.text(listed) or [name for name in data.names if _is_id(name)]
-    ids = _node.table(data, [key, *(name for name in wanted if name in data.names)])
+    with _node.within(where):
+        ids = _node.required(data, [key, *(name for name in wanted if name in data.names)])
     ids = ids.set_index(key)
     if ids.index.has_duplicates:
         raise ValueError(f"{where} has keys ({key}) that occur twice.")
@@ -142,9 +144,11 @@ def _index(profiles: Node, intern: Node | None, where: str) -> pd.DataFrame:
         raise ValueError(
             f"{where} has no index ('.intern$assayIndex') that joins its profiles by {keys}."
         )
-    table = _node.table(index, keys).dropna()
+    with _node.within(f"{where}: .intern$assayIndex"):
+        table = _node.required(index, keys).dropna()
     table = table.drop_duplicates(".profiles").set_index(".profiles")
-    own = pd.Series(_node.column(profiles, ".profiles"))
+    with _node.within(f"{where}: the profiles"):
+        own = _node.required(profiles, [".profiles"])[".profiles"]
     lost = ~own.isin(table.index)
     if lost.any():
         raise ValueError(

@@ -79,13 +79,17 @@ def within(where: str) -> Iterator[None]:
 
 def classes(node: Node) -> tuple[str, ...]:
     """Class attribute of `node`; empty for a bare vector."""
-    attribute = node.attr("class")
-    return () if attribute is None else tuple(attribute.values())
+    return tuple(name for name in text(node.attr("class")) if name is not None)
 
 
 def text(node: Node | None) -> list[str]:
     """Character vector as list; empty for anything else."""
     return list(node.values()) if node is not None and node.kind == "character" else []
+
+
+def names(node: Node) -> list[str]:
+    """Names attribute; empty without names, ``""`` for NA."""
+    return [name or "" for name in text(node.attr("names"))]
 
 
 def is_table(node: Node | None) -> bool:
@@ -106,7 +110,7 @@ def columns(node: Node) -> list[str]:
         return node.names
     dimnames = node.attr("dimnames")
     names = None if dimnames is None else dimnames.item(1)
-    return text(names)
+    return [name or "" for name in text(names)]
 
 
 def row_names(node: Node) -> pd.Index:
@@ -114,6 +118,8 @@ def row_names(node: Node) -> pd.Index:
     names = _row_names(node)
     if names is None or _is_short(names):
         return pd.Index([str(i) for i in range(1, height(node) + 1)], dtype=object)
+    if names.kind not in ("integer", "double", "character"):
+        raise TableError(f"the names of the rows are no text, but of type {names.kind}")
     values = names.values()
     if names.kind != "character":
         values = pd.array(values).astype("string")
@@ -128,7 +134,15 @@ def height(node: Node) -> int:
     names = _row_names(node)
     if names is None:
         raise TableError("the data frame has no row names, so that its length is unknown")
-    return abs(int(names.values()[1])) if _is_short(names) else len(names)
+    if not _is_short(names):
+        return len(names)
+    rows, columns = names.values()[1], [node.item(i) for i in range(len(node))]
+    n = 0 if pd.isna(rows) else abs(int(rows))
+    lengths = {len(column) for column in columns if column is not None and column.kind in ATOMIC}
+    # A damaged count must not be counted out.
+    if lengths and n not in lengths:
+        raise TableError(f"the data frame claims {n} rows, where columns have {max(lengths)}")
+    return n
 
 
 def _row_names(node: Node) -> Node | None:
@@ -171,11 +185,22 @@ def table(node: Node, names: Iterable[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame(data, index=row_names(node))
 
 
+def required(node: Node, names: list[str]) -> pd.DataFrame:
+    """Read columns of a table, without which it is of no use; rows are numbered from 0."""
+    found = table(node, names)
+    for name in names:
+        if name not in found:
+            raise TableError(f"the column {name!r} is no plain vector")
+    return found.reset_index(drop=True)
+
+
 def _shape(node: Node) -> tuple[int, int] | None:
     if node.kind not in ATOMIC:
         return None
     dim = node.attr("dim")
-    if dim is None or len(dim) != 2:
+    if dim is None or len(dim) != 2 or dim.kind not in ("integer", "double"):
         return None
-    rows, cols = (int(n) for n in dim.values())
+    rows, cols = (-1 if pd.isna(n) else int(n) for n in dim.values())
+    if min(rows, cols) < 0 or rows * cols != len(node):
+        raise TableError(f"the matrix of {rows} x {cols} has {len(node)} entries")
     return rows, cols

@@ -7,6 +7,7 @@ import gzip
 import logging
 import lzma
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -134,7 +135,7 @@ def sniff(path: Path) -> tuple[bool, Any]:
     try:
         with packed(path, "rb") as file:
             head = file.read(5)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise _damaged(path, str(error)) from error
     if not head.startswith((*_SEVERAL, *_SINGLE)):
         raise ValueError(

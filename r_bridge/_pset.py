@@ -240,7 +240,11 @@ def _measures(profiles: Node) -> list[str]:
     if profiles.kind != "list":
         return list(dict.fromkeys(_node.columns(profiles)))
     items = {name: profiles.item(name) for name in profiles.names}
-    return [name for name, item in items.items() if item is not None and item.kind in _node.ATOMIC]
+    return [
+        name
+        for name, item in items.items()
+        if item is not None and item.kind in _node.ATOMIC and item.attr("dim") is None
+    ]
 
 
 def _as_text(values: Any) -> Any:

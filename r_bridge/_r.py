@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from . import _node as nodes
 from ._node import as_na
 
 if TYPE_CHECKING:
@@ -151,8 +152,7 @@ class RNode:
     @property
     def names(self) -> list[str]:
         """Names of the elements."""
-        names = self.attr("names")
-        return [] if names is None else list(names.values())
+        return nodes.names(self)
 
     @property
     def attributes(self) -> list[str]:
@@ -165,14 +165,15 @@ class RNode:
 
     def attr(self, name: str) -> RNode | None:
         """Attribute or slot."""
-        try:
-            return _node(self.sexp.do_slot(name))
-        # rpy2's word for none, and for a slot that is NULL.
-        except LookupError:
+        # What is no vector or object may be code, and be run.
+        if self.kind == "other":
             return None
+        return _node(functions()["attribute"](self.sexp, strings([name])))
 
     def item(self, key: str | int) -> RNode | None:
         """Element of a list."""
+        if self.kind != "list":
+            return None
         if isinstance(key, str):
             names = self.names
             if key not in names:
@@ -184,8 +185,9 @@ class RNode:
         """Atomic vector as array."""
         if self.kind == "character":
             return self._text()
-        # rpy2 gives a matrix as one.
-        array = np.array(self.sexp).ravel(order="F")
+        # rpy2 gives a matrix as one, and believes what it says of its shape.
+        plain = self.attr("dim") is None
+        array = np.array(self.sexp if plain else functions()["bare"](self.sexp))
         if self.kind == "double":
             return array
         missing = array == np.iinfo(np.int32).min

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from . import _node as nodes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,8 +35,7 @@ class RDataNode:
     @property
     def names(self) -> list[str]:
         """Names of the elements."""
-        names = self.attr("names")
-        return [] if names is None else list(names.values())
+        return nodes.names(self)
 
     @property
     def attributes(self) -> list[str]:
@@ -48,10 +49,14 @@ class RDataNode:
 
     def attr(self, name: str) -> RDataNode | None:
         """Attribute or slot."""
+        if self.kind == "other":
+            return None
         return _node(self._attributes[name]) if name in self._attributes else None
 
     def item(self, key: str | int) -> RDataNode | None:
         """Element of a list."""
+        if self.kind != "list":
+            return None
         if isinstance(key, str):
             names = self.names
             if key not in names:
@@ -99,7 +104,11 @@ def _decode(data: bytes | None, flags: int) -> str | None:
     try:
         return data.decode("cp1252")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        # Five bytes stand for nothing; R shows them so.
+        return "".join(
+            f"<{byte:02x}>" if byte in b"\x81\x8d\x8f\x90\x9d" else bytes([byte]).decode("cp1252")
+            for byte in data
+        )
 
 
 def _node(parsed: Any) -> RDataNode | None:
@@ -115,7 +124,9 @@ def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:
         if tag is not None and tag.info.type.name == "REF":
             tag = tag.referenced_object
         value, rest = parsed.value
-        yield ("" if tag is None else tag.value.value.decode(errors="replace")), value
+        # Damage can put anything in the place of a name.
+        name = tag.value.value if tag is not None and tag.info.type.name == "SYM" else b""
+        yield (name or b"").decode(errors="replace"), value
         parsed = rest
 
 
@@ -129,29 +140,21 @@ def objects(data: bytes, single: bool, progress: bool) -> dict[str, RDataNode]:
 
 
 def _parse(data: bytes, progress: bool) -> Any:
-    from rdata.parser import DEFAULT_ALTREP_MAP, parse_data
+    from . import _parser
 
     body = data[5:] if data[:2] == b"RD" else data
     if not progress or body[:2] != b"X\n":
-        return parse_data(data, extension=".rds" if body is data else ".rda")
+        return _parser.parse(body)
 
-    # What parse_data does with such a file, and nothing in it can be watched.
-    from rdata.parser._xdr import ParserXDR
     from tqdm import tqdm
 
-    class Watched(ParserXDR):
-        def parse_string(self, length: int) -> bytes:
-            if self.file.tell() > bar.n + len(body) / 1000:
-                bar.update(self.file.tell() - bar.n)
-            return super().parse_string(length)
-
     with tqdm(total=len(body), unit="B", unit_scale=True, desc="parsing", leave=False) as bar:
-        parser = Watched(
-            memoryview(body)[2:], expand_altrep=True, altrep_constructor_dict=DEFAULT_ALTREP_MAP
-        )
-        parsed = parser.parse_all()
-        parser.check_complete()
-    return parsed
+
+        def watch(at: int) -> None:
+            if at > bar.n + len(body) / 1000:
+                bar.update(at - bar.n)
+
+        return _parser.parse(body, watch)
 
 
 @contextmanager

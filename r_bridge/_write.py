@@ -237,8 +237,11 @@ def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
 
 
 def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
+    from ._long_table import is_key
     from ._measures import FLAG
 
+    if not measure_name or is_key(measure_name):
+        raise ValueError(f"{measure_name!r} cannot be the name of a measure. Pass measure_name.")
     for column in (measure_name, measure_name + FLAG):
         if column in pset.measures:
             raise ValueError(

@@ -18,6 +18,20 @@ quietly <- function(f, ...) {
   list(value, error, unique(warnings))
 }
 
+# An attribute as stored: R counts out row names that it keeps as a number only, however large, and
+# some damaged ones are errors, which must not reach C code without a handler.
+attribute <- function(x, name) {
+  tryCatch(
+    if (name == "row.names") .row_names_info(x, 0L) else attr(x, name, exact = TRUE),
+    error = function(e) NULL
+  )
+}
+
+bare <- function(x) {
+  attributes(x) <- NULL
+  x
+}
+
 # A list of the objects in a file.
 open_file <- function(path, single) {
   if (single) return(list(readRDS(path)))
