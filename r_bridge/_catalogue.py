@@ -67,12 +67,11 @@ def available_psets(
     ValueError
         There is no such `source`.
     """
-    if source not in ("auto", "orcestra", "pharmacogx"):
-        raise ValueError(
-            "The source parameter must be 'auto', 'orcestra' or 'pharmacogx'. "
-            f"Got {source!r} instead."
-        )
     import pandas as pd
+
+    from rtdmf_bio.model.checks import check_choice
+
+    check_choice("source", source, ("auto", "orcestra", "pharmacogx"))
 
     if source == "pharmacogx":
         rows = _ask_pharmacogx(canonical)

@@ -78,10 +78,6 @@ def meaning(
     ValueError
         The measure is unknown and `higher_is` not given, or the data contradict what is known.
     """
-    if higher_is not in (None, "resistant", "sensitive"):
-        raise ValueError(
-            f"The higher_is parameter must be 'resistant' or 'sensitive'. Got {higher_is!r}."
-        )
     entry = known(name, written)
     if entry is None and higher_is is None:
         raise ValueError(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rtdmf_bio.model.checks import check_choice
+
 from ._node import classes
 
 if TYPE_CHECKING:
@@ -58,8 +60,7 @@ def open_pset(
     ValueError
         The file is no R file, is damaged, or does not hold the PharmacoSet asked for.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"The backend parameter must be one of {BACKENDS}. Got {backend!r}.")
+    check_choice("backend", backend, BACKENDS)
     if isinstance(source, (str, os.PathLike)):
         return _open_file(Path(source), name, backend, progress)
     if not hasattr(source, "__sexp__"):

@@ -120,12 +120,15 @@ def read_pset(
     .. [1] Smirnov P. et al. PharmacoGx: an R package for analysis of large pharmacogenomic
        datasets. Bioinformatics 32, 1244-1246 (2016).
     """
+    from rtdmf_bio.model.checks import check_choice
+
     from . import _assemble, _open, _pset, _summary
 
-    _one_of("summary", summary, _summary.SUMMARIES)
-    _one_of("out_of_range", out_of_range, ("keep", "nan", "clip"))
-    _one_of("combinations", combinations, ("error", "join"))
-    _one_of("unmatched", unmatched, ("error", "drop"))
+    check_choice("higher_is", higher_is, (None, "resistant", "sensitive"))
+    check_choice("summary", summary, _summary.SUMMARIES)
+    check_choice("out_of_range", out_of_range, ("keep", "nan", "clip"))
+    check_choice("combinations", combinations, ("error", "join"))
+    check_choice("unmatched", unmatched, ("error", "drop"))
     if isinstance(layers, str):
         layers = [layers]
     opened = _open.open_pset(path_or_object, name=name, backend=backend, progress=progress)
@@ -204,8 +207,3 @@ def _look(source: object, name: str | None, backend: Backend, progress: bool) ->
 
     opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
     return _pset.read(opened, "join")
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"The {name} parameter must be one of {allowed}. Got {value!r} instead.")

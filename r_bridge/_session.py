@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rtdmf_bio._measure import measure_of
+from rtdmf_bio.model.checks import check_choice
+
 from . import _r
 from ._node import ATOMIC, column
-from ._read import _one_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +70,7 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
     --------
     >>> rpy2.robjects.globalenv["se"] = r_bridge.to_r(adata)  # doctest: +SKIP
     """
-    _one_of("as_", as_, ("auto", "SummarizedExperiment", "list"))
+    check_choice("as_", as_, ("auto", "SummarizedExperiment", "list"))
     if not isinstance(adata, AnnData):
         raise TypeError(f"to_r takes an AnnData. Got {type(adata).__name__} instead.")
     as_se = as_ != "list" and _has_package()
@@ -76,10 +78,9 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
         raise ImportError(f"{_LACKING} Or pass as_='list'.")
     if adata.X is None:
         raise ValueError("adata.X is empty. Put the measure there, such as one of the layers.")
-    measure, result = (
-        value if isinstance(value, Mapping) else {}
-        for value in (adata.uns.get("measure"), adata.uns.get("rtdmf"))
-    )
+    measure = measure_of(adata)
+    result = adata.uns.get("rtdmf")
+    enrichment = result.get("enrichment") if isinstance(result, Mapping) else None
     matrices = [(str(measure.get("name") or "X"), adata.X), *adata.layers.items()]
     _unique("assays, of X by its measure and of the layers,", [name for name, _ in matrices])
     try:
@@ -87,8 +88,8 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
         if measure:
             settings = {str(key): _setting_to_r(value) for key, value in measure.items()}
             metadata["measure"] = _r.named({k: v for k, v in settings.items() if v is not None})
-        if isinstance(result.get("enrichment"), pd.DataFrame):
-            metadata["enrichment"] = _frame_to_r(result["enrichment"], "rows", "enrichment")
+        if isinstance(enrichment, pd.DataFrame):
+            metadata["enrichment"] = _frame_to_r(enrichment, "rows", "enrichment")
         packed, _ = _r.call(
             "pack",
             _r.named({name: _matrix_to_r(matrix, name) for name, matrix in matrices}),

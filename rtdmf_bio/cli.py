@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._measure import measure_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -275,7 +277,7 @@ def _read(args: argparse.Namespace) -> AnnData:
             **{name: column for name, column in columns.items() if column is not None},
         )
     if args.higher_is is not None:
-        adata.uns["measure"] = {**adata.uns.get("measure", {}), "higher_is": args.higher_is}
+        adata.uns["measure"] = {**measure_of(adata), "higher_is": args.higher_is}
     return adata
 
 
@@ -310,7 +312,7 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     result: dict[str, Any] = adata.uns[key]
     flag = np.asarray(adata.layers[f"{key}_flag"])
     measured = max(int((flag > 0).sum()), 1)
-    name = adata.uns.get("measure", {}).get("name", "") if result["layer"] == "X" else ""
+    name = measure_of(adata).get("name", "") if result["layer"] == "X" else ""
     lines = [
         f"matrix   {flag.shape[0]} drugs x {flag.shape[1]} cell lines"
         + (f", {name or result['layer']}" if name or result["layer"] != "X" else ""),

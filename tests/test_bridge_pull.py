@@ -786,7 +786,7 @@ def test_a_name_without_one_link_is_refused(server, folder):
 
 
 def test_a_source_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match=r"'orcestra' or 'pharmacogx'\. Got 'R' instead"):
+    with pytest.raises(ValueError, match=r"'orcestra', 'pharmacogx'\]. Got 'R'"):
         available_psets(source="R")
 
 

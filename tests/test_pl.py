@@ -44,6 +44,14 @@ def test_matrix_shows_the_layer_reordered(adata):
     assert "auc (higher = resistant)" in [a.get_ylabel() for a in ax.figure.axes]
 
 
+@pytest.mark.parametrize("measure", ["auc", ["auc"], None, {}])
+def test_a_measure_that_says_nothing_is_no_obstacle(measure, adata):
+    adata = adata.copy()
+    adata.uns["measure"] = measure
+    ax = rt.pl.matrix(adata, layer="rtdmf")
+    assert "value" in [a.get_ylabel() for a in ax.figure.axes]
+
+
 def test_before_and_after_share_order_and_colours(adata):
     before, after = rt.pl.matrix(adata), rt.pl.matrix(adata, layer="rtdmf")
     assert before.images[0].get_clim() == after.images[0].get_clim()

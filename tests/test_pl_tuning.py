@@ -132,7 +132,7 @@ def test_given_axes_are_used_for_one_parameter_only():
 def test_what_is_not_there_is_said():
     with pytest.raises(ValueError, match=r"no tuning under 'rtdmf'. Run rtdmf_bio\.pp\.tune"):
         rt.pl.tuning(anndata.AnnData(np.zeros((3, 3))))
-    with pytest.raises(ValueError, match="criterion must be one of"):
+    with pytest.raises(ValueError, match="criterion parameter must be one of"):
         rt.pl.tuning(tuned(), criterion="mae")
 
 

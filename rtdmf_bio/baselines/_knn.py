@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.impute import KNNImputer
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-from ..model.checks import check_number
-from ._shared import Grid, Matrix, check, check_choice, general_part, tuned_over
+from ..model.checks import check_choice, check_number
+from ._shared import Grid, Matrix, check, general_part, tuned_over
 
 _NEIGHBORS = (2, 4, 8, 16, 32, 64)
 _TINY = 1e-100  # distance of twins, which then decide alone

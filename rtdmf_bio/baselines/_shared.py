@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.checks import check_matrix, name_some
+from ..model.checks import check_choice, check_matrix, name_some
 from ..model.preparation import CENTERS
 
 Matrix = NDArray[np.float64]
@@ -75,12 +75,6 @@ def hide(data: Matrix, validation: NDArray[np.bool_]) -> Matrix:
             f"{validation.sum()}, of which {unmeasured} are not measured."
         )
     return np.where(validation, np.nan, data)
-
-
-def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuse what is not one of ``allowed``."""
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
 
 
 def general_part(data: Matrix, center: str) -> Matrix:

@@ -275,13 +275,14 @@ def _source(source: Any) -> NDArray[np.float64]:
     """Return the real matrix, NaN where not measured, turned so that up is sensitive."""
     from anndata import AnnData
 
+    from .._measure import measure_of
     from ..model.checks import check_matrix
     from ._gdsc1 import gdsc1
 
     source = gdsc1() if source is None else source
     direction = 1
     if isinstance(source, AnnData):
-        if source.uns.get("measure", {}).get("higher_is") == "resistant":
+        if measure_of(source).get("higher_is") == "resistant":
             direction = -1
         source = source.X
     checked = check_matrix(source, infinite="error", unmeasured="nan", max_missing=1.0)
@@ -290,13 +291,10 @@ def _source(source: Any) -> NDArray[np.float64]:
 
 def _check(given: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters this simulation uses, complete, or say which one cannot be used."""
-    from ..model.checks import check_number
+    from ..model.checks import check_choice, check_number
 
     for name, choices in (("low_rank", LOW_RANKS), ("signal", SIGNALS)):
-        if given[name] not in choices:
-            raise ValueError(
-                f"The {name} parameter must be one of {list(choices)}. Got {given[name]!r}."
-            )
+        check_choice(name, given[name], choices)
     signal = given["signal"]
     ignored = _BLOCK_ONLY if signal == "residual" else _RESIDUAL_ONLY
     defaults = inspect.signature(simulate).parameters

@@ -121,9 +121,11 @@ def read_table(
     Dabrafenib  0.04  0.98
     Paclitaxel   NaN  0.31
     """
-    _one_of("layout", layout, ("wide", "long"))
-    _one_of("drugs", drugs, (None, "rows", "columns"))
-    _one_of("aggregate", aggregate, (None, "mean", "median", "min", "max", "first", "last"))
+    from ..model.checks import check_choice
+
+    check_choice("layout", layout, ("wide", "long"))
+    check_choice("drugs", drugs, (None, "rows", "columns"))
+    check_choice("aggregate", aggregate, (None, "mean", "median", "min", "max", "first", "last"))
     if layout == "wide" and (drug, cell_line, value) != (None, None, None):
         raise ValueError(
             "The parameters drug, cell_line and value are for long tables. Pass layout='long'."
@@ -198,11 +200,12 @@ def write_table(
     """
     from anndata import AnnData
 
+    from ..model.checks import check_choice
     from . import _cells
 
     if not isinstance(adata, AnnData):
         raise TypeError(f"write_table writes an AnnData. Got {type(adata).__name__} instead.")
-    _one_of("drugs", drugs, ("rows", "columns"))
+    check_choice("drugs", drugs, ("rows", "columns"))
     kind = _cells.file_kind(path)
     if kind == "parquet":
         _cells.import_parquet()
@@ -226,9 +229,3 @@ def write_table(
         else:
             with _cells.open_for_writing(temporary, packed=_cells.is_gzip(path)) as file:
                 frame.to_csv(file, sep=_cells.SEPARATORS[kind])
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        choices = ", ".join(map(repr, allowed))
-        raise ValueError(f"The {name} parameter must be one of {choices}. Got {value!r} instead.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +189,12 @@ def _unmeasured(
         "; ".join(said) + ". Drop them, or pass unmeasured='nan' to carry them along as NaN with "
         "flag 0."
     )
+
+
+def check_choice(name: str, value: object, allowed: Collection[str | None]) -> None:
+    """Refuse what is not one of ``allowed``."""
+    if not (value is None or isinstance(value, str)) or value not in allowed:
+        raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:

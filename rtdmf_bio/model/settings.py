@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from .checks import check_choice
 from .factorization import INITS
 from .loss import LOSSES
 from .preparation import CENTERS
@@ -109,11 +110,11 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     ValueError, TypeError
         Naming the parameter, what it must be and what was given.
     """
-    _check_choice("preset", given["preset"], _CHOICES["preset"])
+    check_choice("preset", given["preset"], _CHOICES["preset"])
     preset = PRESETS[given["preset"]]
     out = {k: preset.get(k) if v is None else v for k, v in given.items()}
     for name, allowed in _CHOICES.items():
-        _check_choice(name, out[name], allowed)
+        check_choice(name, out[name], allowed)
     for name in _NUMBERS:
         _check_number(name, out[name])
     for name in _FLAGS:
@@ -147,18 +148,13 @@ def _modes(value: Any) -> tuple[str, ...]:
         raise TypeError(f"The retain parameter must be one or several of {RETAIN}. Got {value!r}.")
     modes = (value,) if isinstance(value, str) else tuple(value)
     for mode in modes:
-        _check_choice("retain", mode, RETAIN)
+        check_choice("retain", mode, RETAIN)
     if not modes or ("none" in modes and len(modes) > 1):
         raise ValueError(
             f"The retain parameter must name at least one mode, and 'none' only alone. "
             f"Got {value!r}."
         )
     return modes
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._measure import measure_of
 from ..tl._enrichment import enrichment as enrichment_table
 from ..tl._enrichment import stored
 
@@ -236,9 +237,7 @@ def _measured(adata: AnnData, key: str) -> NDArray[np.float64]:
 
 def _measure_label(adata: AnnData, key: str) -> str:
     layer = stored(adata, key)["layer"]
-    measure: Any = adata.uns.get("measure", {})
-    if layer != "X":
-        measure = adata.uns.get("layer_measures", {}).get(layer, {})
+    measure = measure_of(adata, layer)
     name = measure.get("name", layer if layer != "X" else "value")
     higher = measure.get("higher_is")
     return f"{name} (higher = {higher})" if higher else str(name)

@@ -54,6 +54,8 @@ def tuning(
     import matplotlib.pyplot as plt
     import numpy as np
 
+    from ..model.checks import check_choice
+
     found = adata.uns.get(key, {})
     if "tuning" not in found:
         raise ValueError(
@@ -62,8 +64,7 @@ def tuning(
         )
     table, params = found["tuning"], found["tuning_params"]
     criterion = criterion or params["criterion"]
-    if criterion not in _LABELS:
-        raise ValueError(f"The criterion must be one of {list(_LABELS)}. Got {criterion!r}.")
+    check_choice("criterion", criterion, _LABELS)
     column = f"validation_{criterion}"
     names = list(table.columns[: table.columns.get_loc(_RESULTS[0])])
     names = [name for name in names if table[name].nunique() > 1] or names[:1] or [""]

@@ -290,10 +290,10 @@ def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str])
 
 
 def _higher_is(adata: AnnData, layer: str | None) -> str | None:
-    measure = adata.uns.get("measure", {})
-    if layer is not None:
-        measure = adata.uns.get("layer_measures", {}).get(layer, measure)
-    value = measure.get("higher_is") if hasattr(measure, "get") else None
+    from .._measure import measure_of
+
+    # A layer of which nothing is known is another version of X.
+    value = (measure_of(adata, layer) or measure_of(adata)).get("higher_is")
     return value if value in ("resistant", "sensitive") else None
 
 

@@ -117,10 +117,10 @@ def draw(
     """Check the arguments and split ``observed``; see ``holdout``."""
     import numpy as np
 
+    from ..model.checks import check_choice
     from ..model.split import BY, split
 
-    if by not in BY:
-        raise ValueError(f"The by parameter must be one of {list(BY)}. Got {by!r}.")
+    check_choice("by", by, BY)
     _check_fractions(fractions)
     groups = None
     if by == "group":

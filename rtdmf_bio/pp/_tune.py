@@ -134,14 +134,11 @@ def tune(
     """
     import numpy as np
 
-    from ..model.checks import check_matrix
+    from ..model.checks import check_choice, check_matrix
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
     data = _matrix(adata, layer)
-    if criterion not in CRITERIA:
-        raise ValueError(
-            f"The criterion parameter must be one of {list(CRITERIA)}. Got {criterion!r}."
-        )
+    check_choice("criterion", criterion, CRITERIA)
     _check_names(correct_keywords)
     _check_store(adata, key_added, refit, overwrite)
     groups = _groups(adata, group_key)
