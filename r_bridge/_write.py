@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +147,9 @@ def write_pset(
         if not meaning.get("name"):
             raise ValueError("uns['measure'] has no name for the new measure. Pass measure_name.")
         measure_name = f"{meaning['name']}_{layer}"
-    read = adata.uns.get("pset", {})
+    if not isinstance(measure_name, str):
+        raise TypeError(f"The measure_name parameter must be text. Got {measure_name!r}.")
+    read = _origin(adata)
     if name is None and read.get("object"):
         name = str(read["object"])
     if isinstance(source, (str, os.PathLike)) and _open.sniff(Path(source))[0]:
@@ -177,7 +180,7 @@ def write_pset(
         path=dest if with_r else None,
         measure=measure_name,
         n_experiments=len(pset.rows),
-        n_written=int(np.isfinite(columns[measure_name]).sum()),
+        n_written=int((~np.isnan(columns[measure_name])).sum()),
         n_imputed=n_imputed,
         imputed=paths.get("imputed", ()),
         tables=paths.get("matrix", ()) + paths.get("experiments", ()),
@@ -223,17 +226,43 @@ def _checked(adata: AnnData, layer: str) -> tuple[pd.DataFrame, pd.DataFrame | N
         if names.has_duplicates:
             twice = names[names.duplicated()].unique().tolist()
             raise ValueError(f"The {what} {twice[:3]} are named twice. Make the names unique.")
-    matrix = adata.to_df(layer).astype("float64")
-    flags = adata.to_df(f"{layer}_flag") if f"{layer}_flag" in adata.layers else None
+    matrix = _numbers(adata, layer).astype("float64")
+    if f"{layer}_flag" not in adata.layers:
+        return matrix, None
+    flags = _numbers(adata, f"{layer}_flag")
+    if not (flags == flags.round()).all(axis=None) or (flags.abs() > 127).any(axis=None):
+        raise ValueError(
+            f"The layer '{layer}_flag' holds other values than flags, which are small whole "
+            "numbers without gaps. Correct it, or delete it to write no flags."
+        )
     return matrix, flags
+
+
+def _numbers(adata: AnnData, layer: str) -> pd.DataFrame:
+    import numpy as np
+
+    values = adata.layers[layer]
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"The layer {layer!r} is a {type(values).__name__} of {values.dtype}. Only a plain "
+            "array of numbers can be written."
+        )
+    return adata.to_df(layer)
 
 
 def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
     """What was corrected: ``uns["measure"]``, or that of the layer which `pp.correct` was given."""
-    source = adata.uns.get(layer, {}).get("layer", "X")
-    if source == "X":
-        return dict(adata.uns.get("measure", {}))
-    return {"name": source, **adata.uns.get("layer_measures", {}).get(source, {})}
+    from rtdmf_bio._measure import measure_of
+
+    result = adata.uns.get(layer, {})
+    source = str(result.get("layer", "X")) if isinstance(result, Mapping) else "X"
+    return {**({} if source == "X" else {"name": source}), **measure_of(adata, source)}
+
+
+def _origin(adata: AnnData) -> Mapping[str, Any]:
+    """What `read_pset` noted, if it did."""
+    found = adata.uns.get("pset")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
@@ -242,6 +271,10 @@ def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
 
     if not measure_name or is_key(measure_name):
         raise ValueError(f"{measure_name!r} cannot be the name of a measure. Pass measure_name.")
+    if measure_name.endswith(FLAG) and measure_name.removesuffix(FLAG) in pset.measures:
+        raise ValueError(
+            f"{measure_name!r} is the name for flags of another measure. Pass another measure_name."
+        )
     for column in (measure_name, measure_name + FLAG):
         if column in pset.measures:
             raise ValueError(
@@ -256,9 +289,15 @@ def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
                 f"None of the {what} ({', '.join(ours[:3])}, ...) is in {pset.label} "
                 f"({', '.join(theirs[:3])}, ...). Pass the PharmacoSet the data were read from."
             )
-    before = adata.uns.get("pset", {}).get("experiments")
+    before = _origin(adata).get("experiments")
     if before is not None:
         keys = ["treatmentid", "sampleid"]
+        if not set(keys) <= set(getattr(before, "columns", ())):
+            raise ValueError(
+                f"uns['pset']['experiments'] is no table with the columns {keys}, as read_pset "
+                "left it. Read the data anew, or delete uns['pset'] to place the values by name "
+                "alone."
+            )
         old, new = (frame[keys].astype(object).to_numpy() for frame in (before, pset.rows))
         if old.shape != new.shape or not _same(old, new):
             raise ValueError(

@@ -13,6 +13,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import r_bridge
 import rtdmf_bio
@@ -317,7 +318,47 @@ REFUSED = {
         ),
         r"current.rds has other experiments .*\(\d+ rows, \d+ then\)",
     ),
+    "experiments without ids": (
+        lambda adata: adata.uns["pset"]["experiments"].drop(columns="sampleid", inplace=True),
+        r"uns\['pset'\]\['experiments'\] is no table with the columns \['treatmentid', 's",
+    ),
+    "experiments that are no table": (
+        lambda adata: adata.uns["pset"].update(experiments=[1, 2]),
+        r"uns\['pset'\]\['experiments'\] is no table",
+    ),
     "no name": (lambda adata: adata.uns.pop("measure") and {}, "Pass measure_name"),
+    "measure that is text": (
+        lambda adata: adata.uns.update(measure="auc"),
+        r"uns\['measure'\] has no name for the new measure. Pass measure_name",
+    ),
+    "a name that is no text": (
+        lambda adata: {"measure_name": 3},
+        "measure_name parameter must be text. Got 3",
+    ),
+    "the name of flags": (
+        lambda adata: {"measure_name": "ic50_published_flag"},
+        "'ic50_published_flag' is the name for flags of another measure",
+    ),
+    "flags with gaps": (
+        lambda adata: adata.layers.update(rtdmf_flag=np.full(adata.shape, np.nan)),
+        "The layer 'rtdmf_flag' holds other values than flags",
+    ),
+    "flags between whole numbers": (
+        lambda adata: adata.layers.update(rtdmf_flag=np.full(adata.shape, 0.5)),
+        "The layer 'rtdmf_flag' holds other values than flags",
+    ),
+    "huge flags": (
+        lambda adata: adata.layers.update(rtdmf_flag=np.full(adata.shape, np.inf)),
+        "The layer 'rtdmf_flag' holds other values than flags",
+    ),
+    "values that are text": (
+        lambda adata: adata.layers.update(rtdmf=np.full(adata.shape, "a")),
+        "The layer 'rtdmf' is a ndarray of <U1. Only a plain array of numbers",
+    ),
+    "sparse values": (
+        lambda adata: adata.layers.update(rtdmf=scipy.sparse.csr_matrix(adata.shape)),
+        "The layer 'rtdmf' is a csr_matrix of float64. Only a plain array of numbers",
+    ),
     "measure there": (
         lambda adata: {"measure_name": "ic50_published"},
         "already has a measure 'ic50_published'",
@@ -337,7 +378,8 @@ def test_bad_input_is_refused_and_nothing_is_written(case, source, tmp_path, bac
         (tmp_path / name).write_bytes(b"old")
     dest = tmp_path / arguments.pop("dest", "out.rds")
     before = files_in(tmp_path)
-    with pytest.raises((ValueError, FileNotFoundError, FileExistsError), match=message):
+    kinds = (TypeError, ValueError, FileNotFoundError, FileExistsError)
+    with pytest.raises(kinds, match=message):
         r_bridge.write_pset(adata, source, dest, backend=backend, progress=False, **arguments)
     assert files_in(tmp_path) == before
 
