@@ -28,9 +28,7 @@ def assemble(
 ) -> AnnData:
     """Summarise `measure` and `layers`, and put annotation and experiments beside them."""
     if measure is None:
-        measure = _measures.default(
-            [name for name in pset.measures if name not in pset.flags], pset.label
-        )
+        measure = _measures.default(pset.listed, pset.label)
     drug, line, dropped = _codes(pset, settings["unmatched"])
     kept = pset.first[~dropped]
     shape = (len(pset.treatment), len(pset.sample))
@@ -41,7 +39,7 @@ def assemble(
         higher_is=higher_is,
         unit=unit,
         written=pset.written,
-        witnesses=_witnesses(pset, kept),
+        witnesses={} if higher_is else _witnesses(pset, kept, measure),
         label=pset.label,
     )
     counts = {
@@ -91,13 +89,14 @@ def assemble(
     return adata
 
 
-def _witnesses(pset: PSet, kept: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """Values of the measures that a direction can be checked against, if they are numbers."""
+def _witnesses(pset: PSet, kept: NDArray[np.intp], measure: str) -> dict[str, NDArray[np.float64]]:
+    """Values of the other measures that a direction can be checked against."""
     found = {}
-    for name in (known for known in _measures.WITNESSES if known in pset.measures):
-        # Text, such as ">10", is no reason not to read another measure.
-        with suppress(ValueError):
-            found[name] = pset.values(name)[kept]
+    for name in _measures.WITNESSES:
+        if name in pset.measures and name != measure:
+            # Text, such as ">10", is no reason not to read another measure.
+            with suppress(ValueError):
+                found[name] = pset.values(name)[kept]
     return found
 
 

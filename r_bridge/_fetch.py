@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_R_FILE = (
-    *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"),  # gzip, bzip2, xz, zstd
-    *(b"RDX", b"RDA", b"RDB", b"X\n", b"A\n", b"A\r\n", b"B\n"),
-)
-
 
 def is_r_file(path: Path) -> bool:
     """Say whether a file begins as what R saves does."""
+    from ._open import MAGIC
+
     with open(path, "rb") as file:
-        return file.read(8).startswith(_R_FILE)
+        return file.read(8).startswith(MAGIC)
 
 
 @dataclass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Combinations: TypeAlias = Literal["error", "join"]
 JOINT = "///"
+SAMPLE = ("sampleid", "cellid")
 _TREATMENT = re.compile(r"(treatment|drug)\d*id")
 _DOSE = re.compile(r"(treatment|drug)\d*dose")
 
@@ -40,7 +41,7 @@ def read(
     profiles, keys = _joined(response, where)
     names = list(keys.columns)
     drugs = sorted(name for name in names if _TREATMENT.fullmatch(name))
-    line = next((name for name in ("sampleid", "cellid") if name in names), None)
+    line = next((name for name in SAMPLE if name in names), None)
     if not drugs or line is None:
         raise ValueError(f"{where} has no ids of treatment and sample, only {names}.")
     keys = keys.drop(columns=[name for name in names if _DOSE.fullmatch(name)])
@@ -131,9 +132,7 @@ def _ids(data: Any, key: str, index: pd.DataFrame, intern: Node | None, where: s
 
 
 def _is_id(name: str) -> bool:
-    return bool(
-        name in ("sampleid", "cellid") or _TREATMENT.fullmatch(name) or _DOSE.fullmatch(name)
-    )
+    return bool(name in SAMPLE or _TREATMENT.fullmatch(name) or _DOSE.fullmatch(name))
 
 
 def _index(profiles: Node, intern: Node | None, where: str) -> pd.DataFrame:

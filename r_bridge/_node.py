@@ -6,8 +6,9 @@ on top of this.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,30 +19,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Node(Protocol):
+class Node(ABC):
     """One R object."""
 
     @property
+    @abstractmethod
     def kind(self) -> str:
-        """R's ``typeof``: ``"list"``, ``"double"``, ``"S4"``, ``"NULL"``, ..."""
+        """R's ``typeof``: ``"list"``, ``"double"``, ``"S4"``, ``"NULL"``, and ``"other"``."""
 
     @property
-    def names(self) -> list[str]:
-        """Names of the elements of a list; empty without names."""
-
-    @property
+    @abstractmethod
     def attributes(self) -> list[str]:
         """Names of the attributes, which are the slots of an S4 object."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """Return R's ``length``, of the bare vector."""
 
-    def attr(self, name: str) -> Node | None:
+    @abstractmethod
+    def _attribute(self, name: str) -> Self | None:
+        """Return `attr` of an object of a kind that is known."""
+
+    @abstractmethod
+    def _element(self, position: int) -> Self | None:
+        """Return `item` of a list that is long enough."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the elements; empty without names, ``""`` for NA."""
+        return [name or "" for name in text(self.attr("names"))]
+
+    def attr(self, name: str) -> Self | None:
         """Return an attribute or slot, None if there is none or it is NULL."""
+        # What is no vector or object may be code, and be run.
+        return None if self.kind == "other" else self._attribute(name)
 
-    def item(self, key: str | int) -> Node | None:
+    def item(self, key: str | int) -> Self | None:
         """Return an element of a list by name or position, None if there is none or it is NULL."""
+        if self.kind != "list":
+            return None
+        if isinstance(key, str):
+            names = self.names
+            if key not in names:
+                return None
+            key = names.index(key)
+        return self._element(key) if key < len(self) else None
 
+    @abstractmethod
     def values(self) -> Any:
         """Return an atomic vector as array.
 
@@ -85,11 +109,6 @@ def classes(node: Node) -> tuple[str, ...]:
 def text(node: Node | None) -> list[str]:
     """Character vector as list; empty for anything else."""
     return list(node.values()) if node is not None and node.kind == "character" else []
-
-
-def names(node: Node) -> list[str]:
-    """Names attribute; empty without names, ``""`` for NA."""
-    return [name or "" for name in text(node.attr("names"))]
 
 
 def is_table(node: Node | None) -> bool:

@@ -28,6 +28,8 @@ _UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SEVERAL = tuple(f"RD{form}{version}\n".encode() for form in "XAB" for version in "23")
 _SINGLE = (b"X\n", b"A\n", b"B\n", b"A\r\n")
+MAGIC = (*_UNPACK, _ZSTD, *_SEVERAL, *_SINGLE)
+"""What the first bytes of an R file can be."""
 
 
 @dataclass(frozen=True)

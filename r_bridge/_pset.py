@@ -32,7 +32,7 @@ SLOTS = {
 }
 LONG = "TreatmentResponseExperiment"
 """Generation whose response is no list of tables."""
-TREATMENT, SAMPLE = ("treatmentid", "drugid"), ("sampleid", "cellid")
+TREATMENT = ("treatmentid", "drugid")
 
 
 @dataclass
@@ -63,9 +63,10 @@ class PSet:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def flags(self) -> set[str]:
-        """Columns that `write_pset` added beside its measures."""
-        return {measure + FLAG for measure in self.measures} & set(self.measures)
+    def listed(self) -> list[str]:
+        """Measures without the flags that `write_pset` added beside its own."""
+        flags = {measure + FLAG for measure in self.measures}
+        return [measure for measure in self.measures if measure not in flags]
 
     def values(self, measure: str) -> NDArray[np.float64]:
         """Return a measure for each row, NaN for NA.
@@ -206,7 +207,7 @@ def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
     profiles: Any = response.item("profiles")
     there = _node.columns(info)
     ids = {}
-    for names in (TREATMENT, SAMPLE):
+    for names in (TREATMENT, _long_table.SAMPLE):
         key = next((name for name in names if name in there), None)
         if key is None:
             raise ValueError(

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import _node as nodes
-from ._node import as_na
+from ._node import Node, as_na
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -138,7 +137,7 @@ def doubles(values: Any) -> Any:
     return session().FloatSexpVector.from_memoryview(_view(as_na(values)))
 
 
-class RNode:
+class RNode(Node):
     """An object in R as `Node`."""
 
     def __init__(self, sexp: Any) -> None:
@@ -150,11 +149,6 @@ class RNode:
         return _KINDS.get(int(self.sexp.typeof), "other")
 
     @property
-    def names(self) -> list[str]:
-        """Names of the elements."""
-        return nodes.names(self)
-
-    @property
     def attributes(self) -> list[str]:
         """Names of the attributes."""
         return list(self.sexp.list_attrs())
@@ -163,23 +157,11 @@ class RNode:
         """R's ``length``."""
         return len(self.sexp) if self.kind in _VECTORS else 0
 
-    def attr(self, name: str) -> RNode | None:
-        """Attribute or slot."""
-        # What is no vector or object may be code, and be run.
-        if self.kind == "other":
-            return None
+    def _attribute(self, name: str) -> RNode | None:
         return _node(functions()["attribute"](self.sexp, strings([name])))
 
-    def item(self, key: str | int) -> RNode | None:
-        """Element of a list."""
-        if self.kind != "list":
-            return None
-        if isinstance(key, str):
-            names = self.names
-            if key not in names:
-                return None
-            key = names.index(key)
-        return _node(self.sexp[key]) if key < len(self) else None
+    def _element(self, position: int) -> RNode | None:
+        return _node(self.sexp[position])
 
     def values(self) -> Any:
         """Atomic vector as array."""

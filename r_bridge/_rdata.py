@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import _node as nodes
+from ._node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class RDataNode:
+class RDataNode(Node):
     """A parsed object as `Node`."""
 
     def __init__(self, parsed: Any) -> None:
@@ -33,11 +33,6 @@ class RDataNode:
         return _KINDS.get(self._object.info.type.name, "other")
 
     @property
-    def names(self) -> list[str]:
-        """Names of the elements."""
-        return nodes.names(self)
-
-    @property
     def attributes(self) -> list[str]:
         """Names of the attributes."""
         return list(self._attributes)
@@ -47,22 +42,11 @@ class RDataNode:
         value = self._object.value
         return len(value) if self.kind in _KINDS.values() and value is not None else 0
 
-    def attr(self, name: str) -> RDataNode | None:
-        """Attribute or slot."""
-        if self.kind == "other":
-            return None
+    def _attribute(self, name: str) -> RDataNode | None:
         return _node(self._attributes[name]) if name in self._attributes else None
 
-    def item(self, key: str | int) -> RDataNode | None:
-        """Element of a list."""
-        if self.kind != "list":
-            return None
-        if isinstance(key, str):
-            names = self.names
-            if key not in names:
-                return None
-            key = names.index(key)
-        return _node(self._object.value[key]) if key < len(self) else None
+    def _element(self, position: int) -> RDataNode | None:
+        return _node(self._object.value[position])
 
     def values(self) -> Any:
         """Atomic vector as array."""
