@@ -106,8 +106,8 @@ def classes(node: Node) -> tuple[str, ...]:
     return tuple(name for name in text(node.attr("class")) if name is not None)
 
 
-def text(node: Node | None) -> list[str]:
-    """Character vector as list; empty for anything else."""
+def text(node: Node | None) -> list[Any]:
+    """Character vector as list, None for NA; empty for anything else."""
     return list(node.values()) if node is not None and node.kind == "character" else []
 
 
@@ -187,12 +187,19 @@ def column(node: Node, name: str) -> Any:
         return None
     if "data.frame" in classes(node) and len(item) != height(node):
         raise TableError(f"the column {name!r} has {len(item)} entries for {height(node)} rows")
+    if "integer64" in classes(item) and item.kind == "double":
+        whole = item.values().view(np.int64)
+        return pd.arrays.IntegerArray(whole, whole == np.iinfo(np.int64).min)
     if "factor" not in classes(item):
         return item.values()
     levels = text(item.attr("levels"))
     codes = pd.array(item.values(), dtype="Int64").fillna(0).to_numpy(np.int64) - 1
     if len(set(levels)) < len(levels) or (codes >= len(levels)).any() or (codes < -1).any():
         raise TableError(f"the factor {name!r} has codes that do not fit its levels")
+    if None in levels:  # addNA(): missing as a level, which sorts last.
+        codes[codes == levels.index(None)] = -1
+        codes[codes > levels.index(None)] -= 1
+        levels.remove(None)
     return pd.Categorical.from_codes(codes, levels, ordered="ordered" in classes(item))
 
 

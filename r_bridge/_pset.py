@@ -82,7 +82,7 @@ class PSet:
             values = _node.column(self.profiles, measure)
         if isinstance(values, pd.Categorical) or values.dtype == object:
             text = pd.Series(np.asarray(values, dtype=object))
-            numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+            numbers = np.array([_number(entry) for entry in text], dtype=np.float64)
             lost = np.isnan(numbers) & text.notna() & ~text.isin(["NA", "NaN"])
             if lost.any():
                 raise ValueError(
@@ -246,6 +246,14 @@ def _measures(profiles: Node) -> list[str]:
         for name, item in items.items()
         if item is not None and item.kind in _node.ATOMIC and item.attr("dim") is None
     ]
+
+
+def _number(entry: Any) -> float:
+    """Read text as pandas will not: to the last digit."""
+    try:
+        return np.nan if pd.isna(entry) or "_" in entry else float(entry)
+    except ValueError:
+        return np.nan
 
 
 def _as_text(values: Any) -> Any:

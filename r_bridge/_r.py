@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,10 +213,24 @@ def _node(sexp: Any) -> RNode | None:
 
 def objects(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
     """Return the objects in a file by name, and R's warnings; a lone object has the name ""."""
-    found, warnings = call("open_file", strings([str(path)]), logical(single))
+    with plain_path(path) as name:
+        found, warnings = call("open_file", strings([name]), logical(single))
     node = RNode(found)
     names = [""] if single else node.names
     return {name: RNode(found[i]) for i, name in enumerate(names)}, warnings
+
+
+@contextmanager
+def plain_path(path: Path) -> Iterator[str]:
+    """Name a file so that R finds it in any locale, and takes no ``~`` in it for a home."""
+    path = path.absolute()
+    if str(path).isascii():
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "link")
+        link.symlink_to(path)
+        yield str(link)
 
 
 def require_pharmacogx() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -165,7 +167,7 @@ def write_pset(
     with_r = opened.backend != "rdata"
     tables = {"imputed": lonely} if n_imputed else {}
     if not with_r:
-        tables |= {"matrix": matrix, "experiments": pset.rows.assign(**columns)}
+        tables |= {"matrix": matrix, "experiments": _by_row(pset, columns)}
     paths = {part: files for part, files in companions(dest).items() if part in tables}
     # Everything is written under other names, then all put in place.
     with ExitStack() as stack:
@@ -201,13 +203,13 @@ def _destination(dest: str | os.PathLike[str], source: object) -> Path:
     path = Path(dest)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: the name of a PharmacoSet must end in .rds, .rda or .RData.")
-    if (
-        isinstance(source, (str, os.PathLike))
-        and path.exists()
-        and os.path.exists(source)
-        and path.samefile(source)
-    ):
-        raise ValueError(f"{path} is the source, which is never replaced. Choose another name.")
+    if isinstance(source, (str, os.PathLike)) and os.path.exists(source):
+        for file in (path, *(file for files in companions(path).values() for file in files)):
+            if file.exists() and file.samefile(source):
+                raise ValueError(
+                    f"{file} is the source, which is never replaced. Choose another name than "
+                    f"{path}."
+                )
     return path
 
 
@@ -268,15 +270,17 @@ def _origin(adata: AnnData) -> Mapping[str, Any]:
 def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
     from ._long_table import is_key
     from ._measures import FLAG
+    from ._node import columns
 
-    if not measure_name or is_key(measure_name):
+    if not measure_name.isprintable() or not measure_name or is_key(measure_name):
         raise ValueError(f"{measure_name!r} cannot be the name of a measure. Pass measure_name.")
     if measure_name.endswith(FLAG) and measure_name.removesuffix(FLAG) in pset.measures:
         raise ValueError(
             f"{measure_name!r} is the name for flags of another measure. Pass another measure_name."
         )
+    there = columns(pset.profiles)
     for column in (measure_name, measure_name + FLAG):
-        if column in pset.measures:
+        if column in there:
             raise ValueError(
                 f"{pset.label} already has a measure {column!r}. Pass another measure_name."
             )
@@ -338,6 +342,15 @@ def _place(
     return columns, pd.DataFrame(lonely, index=matrix.index, columns=matrix.columns)
 
 
+def _by_row(pset: PSet, columns: dict[str, Any]) -> pd.DataFrame:
+    """Ids and new columns of each row of the profiles."""
+    import pandas as pd
+
+    table = pd.concat([pset.rows, pd.DataFrame(columns, index=pset.rows.index)], axis=1)
+    # Doses have one name for several rows, which R does not allow.
+    return table.reset_index(drop=True) if table.index.has_duplicates else table
+
+
 def _save(
     file: Path,
     dest: Path,
@@ -365,9 +378,24 @@ def _save(
     # Within an .rda the object keeps its name.
     name = "" if dest.suffix.lower() == ".rds" else opened.name or "pset"
     try:
-        _r.call("save_object", changed, _r.strings([str(file)]), _r.strings([name]))
+        with _r.plain_path(file) as path:
+            _r.call("save_object", changed, _r.strings([path]), _r.strings([name]))
     except _r.RError as error:
         raise OSError(f"R could not write {dest}: {error}") from error
+    if not _is_whole(file):
+        raise OSError(f"R could not write {dest} to its end. Is the disk full?")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a packed file ends where it should: R says nothing where the last finds no room."""
+    try:
+        with gzip.open(file) as packed:
+            size = 0
+            while part := packed.read(1 << 20):
+                size += len(part)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return False
+    return size > 0
 
 
 def _note(meaning: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ add_measure <- function(x, slot, long, columns, name, note) {
   attr(x, slot) <- response
   annotation <- attr(x, "annotation", exact = TRUE)
   if (is.list(annotation)) {
+    if (!is.list(annotation$rtdmf_bio)) annotation$rtdmf_bio <- list()
     annotation$rtdmf_bio[[name]] <- note
     attr(x, "annotation") <- annotation
   }
@@ -87,7 +88,19 @@ add_measure <- function(x, slot, long, columns, name, note) {
 }
 
 add_columns <- function(table, columns) {
-  if (is.matrix(table)) return(cbind(table, do.call(cbind, columns)))
+  if (is.matrix(table)) {
+    # Not by cbind, which drops attributes, and takes names for arguments and through the locale.
+    # Text would keep 15 digits of a number.
+    values <- lapply(columns, function(x) {
+      if (is.character(table)) ifelse(is.na(x), NA, sprintf("%.17g", x)) else x
+    })
+    kept <- attributes(table)
+    kept$dim[2] <- ncol(table) + length(columns)
+    kept$dimnames[[2]] <- c(colnames(table), names(columns))
+    table <- c(table, unlist(values, use.names = FALSE))
+    attributes(table) <- kept
+    return(table)
+  }
   # Not by `[[<-`, which data.table and others have made their own.
   kept <- attributes(table)
   kept$names <- c(kept$names, names(columns))

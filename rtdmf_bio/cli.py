@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _correct(args)
     except KeyboardInterrupt:
-        print("rtdmf-bio: interrupted; nothing was written.", file=sys.stderr)
+        print("rtdmf-bio: interrupted; no file was left unfinished.", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         print(f"rtdmf-bio: {error}", file=sys.stderr)
@@ -220,8 +220,13 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
             raise FileExistsError(f"{path} exists. Pass --force to replace it.")
         if not path.resolve().parent.is_dir():
             raise FileNotFoundError(f"The folder of {path} does not exist. Create it first.")
-    if len({path.resolve() for path in [*paths, args.input]}) <= len(paths):
+    everything = [*paths, *beside, args.input]
+    if len({path.resolve() for path in everything}) < len(everything):
         raise ValueError("Input and output files must all differ.")
+    if args.flags is not None and not _is_table(args.flags):
+        raise ValueError(f"{args.flags}: the name must end in .csv, .tsv, .txt or .parquet.")
+    if args.picture is not None:
+        _check_picture(args.picture)
     for path in (args.input, args.output):
         if not _is_table(path) and not _is_pset(path) and path.suffix.lower() != ".h5ad":
             raise ValueError(
@@ -229,6 +234,14 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
             )
     if _is_pset(args.output) and not _is_pset(args.input):
         raise ValueError(f"{args.output} is to be a PharmacoSet; then IN must be one, too.")
+
+
+def _check_picture(path: Path) -> None:
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix and path.suffix.lstrip(".").lower() not in known:
+        raise ValueError(f"{path}: the name of a picture must end in one of {', '.join(known)}.")
 
 
 def _is_table(path: Path) -> bool:

@@ -576,3 +576,37 @@ def test_any_locale_reads_the_same_text(files, needs_r):
 def test_a_wrong_setting_is_named(wrong, message, files):
     with pytest.raises(ValueError, match=message):
         read(files["current"], MEASURE, **wrong)
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        (
+            made.R(
+                np.array([2**53 + 1, -(2**63), 3, 4, 5, 6, 7, 8]).view(np.float64),
+                {"class": ["integer64"]},
+            ),
+            [2**53 + 1, pd.NA, 3, 4, 5, 6, 7],
+        ),
+        (
+            made.R(
+                np.array([1, 2, 3, 2, 1, made.NA_INT, 1, 1], np.int32),
+                {"levels": ["a", None, "c"], "class": ["factor"]},
+            ),
+            ["a", None, "c", None, "a", None, "a"],
+        ),
+    ],
+    ids=["integer64", "factor with NA as a level"],
+)
+def test_columns_of_special_classes_are_read_as_what_they_mean(values, expected, tmp_path, backend):
+    def edit(parts):
+        if not hasattr(parts, "slots"):
+            return
+        frame = made._frame(parts.slots["sample"])
+        frame.value["special"] = values
+        parts.slots["sample"] = frame
+
+    path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
+    found = read(path, MEASURE, backend=backend).var["special"]
+    assert list(found.isna()) == [pd.isna(value) for value in expected]
+    assert found.dropna().tolist() == [value for value in expected if not pd.isna(value)]

@@ -446,3 +446,184 @@ def test_a_corrected_layer_is_named_after_that_layer(source, tmp_path, needs_r):
     assert report.measure == "ic50_published_rtdmf"
     again = r_bridge.read_pset(tmp_path / "out.rds", report.measure, progress=False)
     assert again.uns["measure"]["higher_is"] == "resistant"
+
+
+# Unusual sources and places
+
+
+def bent(path, change, generation="current"):
+    """Write a PharmacoSet with its slots changed."""
+    edit = lambda parts: change(parts.slots) if hasattr(parts, "slots") else None  # noqa: E731
+    return made.write(path, made.pset(generation, edit=edit))
+
+
+def profiles_of_2016(change):
+    """Bend the profiles, a matrix."""
+
+    def bend(slots):
+        change(slots["sensitivity"]["profiles"])
+
+    return bend
+
+
+def as_text(profiles):
+    profiles.value = [None if value != value else repr(value) for value in profiles.value.tolist()]
+
+
+@pytest.mark.parametrize("change", [as_text, lambda p: p.attributes.update(comment=["x"])])
+def test_profiles_kept_as_a_matrix_take_the_very_numbers(change, tmp_path, needs_r):
+    source = bent(tmp_path / "in.rds", profiles_of_2016(change), "2016")
+    adata = corrected(source)
+    adata.layers["rtdmf"] = adata.layers["rtdmf"] / 3
+    adata.layers["rtdmf"][0, 0] = np.nan
+    r_bridge.write_pset(adata, source, tmp_path / "out.rds", measure_name="deparse.level")
+    for backend in ("r", "rdata"):
+        rows = by_row(tmp_path / "out.rds", "deparse.level", backend)
+        matrix = adata.to_df("rtdmf")
+        for drug, line, value in rows.itertuples(index=False):
+            expected = matrix.loc[drug, line] if drug in matrix.index else np.nan
+            assert value == expected or (np.isnan(value) and np.isnan(expected))
+    code = f"""
+    a <- attr(readRDS("{source}"), "sensitivity")$profiles
+    b <- attr(readRDS("{tmp_path / "out.rds"}"), "sensitivity")$profiles
+    new <- c("deparse.level", "deparse.level_flag")
+    stopifnot(identical(colnames(b), c(colnames(a), new)), typeof(a) == typeof(b))
+    stopifnot(identical(attributes(a)[-(1:2)], attributes(b)[-(1:2)]))
+    stopifnot(identical(a, {{ d <- b[, 1:4]; mostattributes(d) <- attributes(a); d }}))
+    cat("fine")
+    """
+    assert rscript(code) == "fine"
+
+
+@pytest.mark.parametrize("ending", [".rds", ".rda"])
+def test_a_full_disk_leaves_the_old_file(ending, source, tmp_path, needs_r):
+    """R itself does not notice when the last of a file finds no room."""
+    dest = tmp_path / f"out{ending}"
+    dest.write_bytes(b"old")
+    r_bridge.write_pset(corrected(source), source, tmp_path / f"whole{ending}")
+    size = (tmp_path / f"whole{ending}").stat().st_size
+    for path in tmp_path.glob("whole*"):
+        path.unlink()
+    code = f"""
+    import resource, sys
+    import r_bridge
+    adata = r_bridge.read_pset({str(source)!r}, {MEASURE!r}, progress=False)[:1, :2].copy()
+    adata.layers["rtdmf"] = adata.X * 0 + 0.5
+    for limit in (0, 1, 100, {size} // 2):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            r_bridge.write_pset(adata, {str(source)!r}, {str(dest)!r})
+            print("written")
+        except OSError as error:
+            print(error)
+    """
+    run = [sys.executable, "-c", inspect.cleandoc(code)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert len(said) == 4
+    assert all("Is the disk full?" in text or "File too large" in text for text in said), said
+    assert files_in(tmp_path) == {dest.name: b"old"}
+
+
+@pytest.mark.parametrize("part", ["imputed", "matrix", "experiments"])
+def test_the_source_is_not_replaced_by_what_stands_beside_the_copy(part, source, tmp_path, backend):
+    path = tmp_path / f"x_{part}.rds"
+    shutil.copy(source, path)
+    adata = corrected(path)
+    with pytest.raises(ValueError, match=rf"x_{part}.rds is the source, .*other name than .*x.rds"):
+        r_bridge.write_pset(adata, path, tmp_path / "x.rds", backend=backend, progress=False)
+    assert files_in(tmp_path) == {path.name: Path(source).read_bytes()}
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("folder", ["é", "~"])
+def test_paths_and_names_in_any_script_and_locale(folder, locale, source, tmp_path, needs_r):
+    (tmp_path / folder).mkdir()
+    shutil.copy(source, tmp_path / folder / "in.rds")
+    code = f"""
+    import r_bridge
+    adata = r_bridge.read_pset("{folder}/in.rds", {MEASURE!r}, progress=False)
+    adata.layers["rtdmf"] = adata.X * 0 + 0.5
+    r_bridge.write_pset(adata, "{folder}/in.rds", "{folder}/β.rda", measure_name="β 1")
+    """
+    subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", inspect.cleandoc(code)],
+        env={**os.environ, "LC_ALL": locale, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        check=True,
+    )
+    path = tmp_path / folder / "β.rda"
+    for backend in ("r", "rdata"):
+        measures = r_bridge.list_measures(path, backend=backend, progress=False)
+        assert measures == [*made.MEASURES, "β 1"]
+
+
+@pytest.mark.parametrize("name", ["self", "β", "a b", "if", "value"])
+def test_any_name_of_a_measure_can_be_written(name, source, tmp_path, backend):
+    adata = corrected(source)
+    report = r_bridge.write_pset(
+        *(adata, source, tmp_path / "out.rds"), measure_name=name, backend=backend, progress=False
+    )
+    if backend == "r":
+        assert r_bridge.list_measures(report.path, progress=False) == [*made.MEASURES, name]
+    else:
+        table = pd.read_csv(tmp_path / "out_experiments.csv", index_col=0)
+        assert list(table) == ["treatmentid", "sampleid", name, f"{name}_flag"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "\ud800"])
+def test_a_name_that_is_no_text_to_print_is_refused(name, source, tmp_path, backend):
+    with pytest.raises(ValueError, match="cannot be the name of a measure"):
+        r_bridge.write_pset(
+            *(corrected(source), source, tmp_path / "out.rds"),
+            measure_name=name,
+            backend=backend,
+            progress=False,
+        )
+    assert files_in(tmp_path) == {}
+
+
+def test_the_name_of_a_column_that_is_no_measure_is_taken(tmp_path, backend):
+    def change(slots):
+        frame = made._frame(slots["treatmentResponse"]["profiles"])
+        frame.value[NEW] = [np.zeros(1)] * 46
+        slots["treatmentResponse"]["profiles"] = frame
+
+    source = bent(tmp_path / "in.rds", change)
+    with pytest.raises(ValueError, match=f"already has a measure '{NEW}'"):
+        r_bridge.write_pset(
+            corrected(source), source, tmp_path / "out.rds", backend=backend, progress=False
+        )
+
+
+@pytest.mark.parametrize("there", [["text"], np.ones(2), made.POINTER, {}, None])
+def test_whatever_stands_in_the_place_of_the_note_gives_way(there, tmp_path, needs_r):
+    source = bent(tmp_path / "in.rds", lambda s: s["annotation"].update(rtdmf_bio=there))
+    r_bridge.write_pset(corrected(source), source, tmp_path / "out.rds")
+    again = r_bridge.read_pset(tmp_path / "out.rds", NEW, progress=False)
+    assert again.uns["measure"]["higher_is"] == "sensitive"
+
+
+@pytest.mark.parametrize("annotation", [None, ["made"]])
+def test_without_an_annotation_there_is_no_note(annotation, tmp_path, needs_r):
+    source = bent(tmp_path / "in.rds", lambda s: s.update(annotation=annotation))
+    r_bridge.write_pset(corrected(source), source, tmp_path / "out.rds")
+    assert r_bridge.list_measures(tmp_path / "out.rds", progress=False) == [*made.MEASURES, NEW]
+    assert (
+        rscript(f"""a <- readRDS("{source}"); b <- readRDS("{tmp_path / "out.rds"}")
+    cat(identical(attr(a, "annotation"), attr(b, "annotation")))""")
+        == "TRUE"
+    )
+
+
+def test_rows_of_several_doses_need_no_names_in_the_table_for_r(files, tmp_path, needs_r):
+    source = files["tre"]
+    r_bridge.write_pset(
+        corrected(source), source, tmp_path / "out.rds", backend="rdata", progress=False
+    )
+    code = f"""
+    t <- readRDS("{tmp_path / "out_experiments.rds"}")
+    stopifnot(is.data.frame(t), !anyDuplicated(rownames(t)), nrow(t) == length(t$treatmentid))
+    stopifnot(all.equal(t[3:2, ]$sampleid, t$sampleid[3:2])); cat(nrow(t))
+    """
+    assert int(rscript(code)) == len(by_row(source, MEASURE))

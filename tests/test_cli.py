@@ -185,6 +185,9 @@ BAD = [
     (("in.csv", "nowhere/out.csv"), "folder of nowhere/out.csv does not exist"),
     (("in.csv", "in.csv", "--force"), "must all differ"),
     (("in.csv", "out.csv", "--flags", "out.csv"), "must all differ"),
+    (("in.rds", "out.rds", "--flags", "out_imputed.csv"), "must all differ"),
+    (("in.csv", "out.csv", "--flags", "flags.xlsx"), "flags.xlsx: the name must end in .csv"),
+    (("in.csv", "out.csv", "--picture", "p.xlsx"), "p.xlsx: the name of a picture must end in"),
     (("in.csv", "out.csv", "--group-key", "tissue"), "no column 'tissue'"),
     (("in.csv", "out.csv", "--enrichment", "e.csv"), "needs groups"),
     (("in.csv", "out.csv", "--threshold", "-1"), "threshold parameter"),
@@ -239,5 +242,5 @@ def test_interrupt_leaves_no_file(folder):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "interrupted; nothing was written" in err
+    assert "interrupted; no file was left unfinished" in err
     assert not (folder / "out.csv").exists()

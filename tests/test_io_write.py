@@ -191,9 +191,11 @@ def test_anything_but_anndata_is_refused(tmp_path, write, name):
 @each_writer
 def test_a_name_of_the_greatest_length_can_be_written(tmp_path, write, name):
     """The temporary name must not grow with the name."""
-    longest = "n" * (255 - len(name)) + name
-    write(adata(), tmp_path / longest)
-    assert os.listdir(tmp_path) == [longest]
+    for letter in ("n", "字"):
+        longest = letter * ((255 - len(name)) // len(letter.encode())) + name
+        write(adata(), tmp_path / longest)
+        assert os.listdir(tmp_path) == [longest]
+        (tmp_path / longest).unlink()
 
 
 def test_write_h5ad_changes_nothing_in_memory(tmp_path):

@@ -44,7 +44,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterat
         raise PermissionError(f"Cannot write {path}: the file is read-only.")
 
     # Within one folder, so that os.replace never crosses file systems, and of bounded length.
-    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.tmp")
+    stem = os.fsdecode(os.fsencode(target.name)[:100])
+    temporary = target.with_name(f".{stem}.{os.urandom(8).hex()}.tmp")
     try:
         try:
             # Made by us and not by the writer: O_EXCL never opens another's file, and mode 0o666
