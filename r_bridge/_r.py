@@ -120,7 +120,8 @@ def integers(values: Any) -> Any:
 
 
 def _view(array: Any) -> memoryview:
-    return memoryview(array)
+    # Arrays from zarr name their byte order, which rpy2 takes for another type.
+    return memoryview(array.view(array.dtype.newbyteorder("=")))
 
 
 def logical(value: bool) -> Any:

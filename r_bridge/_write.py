@@ -290,7 +290,7 @@ def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
     ):
         if not ours.isin(theirs).any():
             raise ValueError(
-                f"None of the {what} ({', '.join(ours[:3])}, ...) is in {pset.label} "
+                f"None of the {what} ({', '.join(map(str, ours[:3]))}, ...) is in {pset.label} "
                 f"({', '.join(theirs[:3])}, ...). Pass the PharmacoSet the data were read from."
             )
     before = _origin(adata).get("experiments")

@@ -197,6 +197,18 @@ def test_a_second_correction_stands_beside_the_first(source, tmp_path, needs_r):
         r_bridge.write_pset(adata, tmp_path / "one.rds", tmp_path / "three.rds")
 
 
+def test_arrays_that_name_their_byte_order_can_be_written(source, tmp_path, needs_r):
+    """As arrays do that come from zarr, though it is the usual one."""
+    adata = corrected(source)
+    adata.layers["rtdmf"] = adata.layers["rtdmf"].astype(np.dtype("<f8").newbyteorder("<"))
+    bounds = np.frombuffer(np.array([0.0, 1.0], "<f8").tobytes(), np.dtype("f8").newbyteorder("<"))
+    adata.uns["measure"]["bounds"] = bounds
+    assert memoryview(bounds).format == "<d"
+    r_bridge.write_pset(adata, source, tmp_path / "out.rds")
+    again = r_bridge.read_pset(tmp_path / "out.rds", NEW, progress=False)
+    assert again.uns["measure"]["bounds"] == [0, 1]
+
+
 def test_data_saved_and_loaded_can_be_written(source, tmp_path, needs_r):
     adata = corrected(source)
     rtdmf_bio.io.write_h5ad(adata, tmp_path / "x.h5ad")
@@ -307,6 +319,10 @@ REFUSED = {
     "other drugs": (
         lambda adata: setattr(adata, "obs_names", list("ABCDE")),
         r"None of the drugs \(A, B, C, ...\) is in current.rds \(vorinostat, 5-FU, 17-AAG",
+    ),
+    "numbers for names": (
+        lambda adata: setattr(adata.obs, "index", pd.RangeIndex(adata.n_obs)),
+        r"None of the drugs \(0, 1, 2, ...\) is in current.rds",
     ),
     "other lines": (
         lambda adata: setattr(adata, "var_names", list("ABCDEFG")),
