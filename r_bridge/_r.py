@@ -108,8 +108,10 @@ def strings(values: Iterable[str | None]) -> Any:
     """Character vector in R; None and NaN become NA."""
     encoded = [None if pd.isna(text) else str(text).encode() for text in values]
     sizes = np.array([-1 if text is None else len(text) for text in encoded], dtype=np.int32)
-    data = session().ByteSexpVector(b"".join(text for text in encoded if text is not None))
-    return call("decode", data, integers(sizes))[0]
+    data = b"".join(text for text in encoded if text is not None)
+    if b"\0" in data:  # R would drop one at an end silently.
+        raise RError("text holds NUL")
+    return call("decode", session().ByteSexpVector(data), integers(sizes))[0]
 
 
 def integers(values: Any) -> Any:

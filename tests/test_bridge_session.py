@@ -535,6 +535,11 @@ def without_x():
         (lambda: with_obs(mix=[1, "a"]), TypeError, r"obs\['mix'\] is mixed"),
         (lambda: with_obs(big=np.array([2**63, 0], np.uint64)), ValueError, r"\['big'\] holds"),
         (lambda: with_obs(nul=["a\0b", ""]), ValueError, "R does not take these data"),
+        (
+            lambda: with_obs(nul=["a\0", "b"]),
+            ValueError,
+            "R does not take these data: text holds NUL",
+        ),
         (lambda: with_obs(k=pd.Categorical([1, "1"])), ValueError, r"levels of obs\['k'\]"),
         (lambda: np.eye(2), TypeError, "takes an AnnData"),
     ],
