@@ -212,6 +212,10 @@ BAD = {
         tables(lambda p: setattr(p, "profiles", p.profiles.assign(auc_recomputed="high"))),
         "column 'auc_recomputed' of the profiles is text, and 46 entries are no numbers.*'high'",
     ),
+    "measure with underscores": (
+        tables(lambda p: setattr(p, "profiles", p.profiles.assign(auc_recomputed="1_0"))),
+        "column 'auc_recomputed' of the profiles is text, and 46 entries are no numbers.*'1_0'",
+    ),
     "no id column": (
         tables(lambda p: setattr(p, "info", p.info.drop(columns="sampleid"))),
         r"table info of the slot treatmentResponse has no column 'sampleid' \(or 'cellid'\)",

@@ -302,6 +302,8 @@ def test_another_measure_that_is_text_is_in_nobodys_way(backend, tmp_path):
     assert read(path, MEASURE, backend=backend).shape == (5, 7)
     with pytest.raises(ValueError, match=r"'ic50_published' of the profiles is text.*'>10'"):
         read(path, "ic50_published", backend=backend)
+    notes = read(path, "ic50_recomputed", backend=backend).uns["pset"]["notes"]
+    assert notes == ["the measure ic50_recomputed is stored as text and was read as numbers"]
 
 
 def test_without_a_measure_the_usual_one_is_taken(files, tmp_path):

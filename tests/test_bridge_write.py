@@ -504,6 +504,7 @@ def test_profiles_kept_as_a_matrix_take_the_very_numbers(change, tmp_path, needs
     b <- attr(readRDS("{tmp_path / "out.rds"}"), "sensitivity")$profiles
     new <- c("deparse.level", "deparse.level_flag")
     stopifnot(identical(colnames(b), c(colnames(a), new)), typeof(a) == typeof(b))
+    stopifnot(anyNA(b[, new[1]]), !any(b[, new] %in% c("NA", "NaN")))
     stopifnot(identical(attributes(a)[-(1:2)], attributes(b)[-(1:2)]))
     stopifnot(identical(a, {{ d <- b[, 1:4]; mostattributes(d) <- attributes(a); d }}))
     cat("fine")
