@@ -88,7 +88,8 @@ def read_pset(
         For each of `layers`.
     ``obs`` : annotation of the drugs, ``var`` : annotation of the cell lines
         As in the PSet, under the column names of its current generation, with ``tissueid`` as
-        ``tissue``; missing stays missing. Columns that are no plain vectors are left out.
+        ``tissue``; missing stays missing. Columns that are no plain vectors are left out; dates
+        are numbers, as R stores them.
     ``uns["measure"]`` : dict
         ``name``, ``unit``, ``higher_is`` and ``bounds``, as far as known.
     ``uns["layer_measures"][<measure>]`` : dict

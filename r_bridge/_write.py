@@ -127,14 +127,17 @@ def write_pset(
 
     Raises
     ------
-    FileExistsError, FileNotFoundError, PermissionError
-        A file cannot be written.
+    FileExistsError, FileNotFoundError, PermissionError, OSError
+        A file cannot be written, or not to its end.
     ImportError
         The back end asked for is not installed.
+    TypeError
+        `adata` is no AnnData; a layer is no plain array of numbers; `measure_name` is no text.
     ValueError
         `adata` has no such layer or does not fit `source` (no name in common, other experiments
-        than it was read from); the measure is there already; `dest` is `source`, or its name ends
-        otherwise. Nothing is written.
+        than it was read from); flags are no small whole numbers; the measure is there already, or
+        its name has a meaning of its own; `source` would be replaced, by `dest` or a file beside
+        it; the name of `dest` ends otherwise. Nothing is written.
     """
     import numpy as np
 
