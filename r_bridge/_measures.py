@@ -5,6 +5,7 @@ The direction of a name is recorded here and checked against the data; it is nev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,21 @@ def known(name: str, written: dict[str, dict[str, Any]]) -> dict[str, Any] | Non
     return None if found is None else dict(found)
 
 
+def usable(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of unit, direction and bounds what is of the kind it should be."""
+    found: dict[str, Any] = {}
+    unit, higher_is = entry.get("unit"), entry.get("higher_is")
+    if isinstance(unit, str):
+        found["unit"] = unit
+    if isinstance(higher_is, str) and higher_is in ("resistant", "sensitive"):
+        found["higher_is"] = higher_is
+    try:
+        low, high = (float(bound) for bound in entry.get("bounds", ()))
+    except (TypeError, ValueError):
+        return found
+    return {**found, "bounds": [low, high]} if low <= high else found
+
+
 def meaning(
     name: str,
     values: np.ndarray,
@@ -78,14 +94,13 @@ def meaning(
     ValueError
         The measure is unknown and `higher_is` not given, or the data contradict what is known.
     """
-    entry = known(name, written)
-    if entry is None and higher_is is None:
+    entry = known(name, written) or {}
+    if higher_is is None and "higher_is" not in entry:
         raise ValueError(
             f"{label}: the direction of the measure {name!r} is not known. Say it: "
             "higher_is='resistant' or 'sensitive', and unit if it has one. Known are "
             f"{sorted(KNOWN)}."
         )
-    entry = {} if entry is None else entry
     if higher_is is None:
         _check(name, values, entry["higher_is"], witnesses, label)
     else:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from . import _long_table, _node
-from ._measures import FLAG
+from ._measures import FLAG, usable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -338,5 +338,5 @@ def _entry(node: Node | None) -> dict[str, Any]:
             entry[name] = values[0]
     bounds = node.item("bounds")
     if bounds is not None and bounds.kind == "double":
-        entry["bounds"] = bounds.values().tolist()
-    return entry
+        entry["bounds"] = bounds.values()
+    return usable(entry)

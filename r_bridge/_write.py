@@ -406,10 +406,11 @@ def _note(meaning: dict[str, Any]) -> dict[str, Any]:
     from rtdmf_bio import __version__
 
     from . import _r
+    from ._measures import usable
 
     note = {"by": f"rtdmf_bio {__version__}", "corrected_from": str(meaning.get("name", ""))}
-    note |= {key: str(meaning[key]) for key in ("unit", "higher_is") if key in meaning}
-    result = {key: _r.strings([text]) for key, text in note.items()}
-    if "bounds" in meaning:
-        result["bounds"] = _r.doubles(meaning["bounds"])
-    return result
+    note |= usable(meaning)
+    return {
+        key: _r.doubles(value) if key == "bounds" else _r.strings([value])
+        for key, value in note.items()
+    }

@@ -621,6 +621,35 @@ def test_whatever_stands_in_the_place_of_the_note_gives_way(there, tmp_path, nee
     assert again.uns["measure"]["higher_is"] == "sensitive"
 
 
+@pytest.mark.parametrize(
+    "bounds", [1.0, None, "a", [0, None], ["x", 1], [[0, 1]], {}, [], [1, 0], [0, 1]], ids=repr
+)
+def test_only_what_makes_sense_is_noted_about_a_measure(bounds, source, tmp_path, needs_r):
+    """And what someone else noted is taken no more seriously."""
+    adata = corrected(source)
+    adata.uns["measure"] = {"name": "mine", "bounds": bounds, "unit": 3, "higher_is": ["up"]}
+    r_bridge.write_pset(adata, source, tmp_path / "out.rds")
+    with pytest.raises(ValueError, match="direction of the measure 'mine_rtdmf' is not known"):
+        r_bridge.read_pset(tmp_path / "out.rds", "mine_rtdmf", progress=False)
+    again = r_bridge.read_pset(
+        tmp_path / "out.rds", "mine_rtdmf", higher_is="resistant", progress=False
+    )
+    expected = {"name": "mine_rtdmf", "higher_is": "resistant"}
+    assert again.uns["measure"] == expected | ({"bounds": [0, 1]} if bounds == [0, 1] else {})
+
+
+@pytest.mark.parametrize("bounds", [np.zeros(1), np.array([0, made.R_NA]), np.zeros(3)])
+def test_a_note_that_makes_no_sense_is_passed_over(bounds, tmp_path, backend):
+    note = {"unit": [None], "higher_is": ["up"], "bounds": bounds}
+    source = bent(tmp_path / "in.rds", lambda s: s["annotation"].update(rtdmf_bio={MEASURE: note}))
+    with pytest.raises(ValueError, match=f"direction of the measure '{MEASURE}' is not known"):
+        r_bridge.read_pset(source, MEASURE, backend=backend, progress=False)
+    adata = r_bridge.read_pset(
+        source, MEASURE, higher_is="sensitive", backend=backend, progress=False
+    )
+    assert adata.uns["measure"] == {"name": MEASURE, "higher_is": "sensitive"}
+
+
 @pytest.mark.parametrize("annotation", [None, ["made"]])
 def test_without_an_annotation_there_is_no_note(annotation, tmp_path, needs_r):
     source = bent(tmp_path / "in.rds", lambda s: s.update(annotation=annotation))
