@@ -62,7 +62,7 @@ def read(
         drug = drug.where(keys[name].isna(), drug + JOINT + keys[name].fillna(""))
     rows = pd.DataFrame({"treatmentid": drug, "sampleid": keys[line]})
     replicate = keys.drop(columns=[*drugs, line])
-    measured = _node.table(profiles, measures(profiles, rows))
+    measured = _node.table(profiles, measures(profiles))
     distinct = pd.concat(
         [part.reset_index(drop=True) for part in (rows, replicate, measured)], axis=1
     )
@@ -72,12 +72,12 @@ def read(
     return rows.set_axis(pd.Index(name, dtype=object)), profiles, first
 
 
-def measures(profiles: Node, rows: pd.DataFrame) -> list[str]:
+def measures(profiles: Node) -> list[str]:
     """Columns of the profiles that are values, not keys."""
     return [
         name
         for name in profiles.names
-        if not is_key(name) and name not in rows and _node.column(profiles, name) is not None
+        if not is_key(name) and _node.column(profiles, name) is not None
     ]
 
 

@@ -155,12 +155,17 @@ def height(node: Node) -> int:
         raise TableError("the data frame has no row names, so that its length is unknown")
     if not _is_short(names):
         return len(names)
-    rows, columns = names.values()[1], [node.item(i) for i in range(len(node))]
+    rows = names.values()[1]
     n = 0 if pd.isna(rows) else abs(int(rows))
-    lengths = {len(column) for column in columns if column is not None and column.kind in ATOMIC}
-    # A damaged count must not be counted out.
-    if lengths and n not in lengths:
-        raise TableError(f"the data frame claims {n} rows, where columns have {max(lengths)}")
+    # A damaged count must not be counted out; the first column that has it will do.
+    longest = None
+    for column in map(node.item, range(len(node))):
+        if column is not None and column.kind in ATOMIC:
+            if len(column) == n:
+                return n
+            longest = max(longest or 0, len(column))
+    if longest is not None:
+        raise TableError(f"the data frame claims {n} rows, where columns have {longest}")
     return n
 
 

@@ -57,7 +57,7 @@ class _Full:
         if kind in (_RAW, _WEAK):
             found = _nothing("EXTPTR")
             if kind == _RAW:
-                self.parse_raw(self.parse_int())  # type: ignore[attr-defined]
+                self.parse_raw(self.parse_int())
             else:
                 references.append(found)
             if flags & 0x200:
@@ -65,6 +65,9 @@ class _Full:
             return found
         self._pushed = flags
         return parse(references)
+
+    def parse_raw(self, length: int) -> None:
+        self.file.read(length)  # type: ignore[attr-defined]
 
 
 def _nothing(kind: str) -> Any:
@@ -81,13 +84,9 @@ class _XDR(_Full, ParserXDR):
             self.watch(self.file.tell())
         return super().parse_string(length)
 
-    def parse_raw(self, length: int) -> None:
-        self.file.read(length)
-
 
 class _Native(_Full, ParserBinary):
-    def parse_raw(self, length: int) -> None:
-        self.file.read(length)
+    pass
 
 
 class _ASCII(_Full, ParserASCII):

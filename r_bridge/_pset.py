@@ -116,7 +116,7 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     with _node.within(f"{label}: the slot {slot}"):
         if generation == LONG:
             rows, profiles, first = _long_table.read(response, label, slot, combinations)
-            measures = _long_table.measures(profiles, rows)
+            measures = _long_table.measures(profiles)
         else:
             rows, profiles = _lists(response, label, slot)
             measures, first = _measures(profiles), np.arange(len(rows))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from rtdmf_bio._measure import measure_of
+from rtdmf_bio._measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
 
 from . import _r
@@ -79,8 +79,7 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
     if adata.X is None:
         raise ValueError("adata.X is empty. Put the measure there, such as one of the layers.")
     measure = measure_of(adata)
-    result = adata.uns.get("rtdmf")
-    enrichment = result.get("enrichment") if isinstance(result, Mapping) else None
+    enrichment = as_mapping(adata.uns.get("rtdmf")).get("enrichment")
     matrices = [(str(measure.get("name") or "X"), adata.X), *adata.layers.items()]
     _unique("assays, of X by its measure and of the layers,", [name for name, _ in matrices])
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +140,7 @@ def write_pset(
     """
     import numpy as np
 
+    from rtdmf_bio._measure import as_mapping
     from rtdmf_bio.io._atomic import replacing
 
     from . import _open, _pset, _tables
@@ -154,7 +154,7 @@ def write_pset(
         measure_name = f"{meaning['name']}_{layer}"
     if not isinstance(measure_name, str):
         raise TypeError(f"The measure_name parameter must be text. Got {measure_name!r}.")
-    read = _origin(adata)
+    read = as_mapping(adata.uns.get("pset"))
     if name is None and read.get("object"):
         name = str(read["object"])
     if isinstance(source, (str, os.PathLike)) and _open.sniff(Path(source))[0]:
@@ -163,7 +163,7 @@ def write_pset(
         backend = "r"  # The rows to be filled are those of the slots.
     opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
     pset = _pset.read(opened, "join")
-    _check_source(adata, pset, measure_name)
+    _check_source(adata, pset, measure_name, read.get("experiments"))
 
     columns, lonely = _place(matrix, flags, pset, measure_name)
     n_imputed = int(lonely.notna().to_numpy().sum())
@@ -257,20 +257,13 @@ def _numbers(adata: AnnData, layer: str) -> pd.DataFrame:
 
 def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
     """What was corrected: ``uns["measure"]``, or that of the layer which `pp.correct` was given."""
-    from rtdmf_bio._measure import measure_of
+    from rtdmf_bio._measure import as_mapping, measure_of
 
-    result = adata.uns.get(layer, {})
-    source = str(result.get("layer", "X")) if isinstance(result, Mapping) else "X"
+    source = str(as_mapping(adata.uns.get(layer)).get("layer", "X"))
     return {**({} if source == "X" else {"name": source}), **measure_of(adata, source)}
 
 
-def _origin(adata: AnnData) -> Mapping[str, Any]:
-    """What `read_pset` noted, if it did."""
-    found = adata.uns.get("pset")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
+def _check_source(adata: AnnData, pset: PSet, measure_name: str, before: Any) -> None:
     from ._long_table import is_key
     from ._measures import FLAG
     from ._node import columns
@@ -296,7 +289,6 @@ def _check_source(adata: AnnData, pset: PSet, measure_name: str) -> None:
                 f"None of the {what} ({', '.join(map(str, ours[:3]))}, ...) is in {pset.label} "
                 f"({', '.join(theirs[:3])}, ...). Pass the PharmacoSet the data were read from."
             )
-    before = _origin(adata).get("experiments")
     if before is not None:
         keys = ["treatmentid", "sampleid"]
         if not set(keys) <= set(getattr(before, "columns", ())):

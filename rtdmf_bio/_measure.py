@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+def as_mapping(value: Any) -> Mapping[Any, Any]:
+    """Return what is no mapping, as anyone can put into ``uns``, as an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def measure_of(adata: AnnData, layer: str | None = None) -> dict[str, Any]:
     """Return ``uns["measure"]``, or what ``uns["layer_measures"]`` has on `layer`.
 
     Empty where there is nothing, or something of another kind.
     """
-    found: Any = adata.uns.get("measure")
-    if layer not in (None, "X"):
-        found = adata.uns.get("layer_measures")
-        found = found.get(layer) if isinstance(found, Mapping) else None
-    return dict(found) if isinstance(found, Mapping) else {}
+    if layer in (None, "X"):
+        return dict(as_mapping(adata.uns.get("measure")))
+    return dict(as_mapping(as_mapping(adata.uns.get("layer_measures")).get(layer)))

@@ -175,6 +175,18 @@ class _Writer:
         self.out += data
 
 
+def slots(change):
+    """Make an `edit` of `pset` that changes the slots, a dict."""
+    return lambda parts: change(parts.slots) if hasattr(parts, "slots") else None
+
+
+def bend(tables, name, change):
+    """Let `change` do to a data frame in `tables` what pandas would not: it is given the `R`."""
+    frame = _frame(tables[name])
+    change(frame)
+    tables[name] = frame
+
+
 def _frame(frame):
     columns = {str(name): _column(frame.iloc[:, i]) for i, name in enumerate(frame)}
     if isinstance(frame.index, pd.RangeIndex):

@@ -16,7 +16,7 @@ import r_bridge
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
-from made_psets import NA_INT, S4, Linked, R
+from made_psets import NA_INT, S4, Linked, R, slots
 
 MEASURE = "auc_recomputed"
 
@@ -119,10 +119,6 @@ def tables(change):
     return lambda parts: None if hasattr(parts, "slots") else change(parts)
 
 
-def slots(change):
-    return lambda parts: change(parts.slots) if hasattr(parts, "slots") else None
-
-
 def ids(**new):
     def change(parts):
         for name, values in new.items():
@@ -142,13 +138,9 @@ def put_in_response(name, value):
 
 def column(slot, name, value):
     """Put something into a data frame that pandas would not."""
-
-    def change(all_):
-        frame = made._frame(all_[slot])
-        frame.value[name] = value
-        all_[slot] = frame
-
-    return slots(change)
+    return slots(
+        lambda all_: made.bend(all_, slot, lambda frame: frame.value.update({name: value}))
+    )
 
 
 def rows(table, index):

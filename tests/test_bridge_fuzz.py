@@ -14,7 +14,7 @@ import r_bridge
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
-from made_psets import NA_INT, POINTER, S4, Linked, R
+from made_psets import NA_INT, POINTER, S4, Linked, R, slots
 
 MEASURE = "auc_recomputed"
 
@@ -28,10 +28,6 @@ def described(path, backend):
     return {key: value for key, value in said.items() if key != "backend"}
 
 
-def slots(change):
-    return lambda parts: change(parts.slots) if hasattr(parts, "slots") else None
-
-
 def response(change):
     """Bend the response, a list of tables."""
     return slots(lambda all_: change(all_["treatmentResponse"]))
@@ -43,32 +39,26 @@ def long(change):
 
 
 def attribute(slot, name, value):
-    def change(all_):
-        frame = made._frame(all_[slot])
-        frame.attributes[name] = value
-        all_[slot] = frame
-
-    return slots(change)
+    return slots(
+        lambda all_: made.bend(all_, slot, lambda frame: frame.attributes.update({name: value}))
+    )
 
 
 def of_table(table, name, value):
     """Bend an attribute of a table of the response."""
-
-    def change(tables):
-        frame = made._frame(tables[table])
-        frame.attributes[name] = value
-        tables[table] = frame
-
-    return response(change)
+    return response(
+        lambda tables: made.bend(
+            tables, table, lambda frame: frame.attributes.update({name: value})
+        )
+    )
 
 
 def measure(values):
-    def change(tables):
-        frame = made._frame(tables["profiles"])
-        frame.value[MEASURE] = values
-        tables["profiles"] = frame
-
-    return response(change)
+    return response(
+        lambda tables: made.bend(
+            tables, "profiles", lambda frame: frame.value.update({MEASURE: values})
+        )
+    )
 
 
 def of_profiles(change):

@@ -601,13 +601,9 @@ def test_a_wrong_setting_is_named(wrong, message, files):
     ids=["integer64", "factor with NA as a level"],
 )
 def test_columns_of_special_classes_are_read_as_what_they_mean(values, expected, tmp_path, backend):
-    def edit(parts):
-        if not hasattr(parts, "slots"):
-            return
-        frame = made._frame(parts.slots["sample"])
-        frame.value["special"] = values
-        parts.slots["sample"] = frame
-
+    edit = made.slots(
+        lambda all_: made.bend(all_, "sample", lambda frame: frame.value.update(special=values))
+    )
     path = made.write(tmp_path / "pset.rds", made.pset("current", edit=edit))
     found = read(path, MEASURE, backend=backend).var["special"]
     assert list(found.isna()) == [pd.isna(value) for value in expected]

@@ -469,8 +469,7 @@ def test_a_corrected_layer_is_named_after_that_layer(source, tmp_path, needs_r):
 
 def bent(path, change, generation="current"):
     """Write a PharmacoSet with its slots changed."""
-    edit = lambda parts: change(parts.slots) if hasattr(parts, "slots") else None  # noqa: E731
-    return made.write(path, made.pset(generation, edit=edit))
+    return made.write(path, made.pset(generation, edit=made.slots(change)))
 
 
 def profiles_of_2016(change):
@@ -602,9 +601,8 @@ def test_a_name_that_is_no_text_to_print_is_refused(name, source, tmp_path, back
 
 def test_the_name_of_a_column_that_is_no_measure_is_taken(tmp_path, backend):
     def change(slots):
-        frame = made._frame(slots["treatmentResponse"]["profiles"])
-        frame.value[NEW] = [np.zeros(1)] * 46
-        slots["treatmentResponse"]["profiles"] = frame
+        lists = {NEW: [np.zeros(1)] * 46}
+        made.bend(slots["treatmentResponse"], "profiles", lambda frame: frame.value.update(lists))
 
     source = bent(tmp_path / "in.rds", change)
     with pytest.raises(ValueError, match=f"already has a measure '{NEW}'"):
