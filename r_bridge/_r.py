@@ -114,6 +114,12 @@ def strings(values: Iterable[str | None]) -> Any:
     return call("decode", session().ByteSexpVector(data), integers(sizes))[0]
 
 
+@functools.cache
+def _symbol(name: str) -> Any:
+    """Name of an attribute in R: few are asked for, and each often."""
+    return strings([name])
+
+
 def integers(values: Any) -> Any:
     """Integer vector in R; missing values of pandas become NA."""
     if isinstance(values, pd.api.extensions.ExtensionArray):
@@ -162,7 +168,7 @@ class RNode(Node):
         return len(self.sexp) if self.kind in _VECTORS else 0
 
     def _attribute(self, name: str) -> RNode | None:
-        return _node(functions()["attribute"](self.sexp, strings([name])))
+        return _node(functions()["attribute"](self.sexp, _symbol(name)))
 
     def _element(self, position: int) -> RNode | None:
         return _node(self.sexp[position])
