@@ -300,3 +300,15 @@ def test_too_few_entries_to_choose_by_are_refused_with_what_to_give():
         RTDMF().fit(X)
     model = RTDMF(threshold=1.0, impute_weight_decay=1.0).fit(X)
     assert np.isfinite(model.corrected_).all()
+
+
+def test_the_missing_value_of_r_is_like_any_other():
+    """It is a signalling NaN: numpy.nanmin of (1, NA, 3, 4) is 3."""
+    X = changed(*((k, NAN) for k in [(0, 0), (3, 4), (11, 14)]))
+    from_r = X.copy()
+    from_r.view(np.uint64)[np.isnan(X)] = 0x7FF00000000007A2
+    with np.errstate(invalid="raise"):
+        ours, plain = fit(from_r), fit(X)
+    np.testing.assert_array_equal(ours.corrected_, plain.corrected_, strict=True)
+    with pytest.raises(ValueError, match="All measured entries equal 2"):
+        fit(np.where(np.isnan(X), from_r, 2.0))

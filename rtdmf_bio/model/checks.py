@@ -75,6 +75,8 @@ def check_matrix(
             f"since structure is learned across both."
         )
     data = array.astype(np.float64)
+    # R's NA is a signalling NaN, which np.fmin and its like do not pass over.
+    data[np.isnan(data)] = np.nan
     n_infinite = int(np.isinf(data).sum())
     if n_infinite:
         data = _without_infinities(data, infinite, n_infinite)
