@@ -9,13 +9,24 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rtdmf_bio.model.checks import check_choice
+
 from . import _measures
-from ._summary import summarize
+from ._summary import SUMMARIES, summarize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._pset import PSet
+
+
+def check_settings(settings: dict[str, Any], higher_is: str | None) -> None:
+    """Refuse settings of `assemble` that have no meaning."""
+    check_choice("higher_is", higher_is, (None, "resistant", "sensitive"))
+    check_choice("summary", settings["summary"], SUMMARIES)
+    check_choice("out_of_range", settings["out_of_range"], ("keep", "nan", "clip"))
+    check_choice("combinations", settings["combinations"], ("error", "join"))
+    check_choice("unmatched", settings["unmatched"], ("error", "drop"))
 
 
 def assemble(

@@ -192,6 +192,11 @@ def column(node: Node, name: str) -> Any:
         return None
     if "data.frame" in classes(node) and len(item) != height(node):
         raise TableError(f"the column {name!r} has {len(item)} entries for {height(node)} rows")
+    return vector(item, name)
+
+
+def vector(item: Node, name: str = "") -> Any:
+    """Read an atomic vector as `Node.values`, but a factor as Categorical, integer64 as Int64."""
     if "integer64" in classes(item) and item.kind == "double":
         whole = item.values().view(np.int64)
         return pd.arrays.IntegerArray(whole, whole == np.iinfo(np.int64).min)

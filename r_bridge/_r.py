@@ -72,11 +72,15 @@ def _same_environment() -> Iterator[None]:
                 del os.environ[name]
 
 
+_SOURCES = ("bridge.R", "session.R", "rtdmfbio/R/profiles.R", "rtdmfbio/R/parts.R")
+"""The last two are shared with the R package."""
+
+
 @functools.cache
 def functions() -> dict[str, Any]:
-    """Functions of ``bridge.R`` and ``session.R``, in an environment of their own."""
+    """Functions in R of this package, in an environment of their own."""
     ri = session()
-    files = [Path(__file__).with_name(name) for name in ("bridge.R", "session.R")]
+    files = [Path(__file__).parent / name for name in _SOURCES]
     code = "\n".join(file.read_text() for file in files)
     base = ri.baseenv
     home = base["new.env"](parent=base)

@@ -126,19 +126,8 @@ def read_pset(
     .. [1] Smirnov P. et al. PharmacoGx: an R package for analysis of large pharmacogenomic
        datasets. Bioinformatics 32, 1244-1246 (2016).
     """
-    from rtdmf_bio.model.checks import check_choice
+    from . import _assemble, _open, _pset
 
-    from . import _assemble, _open, _pset, _summary
-
-    check_choice("higher_is", higher_is, (None, "resistant", "sensitive"))
-    check_choice("summary", summary, _summary.SUMMARIES)
-    check_choice("out_of_range", out_of_range, ("keep", "nan", "clip"))
-    check_choice("combinations", combinations, ("error", "join"))
-    check_choice("unmatched", unmatched, ("error", "drop"))
-    if isinstance(layers, str):
-        layers = [layers]
-    opened = _open.open_pset(path_or_object, name=name, backend=backend, progress=progress)
-    pset = _pset.read(opened, combinations)
     settings = {
         "summary": summary,
         "fill_missing": bool(fill_missing),
@@ -146,6 +135,11 @@ def read_pset(
         "combinations": combinations,
         "unmatched": unmatched,
     }
+    _assemble.check_settings(settings, higher_is)
+    if isinstance(layers, str):
+        layers = [layers]
+    opened = _open.open_pset(path_or_object, name=name, backend=backend, progress=progress)
+    pset = _pset.read(opened, combinations)
     adata = _assemble.assemble(pset, measure, tuple(layers), settings, higher_is, unit)
     adata.uns["pset"] |= {
         "file": "" if opened.path is None else opened.path.name,

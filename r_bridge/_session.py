@@ -14,9 +14,12 @@ from rtdmf_bio.model.checks import check_choice
 
 from . import _r
 from ._node import ATOMIC, column
+from ._vector import as_vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ._node import Node
 
 _LACKING = (
     "The R package SummarizedExperiment is not installed. In R: "
@@ -123,7 +126,7 @@ def from_r(obj: Any, *, measure: str | Mapping[str, Any] | None = None) -> AnnDa
     AnnData, drugs (``obs``) x cell lines (``var``), with
 
     ``X`` : array (n drugs, p lines)
-        The assay named like the measure, else the first. Double is float64, bit by bit, with NaN
+        The assay named like the measure, else the first. Double is float64, bit by bit, but NaN
         for NA; integer is int32 and logical bool, but float64 if something is NA.
     ``layers`` : the other assays
     ``obs``, ``var`` : ``rowData`` and ``colData``
@@ -161,7 +164,12 @@ def from_r(obj: Any, *, measure: str | Mapping[str, Any] | None = None) -> AnnDa
     if parts.kind == "NULL":
         raise TypeError(f"from_r cannot use an R object of class {kind} ({typeof}). {wanted}")
 
-    assays = parts.item("assays")
+    return adata_of(parts, measure)
+
+
+def adata_of(parts: Node, measure: str | Mapping[str, Any] | None = None) -> AnnData:
+    """Put together what ``unpack`` in R took apart; errors are those of `from_r`."""
+    assays: Any = parts.item("assays")
     names: list[Any] = assays.names or [""] * len(assays)
     known = _settings(parts.item("measure"))
     given = {"name": measure} if isinstance(measure, str) else dict(measure or {})
@@ -236,32 +244,17 @@ def _setting_to_r(value: Any) -> Any:
 
 def _vector(values: Any, what: str) -> Any:
     """Hand over a one-dimensional array of numpy or pandas."""
-    if isinstance(values, pd.Categorical):
-        codes = pd.array(values.codes + np.int32(1), dtype="Int32")
-        codes[values.codes < 0] = pd.NA
-        levels = _r.strings(_unique(f"levels of {what}", values.categories))
-        ordered = _r.logical(bool(values.ordered))
-        return _r.call("as_factor", _r.integers(codes), levels, ordered)[0]
-    kind = pd.api.types.infer_dtype(values, skipna=True)
-    if kind in ("string", "empty"):
-        return _r.strings(values)
-    if kind not in ("boolean", "integer", "floating", "mixed-integer-float"):
-        raise TypeError(f"{what} is {kind}, which R has no vector for. Make it text or numbers.")
-    if kind == "integer":
-        known = values[~np.asarray(pd.isna(values))]
-        largest = max(abs(int(known.min())), abs(int(known.max()))) if len(known) else 0
-        if largest > 2**53:
-            raise ValueError(f"{what} holds {largest}, which R would round. Make it text.")
-        kind = "integer" if largest < 2**31 else "floating"
-    if values.dtype == object:
-        values = pd.array(values)
-    if kind == "boolean":
-        return _r.session().baseenv["as.logical"](_r.integers(values))
-    if kind == "integer":
-        return _r.integers(values)
-    if isinstance(values, pd.api.extensions.ExtensionArray):
-        values = values.to_numpy(np.float64, na_value=np.nan)
-    return _r.doubles(values)
+    vector = as_vector(values, what)
+    if vector.levels is not None:
+        levels = _r.strings(_unique(f"levels of {what}", vector.levels))
+        codes, ordered = _r.integers(vector.values), _r.logical(vector.ordered)
+        return _r.call("as_factor", codes, levels, ordered)[0]
+    if vector.kind == "character":
+        return _r.strings(vector.values)
+    if vector.kind == "double":
+        return _r.doubles(vector.values)
+    whole = _r.integers(vector.values)
+    return whole if vector.kind == "integer" else _r.session().baseenv["as.logical"](whole)
 
 
 def _settings(node: Any) -> dict[str, Any]:
@@ -282,6 +275,8 @@ def _matrix(node: Any, shape: tuple[int, int]) -> NDArray[Any]:
     values = node.values()
     if isinstance(values, pd.api.extensions.ExtensionArray):
         values = values.to_numpy(np.float64, na_value=np.nan)
+    if values.dtype == np.float64:
+        values = np.where(np.isnan(values), np.nan, values)  # R's NA is a signalling NaN.
     return np.ascontiguousarray(values.reshape(shape, order="F"))
 
 

@@ -163,9 +163,9 @@ def write_pset(
         backend = "r"  # The rows to be filled are those of the slots.
     opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
     pset = _pset.read(opened, "join")
-    _check_source(adata, pset, measure_name, read.get("experiments"))
+    check_source(adata, pset, measure_name, read.get("experiments"))
 
-    columns, lonely = _place(matrix, flags, pset, measure_name)
+    columns, lonely = place(matrix, flags, pset, measure_name)
     n_imputed = int(lonely.notna().to_numpy().sum())
     with_r = opened.backend != "rdata"
     tables = {"imputed": lonely} if n_imputed else {}
@@ -263,7 +263,8 @@ def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
     return {**({} if source == "X" else {"name": source}), **measure_of(adata, source)}
 
 
-def _check_source(adata: AnnData, pset: PSet, measure_name: str, before: Any) -> None:
+def check_source(adata: AnnData, pset: PSet, measure_name: str, before: Any = None) -> None:
+    """Refuse a measure that `pset` cannot take; `before` are the experiments as once read."""
     from ._long_table import is_key
     from ._measures import FLAG
     from ._node import columns
@@ -312,7 +313,7 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return bool(((a == b) | (pd.isna(a) & pd.isna(b))).all())
 
 
-def _place(
+def place(
     matrix: pd.DataFrame, flags: pd.DataFrame | None, pset: PSet, measure_name: str
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Columns of value and flag by row of the profiles, and the values that no row can hold."""
@@ -368,7 +369,12 @@ def _save(
         _r.logical(pset.generation == LONG),
         _r.named(vectors),
         _r.strings([measure_name]),
-        _r.named(_note(meaning)),
+        _r.named(
+            {
+                key: _r.doubles(value) if key == "bounds" else _r.strings([value])
+                for key, value in note(meaning).items()
+            }
+        ),
     )
     # Within an .rda the object keeps its name.
     name = "" if dest.suffix.lower() == ".rds" else opened.name or "pset"
@@ -393,16 +399,14 @@ def _is_whole(file: Path) -> bool:
     return size > 0
 
 
-def _note(meaning: dict[str, Any]) -> dict[str, Any]:
-    """What the new measure is, for whoever opens the file."""
+def note(meaning: dict[str, Any]) -> dict[str, Any]:
+    """Say what the new measure is, for whoever opens the file."""
     from rtdmf_bio import __version__
 
-    from . import _r
     from ._measures import usable
 
-    note = {"by": f"rtdmf_bio {__version__}", "corrected_from": str(meaning.get("name", ""))}
-    note |= usable(meaning)
     return {
-        key: _r.doubles(value) if key == "bounds" else _r.strings([value])
-        for key, value in note.items()
+        "by": f"rtdmf_bio {__version__}",
+        "corrected_from": str(meaning.get("name", "")),
+        **usable(meaning),
     }

@@ -1,0 +1,312 @@
+"""What the R package rtdmfbio calls.
+
+A call is a name and one raw vector, R's serialization of its arguments; so is the answer. Nothing
+is left to reticulate to convert, whose older versions cannot convert arrays of today's numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import platform
+import sys
+import sysconfig
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from joblib.externals.loky import get_reusable_executor
+
+import rtdmf_bio as rt
+
+from . import _node, _wire
+from ._node import as_na
+from ._pset import LONG
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ._node import Node
+    from ._pset import PSet
+
+_KEY = "rtdmf"
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
+_SILENT = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+_taken: list[AnnData] = []
+
+
+def _import_torch() -> None:
+    """Let torch multiply by its own BLAS, not by that of the R around it.
+
+    R's comes first in the search for symbols. It is often the reference BLAS, thirty times slower,
+    and its results differ in the last bits.
+    """
+    if "torch" in sys.modules or not hasattr(os, "RTLD_DEEPBIND"):
+        return
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    try:
+        importlib.import_module("torch")
+    finally:
+        sys.setdlopenflags(flags)
+
+
+_import_torch()
+
+
+def call(name: str, message: bytes | bytearray) -> bytearray:
+    """Run one of the functions below on the arguments in `message`.
+
+    Returns
+    -------
+    R's serialization of a list of ``warnings`` and ``value``, or the text of ``error``, or
+    ``interrupted``.
+    """
+    answer: dict[str, Any] = {}
+    with warnings.catch_warnings(record=True) as caught, _own_libraries():
+        warnings.simplefilter("default")
+        for kind in _SILENT:
+            warnings.simplefilter("ignore", kind)
+        try:
+            answer["value"] = _FUNCTIONS[name](_wire.loads(message))
+        except KeyboardInterrupt as stop:
+            answer["interrupted"] = _text(stop)
+        except _EXPECTED as error:
+            answer["error"] = _text(error)
+        except Exception as error:
+            answer["error"] = (
+                f"{type(error).__name__}: {_text(error)} (a defect of rtdmf_bio; please report it)"
+            )
+    answer["warnings"] = list(dict.fromkeys(str(w.message) for w in caught))
+    return bytearray(_wire.dumps(answer))
+
+
+@contextmanager
+def _own_libraries() -> Iterator[None]:
+    """Put Python's own folder first in LD_LIBRARY_PATH for a while.
+
+    R fills it for itself, and every Python started from here, such as joblib's workers, would load
+    the system's libpython instead of its own.
+    """
+    name = "LD_LIBRARY_PATH"
+    before, own = os.environ.get(name), sysconfig.get_config_var("LIBDIR")
+    if before and own:
+        os.environ[name] = f"{own}:{before}"
+    try:
+        yield
+    finally:
+        if before and own:
+            os.environ[name] = before
+
+
+def take() -> AnnData:
+    """Return what the last call left behind for R to hold."""
+    return _taken.pop()
+
+
+def _text(error: BaseException) -> str:
+    return " ".join([str(error), *getattr(error, "__notes__", ())]).strip()
+
+
+def _correct(message: Node) -> dict[str, Any]:
+    return _fit(rt.pp.correct, message)
+
+
+def _tune(message: Node) -> dict[str, Any]:
+    try:
+        return _fit(rt.pp.tune, message)
+    finally:
+        # R ends without telling Python, which would leave joblib's workers and files behind.
+        if _dict(message.item("settings")).get("n_jobs", 1) != 1:
+            executor = get_reusable_executor(reuse=True)
+            getattr(executor, "terminate", executor.shutdown)()
+
+
+def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
+    """Correct or tune, and return all there is to know of it."""
+    settings = _dict(message.item("settings"))
+    if message.item("pset") is None:
+        adata = _screen(message)
+        groups = list(adata.var)
+        function(adata, group_key=groups or None, key_added=_KEY, **settings)
+        return {"record": _record(adata, groups)}
+
+    from ._write import check_source, note, place
+
+    pset, adata = _read(message)
+    measure = dict(adata.uns["measure"])
+    measure_name = _wire.plain(message.item("measure_name"))
+    if measure_name is None:
+        measure_name = f"{measure['name']}_{_wire.plain(message.item('key_added'))}"
+    check_source(adata, pset, measure_name)
+    adata.var = _named_as_in_r(adata.var)
+    groups = _node.text(message.item("groups"))
+    unknown = [name for name in groups if name not in adata.var]
+    if unknown:
+        raise ValueError(
+            f"The table of cell lines has no column {unknown[0]!r}. It has {list(adata.var)}; pass "
+            "one of them as groups, or NULL to do without groups of cell lines."
+        )
+    function(adata, group_key=groups or None, key_added=_KEY, **settings)
+    record = _record(adata, groups)
+    record["measured"] = _matrix(adata, adata.X)
+    record["pset"] = {
+        "measure": measure_name,
+        **{name: adata.uns["pset"][name] for name in _COUNTS},
+        "notes": pset.notes,
+    }
+    if _KEY not in adata.layers:
+        return {"record": record}
+    columns, lonely = place(adata.to_df(_KEY), adata.to_df(f"{_KEY}_flag"), pset, measure_name)
+    columns[measure_name] = as_na(columns[measure_name])
+    record["pset"]["n_without_experiment"] = int(lonely.notna().to_numpy().sum())
+    return {
+        "record": record,
+        "slot": pset.slot,
+        "long": pset.generation == LONG,
+        "columns": columns,
+        "note": note(measure),
+    }
+
+
+def _screen(message: Node) -> AnnData:
+    """Matrix, names of rows and columns, groups of lines and meaning, as AnnData."""
+    from anndata import AnnData
+
+    groups: Any = message.item("groups")
+    drugs, lines = (pd.Index(_node.text(message.item(axis)), dtype=object) for axis in _AXES)
+    keys = [] if groups is None else groups.names
+    return AnnData(
+        np.ascontiguousarray(_wire.plain(message.item("matrix")).values, dtype=np.float64),
+        obs=pd.DataFrame(index=drugs),
+        var=pd.DataFrame({key: _node.column(groups, key) for key in keys}, index=lines),
+        uns={"measure": _dict(message.item("measure"))},
+    )
+
+
+def _read(message: Node) -> tuple[PSet, AnnData]:
+    """Read the tables of a PharmacoSet as `read_pset` does."""
+    from . import _assemble, _pset
+    from ._open import Opened
+
+    settings = {"fill_missing": False, **_dict(message.item("reading"))}
+    measure, higher_is, unit = (settings.pop(name) for name in ("measure", "higher_is", "unit"))
+    _assemble.check_settings(settings, higher_is)
+    opened = Opened(message.item("pset"), "The PharmacoSet", "r", None, "")  # type: ignore[arg-type]
+    pset = _pset.read(opened, settings["combinations"])
+    return pset, _assemble.assemble(pset, measure, (), settings, higher_is, unit)
+
+
+def _named_as_in_r(table: pd.DataFrame) -> pd.DataFrame:
+    """Undo what `read_pset` calls tissue."""
+    return table.rename(columns={"tissue": "tissueid", "tissue_original": "tissue"})
+
+
+def _record(adata: AnnData, groups: list[str]) -> dict[str, Any]:
+    """All that a correction or a search left in `adata`."""
+    record = {
+        name: _matrix(adata, adata.layers[layer])
+        for name, layer in _LAYERS.items()
+        if layer in adata.layers
+    }
+    return {
+        **record,
+        "measure": dict(adata.uns["measure"]),
+        "groups": adata.var[groups].astype(object) if groups else None,
+        **adata.uns[_KEY],
+    }
+
+
+def _matrix(adata: AnnData, values: Any) -> _wire.Matrix:
+    values = as_na(values) if values.dtype.kind == "f" else values
+    return _wire.Matrix(values, adata.obs_names, adata.var_names)
+
+
+def _anndata(message: Node) -> None:
+    """Leave an AnnData for `take`: of a PharmacoSet, of a record, or of assays and tables."""
+    _taken.clear()
+    if message.item("pset") is not None:
+        adata = _read(message)[1]
+    else:
+        from ._session import adata_of
+
+        adata = adata_of(message)
+    record = message.item("record")
+    if record is not None:
+        result = {name: value for name, value in _dict(record).items() if value is not None}
+        for name in ("enrichment", "tuning", "tuning_scores"):
+            if name in result:  # Names of rows that survive h5ad.
+                rows = pd.Index([str(i) for i in range(len(result[name]))])
+                result[name] = result[name].set_axis(rows)
+        adata.uns[_KEY] = result
+    _taken.append(adata)
+
+
+def _write_h5ad(message: Node) -> None:
+    """Write what `_anndata` makes."""
+    _anndata(message)
+    path, overwrite = (_wire.plain(message.item(name)) for name in ("path", "overwrite"))
+    rt.io.write_h5ad(_taken.pop(), path, overwrite=overwrite)
+
+
+def _gdsc1(_: Node) -> dict[str, Any]:
+    """Return the bundled screen in parts."""
+    adata = rt.datasets.gdsc1()
+    assays = {"auc": adata.X, **adata.layers}
+    return {
+        "assays": {name: _matrix(adata, matrix.astype(float)) for name, matrix in assays.items()},
+        "colData": adata.var,
+        "measure": dict(adata.uns["measure"]),
+    }
+
+
+def _status(_: Node) -> dict[str, Any]:
+    """Return the versions at work."""
+    names = ("numpy", "torch", "anndata")
+    versions = {"rtdmf_bio": rt.__version__, **{name: version(name) for name in names}}
+    return {"version": platform.python_version(), "packages": versions}
+
+
+def _defaults(_: Node) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each function that R has, with their defaults."""
+    from r_bridge import read_pset
+
+    functions: dict[str, Callable[..., Any]] = {
+        "correct": rt.pp.correct,
+        "tune": rt.pp.tune,
+        "read_pset": read_pset,
+        "enrichment": rt.tl.enrichment,
+        "model": rt.RTDMF,
+    }
+    return {
+        name: {
+            p.name: p.default
+            for p in inspect.signature(function).parameters.values()
+            if p.default is not p.empty
+        }
+        for name, function in functions.items()
+    }
+
+
+def _dict(node: Node | None) -> dict[str, Any]:
+    return dict(_wire.plain(node) or {})
+
+
+_AXES = ("rows", "columns")
+_COUNTS = ("n_experiments", "n_unmatched", "n_infinite", "n_below", "n_above")
+_LAYERS = {"corrected": _KEY, "residual": f"{_KEY}_residual", "flag": f"{_KEY}_flag"}
+_FUNCTIONS: dict[str, Callable[[Node], Any]] = {
+    "correct": _correct,
+    "tune": _tune,
+    "anndata": _anndata,
+    "write_h5ad": _write_h5ad,
+    "gdsc1": _gdsc1,
+    "status": _status,
+    "defaults": _defaults,
+    "echo": _wire.plain,
+}

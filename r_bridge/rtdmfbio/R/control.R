@@ -1,0 +1,100 @@
+#' Settings of a correction
+#'
+#' The settings that [rtdmf_correct()] and [rtdmf_tune()] take in their `...`, under the names and
+#' with the defaults of the Python functions `rtdmf_bio.pp.correct` and `rtdmf_bio.RTDMF`. `NULL`
+#' stands for the value of the `preset`:
+#'
+#' | setting | `"default"` | `"paper"` (Algorithm 1 as published) |
+#' |---|---|---|
+#' | `depth` | 3 | 5 |
+#' | `width` | `"auto"`: compact chain | 500 |
+#' | `init`, `init_scale` | `"spectral"`, 1 | `"gaussian"`, 1e-3 |
+#' | `loss` | `"mixture"` | `"squared"` |
+#' | `optimizer` | `"accelerated"` | `"adam"` |
+#' | `learning_rate` | `"auto"` | 1e-4 |
+#' | `weight_decay` | 1 | 0 |
+#' | `early_stopping` | FALSE | TRUE |
+#' | `impute` | `"refined"` | `"low-rank"` |
+#' | `center`, `scale_power` | `"two-way"`, 0.5 | `"none"`, 0 |
+#' | `refit` | TRUE | FALSE |
+#' | `max_iter`, `tol` | 1000, 5e-3 | 50000, 1e-3 |
+#' | `retain` | enriched and shrink | enriched; abrupt without groups |
+#'
+#' @param preset `"default"` or `"paper"`.
+#' @param threshold Residuals of at least this size are high, in the measure's unit. `"auto"`:
+#'   chosen from held-out entries, where noise and a large deviation are equally likely.
+#' @param retain Which high residuals are kept, one mode or several: `"enriched"` (those in a group
+#'   of cell lines where they cluster), `"shrink"` (every deviation by the probability that it is
+#'   more than noise), `"all"`, `"soft"` (what exceeds the threshold), `"abrupt"` (what the fit took
+#'   up in one jump), `"none"`. `NULL`: enriched and shrink; without groups, shrink.
+#' @param fdr False discovery rate at which a group counts as enriched.
+#' @param group_missing Cell lines without a group (`NA`): `"error"`, or `"ignore"` to leave them
+#'   out of the tests; they are corrected all the same.
+#' @param infinite Infinite entries: `"error"`, `"nan"` (not measured) or `"clip"` to the finite
+#'   range.
+#' @param unmeasured Drugs or lines without any measurement: `"error"`, or `"nan"` to carry them
+#'   along as `NA`.
+#' @param device,dtype Where and in what precision to compute: `"cpu"`, `"cuda"`, `"mps"` or
+#'   `"auto"`; `"float32"` or `"float64"`.
+#' @param random_state Seed of the hold-out, and of a random start. R's own random numbers are
+#'   neither used nor changed.
+#' @param progress Show a progress bar on a terminal.
+#' @param loss `"squared"`, `"clip"` (Huber at the threshold), `"hard"` (high residuals do not
+#'   train) or `"mixture"` (residuals are noise or deviations; those hardly train).
+#' @param depth Number of factors, at least 2.
+#' @param width Inner width of a random network, or `"auto"`: a compact chain started from the
+#'   spectrum of the data, without a seed, whose rank grows as needed.
+#' @param init,init_scale Start: `"spectral"`, `"gaussian"`, `"orthogonal"`, `"identity"` or
+#'   `"uniform"`.
+#' @param optimizer,learning_rate,momentum `"accelerated"`, `"gd"`, `"momentum"`, `"adam"` or
+#'   `"adagrad"`.
+#' @param weight_decay,impute_weight_decay Decay of either stage in units of noise: at 1, a mode no
+#'   larger than the largest that noise alone has just vanishes. `"auto"`: by hold-out.
+#' @param impute Missing entries: `"low-rank"`, or `"refined"`, by a second, squared-loss chain.
+#' @param early_stopping,patience Stop when the validation error has not improved for `patience`
+#'   checks, 10 iterations apart.
+#' @param refit After choosing on the hold-out, fit again to everything observed.
+#' @param center `"two-way"`: take out drug and line effects first; `"none"`.
+#' @param scale_power Drugs are divided by their residual spread to this power, 0 to 1.
+#' @param max_iter,tol,burn_in Iterations; relative change over 10 iterations that ends them;
+#'   squared-loss iterations before `"hard"` and `"mixture"` begin.
+#' @param validation_fraction Share of the measured entries held out for every choice.
+#' @param min_group_size Smallest group tested.
+#' @param max_missing Refuse a matrix with a larger share of missing entries.
+#' @return A list of the settings that were given, for `do.call`.
+#' @references Hu et al., Briefings in Bioinformatics 2025.
+#' @export
+#' @examples
+#' str(rtdmf_control(threshold = 0.2, retain = c("enriched", "shrink")))
+rtdmf_control <- function(preset = "default", threshold = "auto", retain = NULL, fdr = 0.05,
+                          group_missing = "error", infinite = "error", unmeasured = "error",
+                          device = "auto", dtype = "float32", random_state = 0, progress = TRUE,
+                          loss = NULL, depth = NULL, width = NULL, init = NULL, init_scale = NULL,
+                          optimizer = NULL, learning_rate = NULL, momentum = NULL,
+                          weight_decay = NULL, impute = NULL, impute_weight_decay = NULL,
+                          early_stopping = NULL, patience = NULL, refit = NULL, center = NULL,
+                          scale_power = NULL, max_iter = NULL, tol = NULL, burn_in = NULL,
+                          validation_fraction = 0.15, min_group_size = 3, max_missing = 0.95) {
+  given <- as.character(names(match.call())[-1])
+  for_python(mget(given))
+}
+
+# Settings as Python wants them: whole numbers as such, and nothing that it has no word for.
+for_python <- function(settings) {
+  settings <- Filter(Negate(is.null), settings)
+  Map(plain_setting, settings, names(settings))
+}
+
+plain_setting <- function(value, name) {
+  if (is.factor(value)) value <- as.character(value)
+  if (!is.atomic(value) || anyNA(value) || !length(value)) {
+    fail("The ", name, " argument must be a value or several, without NA. Got ",
+         paste(deparse(value, nlines = 1), collapse = ""), ".")
+  }
+  as_whole(as.vector(value))
+}
+
+as_whole <- function(value) {
+  whole <- is.double(value) && all(is.finite(value) & value == round(value) & abs(value) < 2^31)
+  if (whole) as.integer(value) else value
+}

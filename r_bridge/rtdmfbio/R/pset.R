@@ -1,0 +1,100 @@
+#' @rdname rtdmf_correct
+#' @export
+rtdmf_correct.PharmacoSet <- function(x, measure = NULL, groups = "tissueid", summary = "median",
+                                      higher_is = NULL, unit = NULL, out_of_range = "keep",
+                                      combinations = "error", unmatched = "error",
+                                      key_added = "rtdmf", measure_name = NULL, ...) {
+  job <- list(
+    pset = tables_of(x),
+    reading = reading(measure, summary, higher_is, unit, out_of_range, combinations, unmatched),
+    groups = groups,
+    key_added = key_added,
+    measure_name = measure_name
+  )
+  done <- fit(job, ...)
+  record <- new_result(done$record)
+  if (is.null(record$corrected)) return(record)
+  for (note in record$pset$notes) message("Note: ", note)
+  lonely <- record$pset$n_without_experiment
+  if (lonely > 0) {
+    message(format(lonely, big.mark = ","), " imputed pairs of drug and line have no experiment in ",
+            "the PharmacoSet; they are in rtdmf_result(x)$corrected.")
+  }
+  note <- c(done$note, list(result = record))
+  add_measure(x, done$slot, done$long, done$columns, record$pset$measure, note)
+}
+
+# R cannot dispatch on a class whose package is not installed.
+is_pset <- function(x) "PharmacoSet" %in% attr(x, "class", exact = TRUE)
+
+reading <- function(measure, summary, higher_is, unit, out_of_range, combinations, unmatched) {
+  list(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
+       out_of_range = out_of_range, combinations = combinations, unmatched = unmatched)
+}
+
+# What Python needs of a PharmacoSet of any generation: its slots as attributes of a list, without
+# molecular profiles and single doses, and ids as factors, of which Python reads 300,000 at once.
+tables_of <- function(x) {
+  slots <- attributes(x)
+  wanted <- c("annotation", "treatmentResponse", "sensitivity", "sample", "cell", "treatment",
+              "drug", "curation")
+  slots <- slots[intersect(wanted, names(slots))]
+  for (name in intersect(c("treatmentResponse", "sensitivity"), names(slots))) {
+    slots[[name]] <- lean_response(slots[[name]])
+  }
+  if (is.list(slots$annotation)) {
+    slots$annotation$rtdmf_bio <- lapply(slots$annotation$rtdmf_bio, function(note) {
+      if (is.list(note)) note[names(note) != "result"] else note
+    })
+  }
+  parts <- list()
+  attributes(parts) <- slots
+  parts
+}
+
+lean_response <- function(response) {
+  if (isS4(response)) {
+    attr(response, "assays") <- attr(response, "assays")["profiles"]
+    attr(response, "metadata") <- NULL
+    return(response)
+  }
+  if (!is.list(response)) return(response)
+  response <- response[intersect(c("info", "profiles"), names(response))]
+  if (is.data.frame(response$info)) {
+    response$info <- lean_table(response$info, c("treatmentid", "drugid", "sampleid", "cellid"))
+  }
+  if (!is.null(response$info) && identical(names_of_rows(response$info),
+                                           names_of_rows(response$profiles))) {
+    response[] <- lapply(response, without_row_names)
+  }
+  response
+}
+
+lean_table <- function(table, kept) {
+  attributes <- attributes(table)
+  table <- lapply(stats::setNames(unclass(table), names(table)), identity)
+  for (name in names(table)) {
+    column <- table[[name]]
+    if (!name %in% kept) {
+      table[name] <- list(NULL)
+    } else if (is.character(column) && is.null(dim(column))) {
+      levels <- unique(column[!is.na(column)])
+      table[[name]] <- structure(match(column, levels), levels = levels, class = "factor")
+    }
+  }
+  attributes(table) <- attributes
+  table
+}
+
+names_of_rows <- function(table) {
+  if (is.data.frame(table)) attr(table, "row.names") else rownames(table)
+}
+
+without_row_names <- function(table) {
+  if (is.data.frame(table)) {
+    attr(table, "row.names") <- .set_row_names(length(attr(table, "row.names")))
+  } else {
+    dimnames(table) <- list(NULL, colnames(table))
+  }
+  table
+}
