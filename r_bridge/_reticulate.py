@@ -308,5 +308,5 @@ _FUNCTIONS: dict[str, Callable[[Node], Any]] = {
     "gdsc1": _gdsc1,
     "status": _status,
     "defaults": _defaults,
-    "echo": _wire.plain,
+    "echo": lambda message: _wire.plain(message.item(0)),
 }

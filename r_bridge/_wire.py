@@ -32,6 +32,9 @@ _OBJECT, _ATTRIBUTES, _TAG = 1 << 8, 1 << 9, 1 << 10
 _UTF8, _ASCII = 8 << 12, 64 << 12
 
 
+_Extension = pd.api.extensions.ExtensionArray
+
+
 @dataclass(frozen=True)
 class Matrix:
     """A matrix of R, with the names of its rows and columns, None for none."""
@@ -92,7 +95,8 @@ def plain(node: Node | None) -> Any:
             None if names is None or (axis := names.item(i)) is None else _node.text(axis)
             for i in (0, 1)
         )
-        return Matrix(np.reshape(values, shape, order="F"), rows, columns)
+        whole = values.astype(object) if isinstance(values, _Extension) else values
+        return Matrix(np.reshape(whole, shape, order="F"), rows, columns)
     if isinstance(values, pd.Categorical):
         return values
     listed = values.tolist()
@@ -113,8 +117,8 @@ def _put(parts: list[bytes], value: Any) -> None:
         value = as_vector(np.asarray(value.values).ravel(order="F"), "a matrix")
     elif isinstance(value, pd.DataFrame):
         attributes["names"] = _names(value.columns)
-        attributes["row.names"] = _integers([R_INT_NA, -len(value)])
         attributes["class"] = _names(["data.frame"])
+        attributes["row.names"] = _integers([R_INT_NA, -len(value)])
         value = tuple(
             as_vector(value.iloc[:, i].values, f"the column {name!r}")
             for i, name in enumerate(value.columns)
@@ -126,7 +130,7 @@ def _put(parts: list[bytes], value: Any) -> None:
         kinds = {type(item) for item in value if item is not None}
         one_kind = len(kinds) == 1 and kinds <= {str, bool, int, float}
         value = as_vector(np.array(value, dtype=object), "a list") if one_kind else tuple(value)
-    elif isinstance(value, (np.ndarray, pd.api.extensions.ExtensionArray)):
+    elif isinstance(value, (np.ndarray, _Extension)):
         if len(value) == 1:
             attributes["dim"] = _integers([1])
         value = as_vector(value, "an array")

@@ -55,7 +55,7 @@ parts_of.rtdmf_result <- function(x, ...) {
   names(assays) <- c(name, "rtdmf", "rtdmf_residual", "rtdmf_flag")
   lines <- if (!is.null(x$groups)) as.data.frame(x$groups, optional = TRUE)
   parts <- unpack(list(assays = assays, colData = lines, metadata = list(measure = x$measure)))
-  apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay")
+  apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay", "axes")
   c(parts, list(record = unclass(x)[setdiff(names(x), apart)]))
 }
 

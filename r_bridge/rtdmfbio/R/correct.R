@@ -128,7 +128,7 @@ screen <- function(x, groups, measure) {
 }
 
 check_numbers <- function(x) {
-  if (is.numeric(x) && is.null(oldClass(x)) || inherits(x, c("rtdmf_matrix", "AsIs"))) return()
+  if (is.numeric(x) && (is.null(oldClass(x)) || inherits(x, "rtdmf_matrix"))) return(invisible())
   kind <- if (is.object(x)) paste(class(x), collapse = "/") else typeof(x)
   example <- if (is.character(x)) utils::head(x[is.na(suppressWarnings(as.numeric(x)))], 1)
   fail("A drug-sensitivity measure is a number, and the values are ", kind,

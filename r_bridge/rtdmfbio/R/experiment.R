@@ -19,7 +19,7 @@ rtdmf_correct.SummarizedExperiment <- function(x, assay = NULL, groups = "tissue
   groups <- columns_named(SummarizedExperiment::colData(x), groups, "colData")
   record <- fit(screen(values, groups, measure), ...)$record
   record$assay <- assay
-  record$names <- dimnames(record$corrected)
+  record$axes <- dimnames(record$corrected)
   if (is.null(record$corrected)) return(new_result(record))
   matrices <- list(record$corrected, record$residual, record$flag)
   for (i in seq_along(new)) {

@@ -102,12 +102,13 @@ draw_threshold <- function(x, n_top) {
   noise <- rowSums(vapply(which(measured > 0 & !is.na(sd)), function(i) {
     measured[i] * (edges[2] - edges[1]) * stats::dnorm(mid, sd = sd[i])
   }, mid))
-  graphics::par(mar = c(3.5, 4.5, 3.5, 1), mgp = c(3.3, 0.6, 0))
+  graphics::par(mar = c(3.5, 4.5, 3.5, 1), mgp = c(2, 0.6, 0))
   top <- 30 * max(unlist(counts))
   graphics::plot(NULL, xlim = c(-limit, limit), ylim = c(0.5, top), log = "y", yaxt = "n",
-                 xlab = paste0("residual, ", measure_label(x)), ylab = "entries", font.main = 1,
+                 xlab = paste0("residual, ", measure_label(x)), ylab = "", font.main = 1,
                  main = sprintf("threshold \u00b1%.3g\n(noise beyond it: %.1f %%)", x$threshold,
                                 100 * x$false_flag_rate))
+  graphics::title(ylab = "entries", line = 3.4)
   ticks <- 10^(0:floor(log10(top)))
   graphics::axis(2, at = ticks, labels = format(ticks, big.mark = ",", scientific = FALSE,
                                                 trim = TRUE), las = 1, cex.axis = 0.75)

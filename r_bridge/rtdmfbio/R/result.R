@@ -115,8 +115,8 @@ rtdmf_result.SummarizedExperiment <- function(x, key = NULL, ...) {
   get <- function(name) as.matrix(SummarizedExperiment::assay(x, name))
   record <- record[[1]]
   # The experiment may have been subset or put in another order since.
-  drugs <- match(axis_names(rownames(x), nrow(x), "row", "drug"), record$names[[1]])
-  lines <- match(axis_names(colnames(x), ncol(x), "column", "cell line"), record$names[[2]])
+  drugs <- match(axis_names(rownames(x), nrow(x), "row", "drug"), record$axes[[1]])
+  lines <- match(axis_names(colnames(x), ncol(x), "column", "cell line"), record$axes[[2]])
   record$noise_sd_by_drug <- as.vector(record$noise_sd_by_drug)[drugs]
   record$groups <- record$groups[lines, , drop = FALSE]
   record$measured <- get(record$assay)

@@ -1,0 +1,4 @@
+library(testthat)
+library(rtdmfbio)
+
+test_check("rtdmfbio")

@@ -1,0 +1,132 @@
+test_that("a matrix comes back corrected, with its names", {
+  skip_without_python()
+  x <- made_screen()
+  expect_unchanged(x, corrected <- quietly(x, groups = made_tissues()))
+  expect_s3_class(corrected, "rtdmf_matrix")
+  expect_identical(dimnames(corrected), dimnames(x))
+  expect_false(anyNA(corrected))
+  flags <- rtdmf_flags(corrected)
+  expect_type(flags, "integer")
+  expect_identical(flags == 0L, is.na(x))
+  expect_setequal(names(which(flags["drug1", ] == 3)),
+                  intersect(names(which(!is.na(x["drug1", ]))), paste0("line", 1:10)))
+  expect_identical(rtdmf_result(corrected)$measured, x)
+  hit <- rtdmf_enrichment(corrected, fdr = 0.05)
+  expect_identical(hit[1, c("drug", "group", "side")],
+                   data.frame(drug = "drug1", group = "skin", side = "below"))
+  expect_identical(nrow(rtdmf_enrichment(corrected, fdr = 0)), 0L)
+})
+
+test_that("the sides of enrichment are named by the direction of the measure", {
+  skip_without_python()
+  x <- made_screen()
+  side <- function(higher_is) {
+    rtdmf_enrichment(quietly(x, groups = made_tissues(), higher_is = higher_is))$side[1]
+  }
+  expect_identical(side("resistant"), "sensitive")
+  expect_identical(side("sensitive"), "resistant")
+})
+
+test_that("groups may come in any of the ways R users keep them", {
+  skip_without_python()
+  x <- made_screen()
+  tissue <- made_tissues()
+  named <- stats::setNames(tissue, colnames(x))
+  expected <- quietly(x, groups = tissue)
+  ways <- list(
+    factor = factor(tissue),
+    `names in another order, and more of them` = c(rev(named), other = "kidney"),
+    list = list(group = tissue),
+    `data frame` = data.frame(group = tissue),
+    `data frame with row names` = data.frame(group = named)[rev(colnames(x)), , drop = FALSE]
+  )
+  for (way in names(ways)) {
+    expect_identical(quietly(x, groups = ways[[way]]), expected, label = way)
+  }
+  numbered <- quietly(x, groups = match(tissue, unique(tissue)))
+  expect_identical(bare(numbered), bare(expected))
+  expect_identical(rtdmf_enrichment(numbered)$group[1], "1")
+  both <- rtdmf_enrichment(quietly(x, groups = list(tissue = tissue, half = tissue == "skin")))
+  expect_setequal(both$group_key, c("tissue", "half"))
+})
+
+test_that("names and integers make no difference to the values", {
+  skip_without_python()
+  x <- made_screen()
+  expected <- unname(bare(quietly(x)))
+  expect_identical(bare(quietly(unname(x))), expected)
+  expect_identical(quietly(matrix(as.vector(x), 20, dimnames = list(NULL, colnames(x))))[1, 1:3],
+                   quietly(x)[1, 1:3])
+  whole <- round(x * 1000)
+  integers <- matrix(as.integer(whole), nrow(x), dimnames = dimnames(x))
+  expect_identical(bare(quietly(integers)), bare(quietly(whole)))
+})
+
+test_that("a data frame comes back as one, its drug column untouched", {
+  skip_without_python()
+  x <- made_screen()
+  expected <- bare(quietly(x, groups = made_tissues()))
+  frames <- list(
+    `row names` = as.data.frame(x),
+    `column of text` = data.frame(compound = rownames(x), x),
+    factor = data.frame(x, compound = factor(rownames(x))),
+    named = data.frame(id = rownames(x), x, note = 1)
+  )
+  frames$named$note <- NULL
+  for (way in names(frames)) {
+    frame <- frames[[way]]
+    expect_unchanged(frame, corrected <- quietly(frame, groups = made_tissues()))
+    expect_identical(class(corrected), class(frame))
+    expect_identical(names(corrected), names(frame))
+    expect_identical(row.names(corrected), row.names(frame))
+    text <- !vapply(frame, is.numeric, NA)
+    expect_identical(unclass(corrected)[text], unclass(frame)[text])
+    result <- rtdmf_result(corrected)
+    expect_identical(result$corrected, expected, label = way)
+    expect_identical(dimnames(result$flag), dimnames(x))
+  }
+})
+
+test_that("what is computed from a corrected matrix is a plain one", {
+  skip_without_python()
+  x <- quietly(made_screen())
+  plain <- list(x[1:3, ], x + 1, 1 - x, -x, x > 0.5, x * x, round(x, 2), log(abs(x)), t(x),
+                as.matrix(x))
+  for (i in seq_along(plain)) expect_null(attr(plain[[i]], "rtdmf"))
+  expect_identical(t(x), t(bare(x)))
+  expect_identical(x * x, bare(x) * bare(x))
+  expect_error(rtdmf_flags(x[1:3, ]), "no correction", class = "rtdmf_error")
+  expect_identical(bare(quietly(x)), bare(quietly(bare(x))))
+})
+
+test_that("printing says what was done and shows a corner", {
+  skip_without_python()
+  x <- quietly(made_screen(), groups = made_tissues())
+  expect_output(print(x), "20 drugs x 40 cell lines.*held out .*drug mean.*drug1 in skin.*line5")
+  expect_output(print(rtdmf_result(x)), "threshold")
+})
+
+test_that("a SummarizedExperiment gets assays, counts and the record", {
+  skip_without_python()
+  se <- made_experiment()
+  matrix <- quietly(made_screen(), groups = made_tissues())
+  corrected <- quietly(se)
+  expect_identical(SummarizedExperiment::assayNames(corrected),
+                   c("auc", "other", "rtdmf", "rtdmf_residual", "rtdmf_flag"))
+  expect_identical(SummarizedExperiment::assayNames(se), c("auc", "other"))
+  expect_identical(SummarizedExperiment::assay(corrected, "rtdmf"), bare(matrix))
+  expect_identical(rtdmf_flags(corrected), rtdmf_flags(matrix))
+  expect_identical(rtdmf_enrichment(corrected)$pvalue, rtdmf_enrichment(matrix)$pvalue)
+  counts <- SummarizedExperiment::colData(corrected)$rtdmf_n_imputed
+  expect_identical(counts, unname(as.integer(colSums(is.na(made_screen())))))
+  part <- corrected[20:15, 5:9]
+  expect_identical(rtdmf_flags(part), rtdmf_flags(matrix)[20:15, 5:9])
+  expect_identical(rtdmf_result(part)$noise_sd_by_drug,
+                   as.vector(rtdmf_result(matrix)$noise_sd_by_drug)[20:15])
+  expect_error(quietly(corrected), "rtdmf_residual.*overwrite = TRUE", class = "rtdmf_error")
+  expect_identical(rtdmf_flags(quietly(corrected, overwrite = TRUE)), rtdmf_flags(corrected))
+  two <- quietly(corrected, assay = "other", groups = NULL, key_added = "second")
+  expect_error(rtdmf_result(two), "several.*'rtdmf', 'second'")
+  expect_identical(rtdmf_result(two, "second")$measured, made_screen() * 2)
+  expect_identical(rtdmf_flags(quietly(se, assay = 2, groups = NULL)), rtdmf_flags(two, "second"))
+})

@@ -1,0 +1,67 @@
+test_that("a PharmacoSet gets a measure and its flags, one value for each drug and line", {
+  skip_without_python()
+  pset <- made_pset()
+  expect_unchanged(pset, corrected <- quietly(pset, measure = "aac_published"))
+  profiles <- attr(corrected, "treatmentResponse")$profiles
+  before <- attr(pset, "treatmentResponse")
+  expect_identical(names(profiles), c("aac_published", "ic50_published", "aac_published_rtdmf",
+                                      "aac_published_rtdmf_flag"))
+  expect_identical(profiles[1:2], before$profiles)
+  result <- rtdmf_result(corrected)
+  at <- cbind(before$info$treatmentid, before$info$sampleid)
+  expect_identical(profiles$aac_published_rtdmf, result$corrected[at])
+  expect_identical(profiles$aac_published_rtdmf_flag, result$flag[at])
+  twice <- duplicated(at)
+  expect_gt(sum(twice), 50)
+  expect_false(anyNA(profiles$aac_published_rtdmf))
+  expect_identical(result$measured[at][twice],
+                   (before$profiles$aac_published[twice] * 2 - 0.02) / 2,
+                   tolerance = 1e-12)
+  expect_identical(names(result$groups), "tissueid")
+  expect_identical(result$measure$higher_is, "sensitive")
+  expect_identical(rtdmf_enrichment(corrected)$side[1], "sensitive")
+})
+
+test_that("everything else in a PharmacoSet stays", {
+  skip_without_python()
+  pset <- made_pset()
+  corrected <- quietly(pset, measure = "aac_published", groups = NULL)
+  for (slot in setdiff(names(attributes(pset)), c("treatmentResponse", "annotation"))) {
+    expect_identical(attr(corrected, slot), attr(pset, slot), label = slot)
+  }
+  note <- attr(corrected, "annotation")$rtdmf_bio$aac_published_rtdmf
+  expect_identical(note$corrected_from, "aac_published")
+  expect_identical(note$higher_is, "sensitive")
+})
+
+test_that("pairs without an experiment are counted and kept in the result", {
+  skip_without_python()
+  pset <- made_pset()
+  expect_message(corrected <- rtdmf_correct(pset, measure = "aac_published", progress = FALSE),
+                 "100 imputed pairs of drug and line have no experiment")
+  expect_identical(sum(rtdmf_flags(corrected) == 0L), 100L)
+  expect_false(anyNA(rtdmf_result(corrected)$corrected))
+})
+
+test_that("a second measure goes beside the first, and a wrong one is told what there is", {
+  skip_without_python()
+  pset <- quietly(made_pset(), measure = "aac_published")
+  expect_error(quietly(pset, measure = "auc"), "'aac_published', 'ic50_published'",
+               class = "rtdmf_error")
+  expect_error(quietly(pset, measure = "aac_published"), "already has a measure")
+  expect_error(quietly(made_pset(), measure = "aac_published", groups = "tissue"),
+               "no column 'tissue'. It has .*'tissueid'", class = "rtdmf_error")
+  both <- quietly(pset, measure = "aac_published", groups = NULL, measure_name = "mine")
+  expect_error(rtdmf_flags(both), "aac_published_rtdmf', 'mine'")
+  expect_identical(rtdmf_flags(both, "aac_published_rtdmf"), rtdmf_flags(pset))
+  again <- quietly(both, measure = "mine", higher_is = "sensitive", groups = NULL)
+  expect_false(is.null(rtdmf_result(again, "mine_rtdmf")))
+})
+
+test_that("a PharmacoSet survives being saved", {
+  skip_without_python()
+  corrected <- quietly(made_pset(), measure = "aac_published")
+  path <- tempfile(fileext = ".rds")
+  saveRDS(corrected, path)
+  expect_identical(rtdmf_flags(readRDS(path)), rtdmf_flags(corrected))
+})
