@@ -79,9 +79,14 @@ def call(name: str, message: bytes | bytearray) -> bytearray:
         except _EXPECTED as error:
             answer["error"] = _text(error)
         except Exception as error:
-            answer["error"] = (
-                f"{type(error).__name__}: {_text(error)} (a defect of rtdmf_bio; please report it)"
-            )
+            # Older versions of reticulate ask R in the midst of an interrupt, and stumble.
+            if str(error) == "(Unknown exception occurred)":
+                answer["interrupted"] = ""
+            else:
+                kind = type(error).__name__
+                answer["error"] = (
+                    f"{kind}: {_text(error)} (a defect of rtdmf_bio; please report it)"
+                )
     answer["warnings"] = list(dict.fromkeys(str(w.message) for w in caught))
     return bytearray(_wire.dumps(answer))
 
