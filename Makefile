@@ -12,7 +12,7 @@ demo: .venv/installed
 	  --group-key tissue --enrichment demo/enrichment.csv --picture demo/correction.png --force
 
 test: .venv/installed .venv/installed-r
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -23,6 +23,7 @@ bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/correction.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/bridge.py
+	$(BIN)/python benchmarks/r_package.py
 
 clean:
 	rm -rf .venv demo
@@ -35,14 +36,19 @@ clean:
 	$(PIP) --editable '.[test]'
 	touch $@
 
-# R is used where it is, fetched from Debian where that is allowed, and done without elsewhere:
-# then the tests that need it say so and skip.
+# R and its packages are used where they are, fetched from Debian where that is allowed, and done
+# without elsewhere: then the tests that need them say so and skip.
+R_PACKAGES := reticulate testthat knitr rmarkdown roxygen2 SummarizedExperiment
+DEBIAN_R := r-base-core r-cran-reticulate r-cran-testthat r-cran-knitr r-cran-rmarkdown \
+  r-cran-roxygen2 r-bioc-summarizedexperiment qpdf
+
 .venv/installed-r: .venv/installed
-	@command -v R >/dev/null || { \
+	@Rscript -e 'q(status = !all(nzchar(sapply(commandArgs(TRUE), \(p) system.file(package = p)))))' \
+	  $(R_PACKAGES) 2>/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
-	    r-base-core r-bioc-summarizedexperiment >/dev/null; \
-	} || echo "R is not here and was not installed: tests that need it will skip."
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(DEBIAN_R) \
+	    >/dev/null; \
+	} || echo "R, or a package of it, is not here and was not installed: tests that need it will skip."
 	@! command -v R >/dev/null || { $(PIP) --editable '.[r]' && touch $@; } || \
 	  echo "rpy2 could not be installed: tests that need R will skip."
 

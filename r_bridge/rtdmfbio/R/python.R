@@ -79,21 +79,20 @@ start_python <- function() {
             "conda's, or that of reticulate::install_python().", point_at_python)
     ))
   }
+  # Seen from outside first, since R cannot change to another Python once one has started.
+  if (!running && !has_rtdmf_bio(config$python)) return(fails_to_find(found, FALSE))
   module <- tryCatch(
-    suppressWarnings(reticulate::import("r_bridge._reticulate")),
+    suppressWarnings({
+      reticulate::import("rtdmf_bio")  # By this name reticulate looks for an environment.
+      reticulate::import("r_bridge._reticulate")
+    }),
     error = conditionMessage
   )
   if (!is.character(module)) return(c(found, list(module = module)))
   # Only the first line: the rest is Python's traceback.
   why <- strsplit(module, "\n", fixed = TRUE)[[1]]
   why <- sub("^(ModuleNotFound|Import)Error: ", "", why[nzchar(why)][1])
-  if (grepl("No module named '(r_bridge|rtdmf_bio)", why)) {
-    return(fails(
-      paste0("rtdmf_bio is not installed in ", config$python, "."),
-      paste0("In a checkout of rtdmf_bio, run: ", config$python, " -m pip install .\n",
-             if (running) "Or restart R and choose another Python. " else "Or: ", point_at_python)
-    ))
-  }
+  if (grepl("No module named '(r_bridge|rtdmf_bio)", why)) return(fails_to_find(found, TRUE))
   fails(
     paste0("rtdmf_bio cannot be loaded from ", config$python, ": ", why),
     paste0("In a checkout of rtdmf_bio, run: ", config$python,
@@ -101,9 +100,26 @@ start_python <- function() {
   )
 }
 
+has_rtdmf_bio <- function(python) {
+  code <- paste0("import sys; sys.path.pop(0); import importlib.util; ",
+                 "sys.exit(importlib.util.find_spec('rtdmf_bio') is None)")
+  suppressWarnings(
+    system2(python, c("-c", shQuote(code)), stdout = FALSE, stderr = FALSE)
+  ) == 0
+}
+
+fails_to_find <- function(found, running) {
+  c(found, list(
+    problem = paste0("rtdmf_bio is not installed in ", found$python, "."),
+    remedy = paste0("In a checkout of rtdmf_bio, run: ", found$python, " -m pip install .\n",
+                    if (running) "This Python has started, so that R must be restarted for another. ",
+                    point_at_python)
+  ))
+}
+
 point_at_python <- paste0(
-  "To point at a Python that has rtdmf_bio, restart R and call ",
-  "reticulate::use_python(\"/path/to/python\") first, or set RETICULATE_PYTHON in .Renviron."
+  "To point at a Python that has rtdmf_bio, call reticulate::use_python(\"/path/to/python\") first, ",
+  "or set RETICULATE_PYTHON in .Renviron and restart R."
 )
 
 # Newer versions of reticulate can make an environment: only of what the user named, since a bare
