@@ -17,7 +17,7 @@ test_that("a correction is drawn, whole and in parts", {
   for (part in c("before", "after", "threshold", "enrichment")) {
     expect_gt(drawn(plot(result, which = part)), 3000)
   }
-  expect_identical(plot(result), result)
+  drawn(expect_identical(plot(result), result))
 })
 
 test_that("without groups there is no panel of enrichment, and asking for it is an error", {
