@@ -70,8 +70,8 @@ def call(name: str, message: bytes | bytearray) -> bytearray:
     answer: dict[str, Any] = {}
     with warnings.catch_warnings(record=True) as caught, _own_libraries():
         warnings.simplefilter("default")
-        for kind in _SILENT:
-            warnings.simplefilter("ignore", kind)
+        for category in _SILENT:
+            warnings.simplefilter("ignore", category)
         try:
             answer["value"] = _FUNCTIONS[name](_wire.loads(message))
         except KeyboardInterrupt as stop:
@@ -134,13 +134,21 @@ def _tune(message: Node) -> dict[str, Any]:
 
 def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     """Correct or tune, and return all there is to know of it."""
-    settings = _dict(message.item("settings"))
-    if message.item("pset") is None:
-        adata = _screen(message)
-        groups = list(adata.var)
-        function(adata, group_key=groups or None, key_added=_KEY, **settings)
-        return {"record": _record(adata, groups)}
+    if message.item("pset") is not None:
+        return _fit_pset(function, message)
+    adata = _screen(message)
+    groups = list(adata.var)
+    _run(function, adata, groups, message)
+    return {"record": _record(adata, groups)}
 
+
+def _run(function: Callable[..., Any], adata: AnnData, groups: list[str], message: Node) -> None:
+    settings = _dict(message.item("settings"))
+    function(adata, group_key=groups or None, key_added=_KEY, **settings)
+
+
+def _fit_pset(function: Callable[..., Any], message: Node) -> dict[str, Any]:
+    """Beside the record, return what R has to add to the PharmacoSet."""
     from ._write import check_source, note, place
 
     pset, adata = _read(message)
@@ -157,7 +165,7 @@ def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
             f"The table of cell lines has no column {unknown[0]!r}. It has {list(adata.var)}; pass "
             "one of them as groups, or NULL to do without groups of cell lines."
         )
-    function(adata, group_key=groups or None, key_added=_KEY, **settings)
+    _run(function, adata, groups, message)
     record = _record(adata, groups)
     record["measured"] = _matrix(adata, adata.X)
     record["pset"] = {

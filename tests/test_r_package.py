@@ -24,6 +24,7 @@ import made_psets as made
 SOURCE = Path(r_bridge.__file__).with_name("rtdmfbio")
 NEEDED = ("reticulate", "testthat", "knitr", "rmarkdown", "roxygen2")
 MEASURE = "auc_recomputed"
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "psets"
 NOTES = {
     "checking CRAN incoming feasibility": "new to CRAN, and its licence has a file",
     "checking package dependencies": "PharmacoGx, which it enhances, is on Bioconductor",
@@ -219,6 +220,33 @@ def test_a_pharmacoset_of_any_generation_gets_what_python_writes(generation, pse
     np.testing.assert_array_equal(flags[tested], adata.layers["rtdmf_flag"][tested])
     assert set(np.unique(flags[np.isfinite(adata.X)])) <= {1, 2, 3}
     assert tested[np.isfinite(adata.X)].all()
+
+
+REAL = """
+library(rtdmfbio)
+args <- commandArgs(TRUE)
+for (path in args[-1]) {
+  x <- if (grepl("rds$", path)) readRDS(path) else get(load(path))
+  y <- suppressMessages(rtdmf_correct(x, measure = "auc_recomputed", group_missing = "ignore",
+                                      unmeasured = "nan", progress = FALSE))
+  write_h5ad(rtdmf_result(y), file.path(args[1], paste0(basename(path), ".h5ad")))
+}
+"""
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="PharmacoGx's example PharmacoSets are not here")
+def test_real_pharmacosets_give_in_r_what_they_give_in_python(library, tmp_path):
+    files = sorted(DATA.glob("GDSCsmall_*.rd*"))
+    assert files
+    (tmp_path / "real.R").write_text(REAL)
+    run("Rscript", "real.R", str(tmp_path), *map(str, files), cwd=tmp_path, R_LIBS=str(library))
+    for file in files:
+        ours = r_bridge.read_pset(file, MEASURE, progress=False)
+        rt.pp.correct(ours, group_missing="ignore", unmeasured="nan", progress=False)
+        theirs = anndata.read_h5ad(tmp_path / f"{file.name}.h5ad")
+        np.testing.assert_array_equal(theirs.X, ours.X)
+        for layer in ("rtdmf", "rtdmf_flag"):
+            np.testing.assert_array_equal(theirs.layers[layer], ours.layers[layer])
 
 
 INTERRUPT = """

@@ -36,6 +36,8 @@ bridge_objects <- function() {
   reticulate::import("r_bridge._reticulate", convert = FALSE)
 }
 
+taken_apart <- function(x) tryCatch(unpack(x), error = function(e) fail(conditionMessage(e)))
+
 parts_of <- function(x, ...) {
   if (is_pset(x)) return(parts_of.PharmacoSet(x, ...))
   UseMethod("parts_of")
@@ -54,7 +56,7 @@ parts_of.rtdmf_result <- function(x, ...) {
   name <- if (length(x$measure$name)) x$measure$name else "X"
   names(assays) <- c(name, "rtdmf", "rtdmf_residual", "rtdmf_flag")
   lines <- if (!is.null(x$groups)) as.data.frame(x$groups, optional = TRUE)
-  parts <- unpack(list(assays = assays, colData = lines, metadata = list(measure = x$measure)))
+  parts <- taken_apart(list(assays = assays, colData = lines, metadata = list(measure = x$measure)))
   apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay", "axes")
   c(parts, list(record = unclass(x)[setdiff(names(x), apart)]))
 }
@@ -63,19 +65,19 @@ parts_of.rtdmf_result <- function(x, ...) {
 parts_of.matrix <- function(x, ...) {
   if (inherits(x, "rtdmf_matrix")) return(parts_of(rtdmf_result(x)))
   check_numbers(x)
-  unpack(bare(x))
+  taken_apart(bare(x))
 }
 
 #' @export
 parts_of.data.frame <- function(x, drug = NULL, ...) {
   if (!is.null(attr(x, "rtdmf", exact = TRUE))) return(parts_of(rtdmf_result(x)))
-  unpack(numbers_of(x, drug)$matrix)
+  taken_apart(numbers_of(x, drug)$matrix)
 }
 
 #' @export
 parts_of.SummarizedExperiment <- function(x, ...) {
   need("SummarizedExperiment")
-  parts <- unpack(x)
+  parts <- taken_apart(x)
   if (inherits(S4Vectors::metadata(x)$rtdmf, "rtdmf_result")) {
     result <- parts_of(rtdmf_result(x, "rtdmf"))
     parts$record <- result$record
@@ -90,6 +92,8 @@ parts_of.PharmacoSet <- function(x, measure = NULL, summary = "median", higher_i
                                  unmatched = "error", ...) {
   list(
     pset = tables_of(x),
-    reading = reading(measure, summary, higher_is, unit, out_of_range, combinations, unmatched)
+    reading = reading(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
+                      out_of_range = out_of_range, combinations = combinations,
+                      unmatched = unmatched)
   )
 }

@@ -129,6 +129,7 @@ screen <- function(x, groups, measure) {
 
 check_numbers <- function(x) {
   if (is.numeric(x) && (is.null(oldClass(x)) || inherits(x, "rtdmf_matrix"))) return(invisible())
+  if (is.logical(x) && length(x) && all(is.na(x))) return(invisible())  # R's bare NA.
   kind <- if (is.object(x)) paste(class(x), collapse = "/") else typeof(x)
   example <- if (is.character(x)) utils::head(x[is.na(suppressWarnings(as.numeric(x)))], 1)
   fail("A drug-sensitivity measure is a number, and the values are ", kind,
@@ -142,8 +143,7 @@ axis_names <- function(names, n, what, of) {
   blank <- which(is.na(names) | !nzchar(names))
   if (length(blank)) {
     fail(length(blank), " ", what, "(s) have no name (NA or empty), such as ", what, " ", blank[1],
-         ", which is what a ", of, " is known by. Name them, or take all names away: ", what,
-         if (what == "row") "names" else "names", "(x) <- NULL.")
+         ", which is what a ", of, " is known by. Name them, or leave out the names of all.")
   }
   twice <- unique(names[duplicated(names)])
   if (length(twice)) {
@@ -153,6 +153,15 @@ axis_names <- function(names, n, what, of) {
   names
 }
 
+# Refuse what is not one word.
+check_name <- function(value, argument) {
+  fine <- is.character(value) && length(value) == 1 && !is.na(value) && nzchar(value)
+  if (!fine) {
+    fail("The ", argument, " argument must be a single name. Got ",
+         paste(deparse(value, nlines = 1), collapse = ""), ".")
+  }
+}
+
 some <- function(names, limit = 5) {
   shown <- paste0("'", utils::head(names, limit), "'", collapse = ", ")
   if (length(names) > limit) paste(shown, "and", length(names) - limit, "more") else shown
@@ -160,7 +169,7 @@ some <- function(names, limit = 5) {
 
 # Groups of the lines as a list of character vectors, in the order of the lines.
 labels_of <- function(groups, lines, n) {
-  if (is.null(groups)) return(NULL)
+  if (!length(groups)) return(NULL)
   if (is.data.frame(groups)) {
     rows <- .row_names_info(groups) > 0L
     keys <- names(groups)

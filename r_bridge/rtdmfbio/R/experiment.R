@@ -4,6 +4,7 @@ rtdmf_correct.SummarizedExperiment <- function(x, assay = NULL, groups = "tissue
                                                higher_is = NULL, key_added = "rtdmf",
                                                overwrite = FALSE, ...) {
   need("SummarizedExperiment")
+  check_name(key_added, "key_added")
   assay <- which_assay(x, assay)
   measure <- S4Vectors::metadata(x)$measure
   if (!is.list(measure) || !identical(measure$name, assay)) measure <- list(name = assay)
@@ -43,7 +44,10 @@ need <- function(package) {
 
 which_assay <- function(x, assay) {
   names <- SummarizedExperiment::assayNames(x)
-  if (!length(names)) fail("The SummarizedExperiment has no assay with a name. Name them.")
+  if (!length(names) || !all(nzchar(names))) {
+    fail("The SummarizedExperiment has an assay without a name, by which the result would refer to ",
+         "it. Name it, e.g. assayNames(x) <- \"auc\".")
+  }
   if (is.null(assay)) return(names[1])
   found <- if (is.numeric(assay)) names[assay] else intersect(assay, names)
   if (length(found) != 1 || is.na(found)) {
@@ -54,11 +58,15 @@ which_assay <- function(x, assay) {
 
 # Columns of a table of cell lines as a list.
 columns_named <- function(table, names, what) {
-  if (is.null(names)) return(NULL)
+  if (!length(names)) return(NULL)
   lost <- setdiff(names, colnames(table))
   if (!is.character(names) || length(lost)) {
     fail(what, " has no column ", some(lost), ". It has ", some(colnames(table), 20), "; pass one ",
          "of them as groups, or NULL to do without groups of cell lines.")
   }
-  stats::setNames(lapply(names, function(name) table[[name]]), names)
+  names <- unique(names)
+  stats::setNames(lapply(names, function(name) {
+    column <- table[[name]]
+    if (isS4(column)) as.vector(column) else column  # such as Rle
+  }), names)
 }

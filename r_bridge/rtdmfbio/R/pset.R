@@ -4,10 +4,17 @@ rtdmf_correct.PharmacoSet <- function(x, measure = NULL, groups = "tissueid", su
                                       higher_is = NULL, unit = NULL, out_of_range = "keep",
                                       combinations = "error", unmatched = "error",
                                       key_added = "rtdmf", measure_name = NULL, ...) {
+  if (length(groups) && !is.character(groups)) {
+    fail("The groups of a PharmacoSet are names of columns of its table of samples, or NULL.")
+  }
+  check_name(key_added, "key_added")
+  if (!is.null(measure_name)) check_name(measure_name, "measure_name")
   job <- list(
     pset = tables_of(x),
-    reading = reading(measure, summary, higher_is, unit, out_of_range, combinations, unmatched),
-    groups = groups,
+    reading = reading(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
+                      out_of_range = out_of_range, combinations = combinations,
+                      unmatched = unmatched),
+    groups = unique(groups),
     key_added = key_added,
     measure_name = measure_name
   )
@@ -21,15 +28,17 @@ rtdmf_correct.PharmacoSet <- function(x, measure = NULL, groups = "tissueid", su
             "the PharmacoSet; they are in rtdmf_result(x)$corrected.")
   }
   note <- c(done$note, list(result = record))
+  if (!is.list(attr(x, "annotation"))) attr(x, "annotation") <- list()
   add_measure(x, done$slot, done$long, done$columns, record$pset$measure, note)
 }
 
 # R cannot dispatch on a class whose package is not installed.
 is_pset <- function(x) "PharmacoSet" %in% attr(x, "class", exact = TRUE)
 
-reading <- function(measure, summary, higher_is, unit, out_of_range, combinations, unmatched) {
-  list(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
-       out_of_range = out_of_range, combinations = combinations, unmatched = unmatched)
+reading <- function(...) {
+  settings <- list(...)
+  for (name in names(settings)) if (!is.null(settings[[name]])) check_name(settings[[name]], name)
+  settings
 }
 
 # What Python needs of a PharmacoSet of any generation: its slots as attributes of a list, without

@@ -130,3 +130,43 @@ test_that("a SummarizedExperiment gets assays, counts and the record", {
   expect_identical(rtdmf_result(two, "second")$measured, made_screen() * 2)
   expect_identical(rtdmf_flags(quietly(se, assay = 2, groups = NULL)), rtdmf_flags(two, "second"))
 })
+
+test_that("a SummarizedExperiment may be of any make", {
+  skip_without_python()
+  se <- made_experiment()
+  expected <- quietly(se)
+  ranged <- methods::as(se, "RangedSummarizedExperiment")
+  expect_s4_class(quietly(ranged), "RangedSummarizedExperiment")
+  run_length <- se
+  SummarizedExperiment::colData(run_length)$tissue <- S4Vectors::Rle(made_tissues())
+  expect_identical(rtdmf_enrichment(quietly(run_length)), rtdmf_enrichment(expected))
+  delayed <- se
+  SummarizedExperiment::assay(delayed, "auc") <- DelayedArray::DelayedArray(made_screen())
+  expect_identical(rtdmf_flags(quietly(delayed)), rtdmf_flags(expected))
+})
+
+test_that("names in any encoding come back as they were", {
+  skip_without_python()
+  x <- made_screen()
+  latin1 <- "M\xfcller"
+  Encoding(latin1) <- "latin1"
+  rownames(x)[1:2] <- c("\u03b2-Lapachone", latin1)
+  names(dimnames(x)) <- c("drug", "line")
+  tissue <- sub("skin", latin1, made_tissues())
+  corrected <- quietly(x, groups = tissue)
+  expect_identical(dimnames(corrected), dimnames(x))
+  expect_identical(dimnames(rtdmf_flags(corrected)), dimnames(x))
+  hit <- rtdmf_enrichment(corrected)[1, ]
+  expect_identical(hit$drug, rownames(x)[1])
+  expect_identical(hit$group, latin1)
+})
+
+test_that("a column without a single measurement may be carried along", {
+  skip_without_python()
+  frame <- data.frame(drug = rownames(made_screen()), made_screen())
+  frame$line5 <- NA
+  expect_error(quietly(frame), "'line5'.*unmeasured = 'nan'")
+  corrected <- quietly(frame, unmeasured = "nan")
+  expect_true(all(is.na(corrected$line5)))
+  expect_false(anyNA(corrected[names(corrected) != "line5"]))
+})

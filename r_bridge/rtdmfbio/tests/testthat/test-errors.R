@@ -23,7 +23,8 @@ refused <- list(
   list(list(matrix(2, 4, 4)), "nothing to correct"),
   list(list(set(3, TRUE, NA)), "1 drug\\(s\\) without any measurement: 'drug3'.*unmeasured = 'nan'"),
   list(list(set(3, 4, Inf)), "1 infinite entries.*infinite = 'nan'"),
-  list(list(with_names(replace(rownames(x), 2, NA))), "such as row 2.*rownames\\(x\\) <- NULL"),
+  list(list(with_names(replace(rownames(x), 2, NA))), "such as row 2.*leave out the names"),
+  list(list(matrix(NA, 4, 4)), "None of the 4 x 4 entries"),
   list(list(with_names(replace(rownames(x), 2, ""))), "such as row 2"),
   list(list(with_names(replace(rownames(x), 2, "drug1"))), "more than once: 'drug1'"),
   list(list(x, groups = "tissue"), "one label per cell line.*40.*'tissue'"),
@@ -69,6 +70,33 @@ test_that("a SummarizedExperiment lists what it has", {
   expect_error(rtdmf_correct(se, assay = 3), "no assay '3'")
   expect_error(rtdmf_correct(se, groups = "x"), "no column 'x'. It has 'tissue'")
   expect_error(rtdmf_result(se), "holds no correction")
+  expect_error(rtdmf_correct(se, key_added = ""), "single name", class = "rtdmf_error")
+  nameless <- SummarizedExperiment::SummarizedExperiment(list(made_screen()))
+  expect_error(rtdmf_correct(nameless), "assayNames\\(x\\)")
+})
+
+test_that("what is wrong with a PharmacoSet is said by slot", {
+  skip_without_python()
+  changed <- function(change) {
+    pset <- made_pset()
+    response <- change(attr(pset, "treatmentResponse"))
+    attr(pset, "treatmentResponse") <- response
+    pset
+  }
+  without_info <- changed(function(r) r[names(r) != "info"])
+  expect_error(quietly(without_info), "no table 'info'", class = "rtdmf_error")
+  short <- changed(function(r) {
+    r$info <- r$info[1:5, ]
+    r
+  })
+  expect_error(quietly(short), "info has 5 rows", class = "rtdmf_error")
+  turned <- changed(function(r) {
+    r$profiles <- r$profiles[rev(seq_len(nrow(r$profiles))), ]
+    r
+  })
+  expect_error(quietly(turned), "another order", class = "rtdmf_error")
+  expect_error(quietly(made_pset(), measure = NA), "measure argument must be a single name")
+  expect_error(quietly(made_pset(), groups = 3), "names of columns")
 })
 
 test_that("warnings of Python become R's", {
