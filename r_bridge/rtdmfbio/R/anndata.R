@@ -57,7 +57,8 @@ parts_of.rtdmf_result <- function(x, ...) {
   names(assays) <- c(name, "rtdmf", "rtdmf_residual", "rtdmf_flag")
   lines <- if (!is.null(x$groups)) as.data.frame(x$groups, optional = TRUE)
   parts <- taken_apart(list(assays = assays, colData = lines, metadata = list(measure = x$measure)))
-  apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay", "axes")
+  apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay",
+             "axes", "drug")
   c(parts, list(record = unclass(x)[setdiff(names(x), apart)]))
 }
 

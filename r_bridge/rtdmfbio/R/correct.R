@@ -85,6 +85,7 @@ rtdmf_correct.data.frame <- function(x, groups = NULL, drug = NULL, higher_is = 
   parts <- numbers_of(x, drug)
   record <- fit(screen(parts$matrix, groups, list(higher_is = higher_is)), ...)$record
   record$measured <- parts$matrix
+  record$drug <- parts$drug
   if (is.null(record$corrected)) return(new_result(record))
   # Column by column of the bare list: classes of data frames each have rules of their own.
   kept <- attributes(x)
@@ -235,6 +236,7 @@ numbers_of <- function(x, drug = NULL) {
   rows <- if (length(at)) as.character(x[[at]]) else if (.row_names_info(x) > 0L) row.names(x)
   list(
     matrix = matrix(values, nrow(x), length(columns), dimnames = list(rows, names(x)[columns])),
-    columns = columns
+    columns = columns,
+    drug = if (length(at)) names(x)[at]
   )
 }

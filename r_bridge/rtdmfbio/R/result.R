@@ -22,6 +22,7 @@ bare <- function(x, like = x) {
 #' What a correction did
 #'
 #' @param x What [rtdmf_correct()] or [rtdmf_tune()] returned.
+#'   A PharmacoSet keeps the result of all its drugs and lines, also when it is subset.
 #' @param key `key_added` of a SummarizedExperiment, or name of the new measure of a PharmacoSet; by
 #'   default the one that is there.
 #' @param fdr Keep rows with a q value of at most this.
@@ -82,8 +83,8 @@ rtdmf_result.rtdmf_result <- function(x, ...) x
 
 #' @export
 rtdmf_result.default <- function(x, ...) {
-  fail("The ", class(x)[1], " holds no correction. Run rtdmf_correct first. (A subset or a ",
-       "transformation of a corrected matrix is a plain one; take rtdmf_result before.)")
+  fail("The ", class(x)[1], " holds no correction. Run rtdmf_correct first. (What was subset, sorted ",
+       "or computed from a corrected one holds none; take rtdmf_result before.)")
 }
 
 #' @export
@@ -99,8 +100,12 @@ rtdmf_result.matrix <- function(x, ...) {
 rtdmf_result.data.frame <- function(x, ...) {
   record <- attr(x, "rtdmf", exact = TRUE)
   if (!inherits(record, "rtdmf_result")) return(rtdmf_result.default(x))
+  # Some ways to sort and filter a data frame keep its attributes.
   columns <- match(colnames(record$measured), names(x))
-  if (anyNA(columns) || nrow(record$flag) != nrow(x)) return(rtdmf_result.default(x))
+  drugs <- rownames(record$measured)
+  rows <- if (is.null(record$drug)) row.names(x) else as.character(x[[record$drug]])
+  moved <- nrow(record$flag) != nrow(x) || !is.null(drugs) && !identical(rows, drugs)
+  if (moved || anyNA(columns)) return(rtdmf_result.default(x))
   corrected <- vapply(columns, function(j) as.double(x[[j]]), numeric(nrow(x)))
   whole(record, bare(matrix(corrected, nrow(x)), record$measured))
 }

@@ -14,6 +14,11 @@
 #' - with reticulate 1.41 or newer, `options(rtdmfbio.source = "/path/to/checkout")` lets reticulate
 #'   make an environment of its own with what is there. Nothing is fetched unless you set this.
 #'
+#' @section Beside other Python code:
+#' On Linux, R's own BLAS comes first for whatever is loaded later, and it may be thirty times slower
+#' than that of torch. rtdmfbio sees to it when it loads torch itself. If something else in your
+#' session uses torch, call [rtdmf_status()] before it.
+#'
 #' @references Hu et al. Residual thresholded deep matrix factorization. Briefings in
 #'   Bioinformatics (2025).
 #' @keywords internal

@@ -84,6 +84,10 @@ test_that("a data frame comes back as one, its drug column untouched", {
     result <- rtdmf_result(corrected)
     expect_identical(result$corrected, expected, label = way)
     expect_identical(dimnames(result$flag), dimnames(x))
+    # As dplyr does, which keeps attributes.
+    sorted <- corrected[20:1, ]
+    attr(sorted, "rtdmf") <- attr(corrected, "rtdmf")
+    expect_error(rtdmf_flags(sorted), "sorted", class = "rtdmf_error")
   }
 })
 

@@ -43,3 +43,28 @@ test_that("a Python without rtdmf_bio is named, with the one command that helps"
   skip_if(grepl("no shared library|3.11 is needed", said), "a Python that R can load")
   expect_match(said, "Not ready. rtdmf_bio is not installed in .*python -m pip install \\.")
 })
+
+test_that("a Python that R cannot load is told apart, and none is started", {
+  pretend <- function(config) {
+    fresh(paste0("assignInNamespace('py_discover_config', function(...) ", config,
+                 ", 'reticulate'); print(rtdmf_status()); cat('started:', ",
+                 "reticulate::py_available())"))
+  }
+  old <- pretend("list(python = '/a/python', version = '3.9', libpython = '/a/lib.so')")
+  expect_match(old, "/a/python is Python 3.9, and 3.11 is needed.*use_python.*started: FALSE")
+  static <- pretend("list(python = '/a/python', version = '3.12', libpython = NULL)")
+  expect_match(static, "/a/python cannot be loaded.*no shared library\\..*started: FALSE")
+  moved <- pretend("list(python = '/a/python', version = '3.12', libpython = '/no/lib.so')")
+  expect_match(moved, "there is no /no/lib.so.*--enable-shared")
+  expect_match(pretend("NULL"), "Python was not found\\..*use_python")
+})
+
+test_that("reticulate is given only what the user named, and only where it can take it", {
+  source <- paste0("options(rtdmfbio.source = '", tempdir(), "'); ")
+  asked <- "'py_require' %in% getNamespaceExports('reticulate')"
+  said <- fresh(paste0(source, "rtdmfbio:::require_source(); if (", asked, ") ",
+                       "cat(reticulate::py_require()$packages) else cat('no py_require')"))
+  expect_match(said, "no py_require|rtdmf-bio @ /")
+  expect_no_match(fresh(paste0("rtdmfbio:::require_source(); if (", asked, ") ",
+                               "cat(reticulate::py_require()$packages)")), "rtdmf")
+})
