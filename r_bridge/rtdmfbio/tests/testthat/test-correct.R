@@ -11,6 +11,7 @@ test_that("a matrix comes back corrected, with its names", {
   expect_setequal(names(which(flags["drug1", ] == 3)),
                   intersect(names(which(!is.na(x["drug1", ]))), paste0("line", 1:10)))
   expect_identical(rtdmf_result(corrected)$measured, x)
+  expect_null(attr(corrected, "rtdmf")$corrected)
   hit <- rtdmf_enrichment(corrected, fdr = 0.05)
   expect_identical(hit[1, c("drug", "group", "side")],
                    data.frame(drug = "drug1", group = "skin", side = "below"))
@@ -123,6 +124,8 @@ test_that("a SummarizedExperiment gets assays, counts and the record", {
   expect_identical(rtdmf_enrichment(corrected)$pvalue, rtdmf_enrichment(matrix)$pvalue)
   counts <- SummarizedExperiment::colData(corrected)$rtdmf_n_imputed
   expect_identical(counts, unname(as.integer(colSums(is.na(made_screen())))))
+  kept <- SummarizedExperiment::rowData(corrected)$rtdmf_n_retained
+  expect_identical(kept, unname(as.integer(rowSums(rtdmf_flags(matrix) == 3L))))
   part <- corrected[20:15, 5:9]
   expect_identical(rtdmf_flags(part), rtdmf_flags(matrix)[20:15, 5:9])
   expect_identical(rtdmf_result(part)$noise_sd_by_drug,

@@ -65,3 +65,11 @@ test_that("a PharmacoSet survives being saved", {
   saveRDS(corrected, path)
   expect_identical(rtdmf_flags(readRDS(path)), rtdmf_flags(corrected))
 })
+
+test_that("a PharmacoSet without an annotation gets one for the result", {
+  skip_without_python()
+  pset <- made_pset()
+  attr(pset, "annotation") <- NULL
+  corrected <- quietly(pset, measure = "aac_published")
+  expect_identical(dim(rtdmf_flags(corrected)), c(20L, 40L))
+})
