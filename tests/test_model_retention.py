@@ -15,11 +15,17 @@ ETA = 0.2
 RESIDUAL = np.array([[0.0, 0.1, -0.1, ETA, -ETA, 0.5, -0.5, 0.5, -0.5, 9.0, np.nan]])
 ENRICHED = np.array([[1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1]], dtype=bool)
 JUMP = np.array([[9, 9, 0, ABRUPT, 3.9, 3.9, 4.1, 0, 9, 0, 9.0]])
-SHRINK = np.array([[0.0, 0.01, 0.02, 0.4, 0.5, 0.6, 0.9, 0.3, 0.51, 1.0, 0.7]])
-INPUTS = {"enriched": ENRICHED, "jump": JUMP, "shrink_weight": SHRINK}
+DEVIATION = np.array([[0.0, 0.01, 0.9, 0.4, 0.5, 0.6, 0.9, 0.3, 0.51, 1.0, 0.7]])
+KEPT = 0.3
+INPUTS = {
+    "enriched": ENRICHED,
+    "jump": JUMP,
+    "deviation": DEVIATION,
+    "reliability": np.array([[KEPT]]),
+}
 
 
-def reference(mode: str, r: float, enriched: bool, jump: float, shrink: float):
+def reference(mode: str, r: float, enriched: bool, jump: float, deviation: float):
     """(weight, retained) of one entry, by the table of the module."""
     if np.isnan(r):
         return 0.0, False
@@ -27,7 +33,8 @@ def reference(mode: str, r: float, enriched: bool, jump: float, shrink: float):
     if mode == "none":
         return 0.0, False
     if mode == "shrink":
-        return shrink, high and shrink > 0.5
+        kept = high and deviation > 0.5
+        return (1.0 if kept else KEPT), kept
     if mode == "soft":
         return ((abs(r) - ETA) / abs(r) if high else 0.0), high
     keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[mode]
@@ -35,7 +42,7 @@ def reference(mode: str, r: float, enriched: bool, jump: float, shrink: float):
 
 
 def by_hand(modes):
-    columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, SHRINK)), strict=True)
+    columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, DEVIATION)), strict=True)
     each = [[reference(mode, *entry) for mode in modes] for entry in columns]
     weight = [max(w for w, _ in entry) for entry in each]
     retained = [any(k for _, k in entry) for entry in each]
@@ -87,8 +94,13 @@ def fitted(screen, tissues):
     def fit(retain, impute="low-rank", threshold=0.06):
         key = (retain, impute, threshold)
         if key not in done:
+            weighed = {"specific_weight": 1.0} if "shrink" in retain else {}
             model = RTDMF(
-                threshold=threshold, retain=retain, impute=impute, impute_weight_decay=1.0
+                threshold=threshold,
+                retain=retain,
+                impute=impute,
+                impute_weight_decay=1.0,
+                **weighed,
             )
             done[key] = model.fit(screen, groups=tissues)
         return done[key]
@@ -141,8 +153,7 @@ def test_kept_entries_are_the_measurements_to_the_last_bit(fitted, screen, modes
     if "all" in modes:
         assert np.array_equal(kept, model.flag_ == 3)
     assert np.isin(model.flag_[kept], 3).all()
-    if "enriched" not in modes:
-        assert 0 < kept.sum() < np.isfinite(screen).sum()
+    assert 0 < kept.sum() < np.isfinite(screen).sum() or "enriched" in modes
 
 
 @pytest.mark.parametrize("mode", RETAIN)
@@ -156,26 +167,21 @@ def test_residual_weight_and_flag_belong_together(fitted, screen, mode):
     np.testing.assert_array_equal(model.flag_ >= 2, high)
     assert (model.weight_[~observed] == 0).all()
     assert ((model.weight_ >= 0) & (model.weight_ <= 1)).all()
-    base = model.completed_ if mode == "shrink" else model.low_rank_
-    expected = base + model.weight_ * (screen - base)
-    np.testing.assert_allclose(
-        model.corrected_[observed], expected[observed], rtol=0, atol=one_rounding(screen)
-    )
+    if mode != "shrink":
+        expected = model.low_rank_ + model.weight_ * (screen - model.low_rank_)
+        np.testing.assert_allclose(
+            model.corrected_[observed], expected[observed], rtol=0, atol=one_rounding(screen)
+        )
 
 
 @impute
-def test_shrink_keeps_more_of_a_larger_error(fitted, screen, impute):
-    """The weight grows with the distance from the completion, drug by drug, to the side on which
-    deviations are common, and is never 0 or 1."""
+def test_shrink_keeps_one_share_of_each_drug_and_what_it_retains_whole(fitted, screen, impute):
+    """One entry alone cannot say how much of it is noise; a drug can."""
     model = fitted("shrink", impute)
-    error = screen - model.completed_
-    sides = {}
-    for sign in (1, -1):
-        rows = []
-        for row_error, row_weight in zip(sign * error, model.weight_, strict=True):
-            here = row_error > 0
-            rows.append(row_weight[here][np.argsort(row_error[here])])
-        sides[sign] = rows
-        assert all((row > 0).all() and (row < 1).all() for row in rows)
-    growing = [all((np.diff(row) >= -1e-12).all() for row in rows) for rows in sides.values()]
-    assert any(growing)
+    observed, whole = np.isfinite(screen), model.flag_ == 3
+    assert ((model.reliability_ >= 0) & (model.reliability_ < 1)).all()
+    expected = np.where(observed, model.reliability_[:, None], 0.0)
+    np.testing.assert_array_equal(model.weight_, np.where(whole, 1.0, expected))
+    assert whole.sum() < (model.flag_ >= 2).sum()
+    # What a residual is drawn to has not seen it, and so is further from it than L is.
+    assert np.isnan(fitted("all", impute).reliability_).all()

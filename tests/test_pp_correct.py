@@ -12,9 +12,11 @@ import scipy.sparse
 import rtdmf_bio as rt
 
 WRITTEN = {
-    "layers": {"rtdmf", "rtdmf_residual", "rtdmf_flag"},
-    "obs": {"rtdmf_n_retained", "rtdmf_n_imputed"},
-    "var": {"rtdmf_n_retained", "rtdmf_n_imputed"},
+    "layers": {"rtdmf", "rtdmf_residual", "rtdmf_flag", "rtdmf_specific"},
+    "obs": {f"rtdmf_{x}" for x in ("n_retained", "n_imputed", "level", "slope", "reliability")},
+    "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity"},
+    "obsm": {"rtdmf_factors"},
+    "varm": {"rtdmf_factors"},
     "uns": {"rtdmf"},
 }
 
@@ -384,3 +386,27 @@ def test_unmeasured_drugs_can_be_carried_along():
 def test_enrichment_needs_a_correction():
     with pytest.raises(ValueError, match="holds no correction under 'rtdmf'"):
         rt.tl.enrichment(screen())
+
+
+def test_the_stored_parts_make_up_the_corrected_matrix_and_the_broad_structure(corrected):
+    """What is kept apart can be put together again by anyone who reads the docstring."""
+    level, slope, reliable = (
+        corrected.obs[f"rtdmf_{x}"].to_numpy() for x in ("level", "slope", "reliability")
+    )
+    line = corrected.var["rtdmf_sensitivity"].to_numpy()
+    flag, specific = corrected.layers["rtdmf_flag"], corrected.layers["rtdmf_specific"]
+    share = corrected.uns["rtdmf"]["params"]["specific_weight"]
+    slope = slope.mean() + share**2 * (slope - slope.mean())
+    whole = level[:, None] + np.outer(slope, line) + share * specific
+    weighed = (flag == 1) | (flag == 2)
+    np.testing.assert_allclose(corrected.layers["rtdmf"][weighed], whole[weighed], atol=1e-6)
+    assert share == 0.7
+    assert ((reliable >= 0) & (reliable < 1)).all()
+    drugs, lines = corrected.obsm["rtdmf_factors"], corrected.varm["rtdmf_factors"]
+    np.testing.assert_allclose((lines**2).mean(0), 1, rtol=1e-5)
+    assert (np.diff((drugs**2).sum(0)) <= 1e-12).all()
+    # What is left of the broad structure without the chain is a drug effect plus a line effect.
+    rest = corrected.X - corrected.layers["rtdmf_residual"] - drugs @ lines.T
+    left = (rest - rt.baselines.two_way_means(rest))[np.isfinite(rest)]
+    np.testing.assert_allclose(left, 0, atol=1e-5)
+    assert np.nanstd(rest) > 0.01

@@ -16,7 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .checks import Checked, check_groups, check_matrix
 from .enrichment import Enrichment, enriched_entries, enrichment
+from .factorization import Chain
 from .holdout import holdout_mask
+from .noise import DrugNoise
+from .parts import general_part, leave_one_out, reliability
 from .preparation import trivial_answers
 from .retention import flags, retain
 from .settings import resolve
@@ -27,6 +30,9 @@ _SOLVER_SETTINGS = (
     "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
     "momentum", "early_stopping", "patience", "center", "scale_power", "max_iter", "tol",
 )  # fmt: skip
+
+
+_SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
 
 
 class RTDMF(BaseEstimator):  # type: ignore[misc]
@@ -55,6 +61,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     refit                True                       False
     max_iter, tol        1000, 5e-3                 50,000, 1e-3
     retain               enriched + shrink          enriched; abrupt without groups
+    specific_weight      0.7                        1
     ==================== ========================== ==========================================
 
     Parameters
@@ -66,6 +73,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         held-out residuals, noise and large deviation are equally likely.
     retain
         One mode or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
+    specific_weight
+        With ``shrink``, what is particular to a drug counts this much, from 0 to 1, beside the
+        general part (level of the drug, general sensitivity of the line). Between laboratories
+        the general part carries over better; 1 weighs nothing. Retained and imputed entries are
+        not weighed.
     loss
         ``squared``, ``clip`` (Huber at the threshold), ``hard`` (high residuals do not train) or
         ``mixture`` (residuals are noise, or deviations of some size to either side, more common
@@ -129,10 +141,20 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         L, what residuals are measured from.
     completed_ : array (n, p)
         The prediction of every entry, measured or not: L, or what the second stage makes of it.
+    specific_ : array (n, p)
+        What is particular to a drug: the matrix denoised and completed, before any weighing,
+        without the general part ``level_ + slope_ * sensitivity_``.
+    level_, slope_ : arrays (n,)
+        Of each drug: its mean, and how far it follows the general sensitivity of the lines.
+    sensitivity_ : array (p,)
+        General sensitivity of the lines, of mean 0 and variance 1; its sign is the measure's.
+    reliability_ : array (n,)
+        With ``shrink``, the share kept of what the other drugs do not predict; NaN otherwise.
     residual_ : array (n, p)
         D - L, NaN where not measured.
     weight_ : array (n, p)
-        Share of the residual kept, 0 where not measured.
+        Share kept of the distance to what the entry is drawn to, L or, with ``shrink``, the
+        prediction from the other drugs; 0 where not measured.
     flag_ : int8 array (n, p)
         0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
     threshold_, noise_ : float
@@ -148,7 +170,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Held-out root mean square error of L and of the completion, beside that of the grand mean
         and of drug mean + line mean; empty without hold-out.
     general_ : tuple of arrays (n,), (p,)
-        Drug effects and line effects.
+        Drug effects and line effects that the chain was fitted beside.
     factors_ : list of arrays
         W1 ... WL over the drugs and lines that were measured, in units of ``scale_`` (n,).
     enrichment_ : Enrichment or None
@@ -184,6 +206,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         *,
         threshold: float | str = "auto",
         retain: str | tuple[str, ...] | None = None,
+        specific_weight: float | None = None,
         loss: str | None = None,
         depth: int | None = None,
         width: int | str | None = None,
@@ -218,6 +241,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.preset = preset
         self.threshold = threshold
         self.retain = retain
+        self.specific_weight = specific_weight
         self.loss = loss
         self.depth = depth
         self.width = width
@@ -300,6 +324,13 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 "retain='enriched' tests groups of cell lines, and none were given. Give groups "
                 "(group_key in pp.correct), or use 'shrink', 'all', 'soft' or 'abrupt'."
             )
+        if self.specific_weight is not None and "shrink" not in modes:
+            warnings.warn(
+                f"specific_weight={self.specific_weight} is ignored: it belongs to "
+                f"retain='shrink', and retain is {modes}.",
+                UserWarning,
+                stacklevel=2,
+            )
         device = pick_device(params["device"], params["dtype"])
         # A power of two near the spread, so that no bit is lost and no code below knows a unit.
         unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
@@ -337,6 +368,26 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
         """Fit to ``X`` and return ``corrected_``; see ``fit``."""
         return self.fit(X, **fit_params).corrected_
+
+    def modes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The fitted chain as modes, largest first.
+
+        Returns
+        -------
+        Loadings of the drugs (n, r), in the data's units, and scores of the lines (p, r), each of
+        mean square 1 over the lines measured; NaN where never measured. The chain, beside drug
+        and line effects, is their product. Modes below a thousandth of the largest are left out.
+        """
+        factors = Chain([torch.as_tensor(w) for w in self.factors_])
+        u, s, vh = (_numpy(part) for part in factors.svd())
+        kept = s > _SMALLEST_MODE * s.max()
+        n_lines = vh.shape[1]
+        drugs = np.full((self.scale_.size, kept.sum()), np.nan)
+        lines = np.full((self.n_features_in_, kept.sum()), np.nan)
+        here = np.isfinite(self.scale_)
+        drugs[here] = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)
+        lines[np.isfinite(self.sensitivity_)] = vh[kept].T * math.sqrt(n_lines)
+        return drugs, lines
 
     def _held_out(
         self, checked: Checked, validation: Any, shape: tuple[int, ...], params: dict[str, Any]
@@ -390,18 +441,37 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             enriched = enriched_entries(tests, above, below, groups, fdr=params["fdr"])
             tests.drug = checked.drugs[tests.drug]
         jump = None if result.first.jump is None else _numpy(result.first.jump)
-        base, shrink = low_rank, None
-        if "shrink" in modes:
-            base = completed
-            error = torch.as_tensor(np.where(observed, data - completed, 0.0) / unit)
-            shrink = result.noise_refined.deviation_weight(error).numpy()
+        shrinks = "shrink" in modes
+        base, parts, deviation, reliable = low_rank, general_part(completed), None, None
+        if shrinks:
+            filled = np.where(observed, data, completed)
+            base = leave_one_out(filled, observed, _numpy(result.first.scale))
+            parts = general_part(base)
+            unseen, error = (
+                torch.as_tensor(np.where(observed, data - from_, 0.0) / unit)
+                for from_ in (base, completed)
+            )
+            measured = torch.as_tensor(observed)
+            spread = DrugNoise.fit(unseen, measured, measured).sd_by_drug.numpy().ravel()
+            reliable = reliability(spread)[:, None]
+            deviation = result.noise_refined.deviation_weight(error).numpy()
         kept = retain(
-            modes, residual, threshold, enriched=enriched, jump=jump, shrink_weight=shrink
+            modes,
+            residual,
+            threshold,
+            enriched=enriched,
+            jump=jump,
+            deviation=deviation,
+            reliability=reliable,
         )
-        on_measured = base + kept.weight * (data - base)
+        denoised = np.where(observed, base + kept.weight * (data - base), completed)
+        specific = denoised - parts.matrix()
+        corrected = denoised
+        if shrinks and params["specific_weight"] < 1:
+            share = params["specific_weight"]
+            corrected = np.where(observed, parts.weighed(share) + share * specific, completed)
         # w = 1 keeps the measurement itself, to the last bit.
-        on_measured = np.where(kept.weight == 1, data, on_measured)
-        corrected = np.where(observed, on_measured, completed)
+        corrected = np.where(observed & (kept.weight == 1), data, corrected)
 
         place = np.ix_(checked.drugs, checked.lines)
 
@@ -410,31 +480,45 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             big[place] = small
             return big
 
-        def per_drug(small: torch.Tensor) -> NDArray[np.float64]:
-            big = np.full(shape[0], np.nan)
-            big[checked.drugs] = unit * _numpy(small).ravel()
+        def vector(small: NDArray[np.float64], size: int, where: NDArray[Any]) -> Any:
+            big = np.full(size, np.nan)
+            big[where] = small.ravel()
             return big
 
+        def per_drug(small: NDArray[np.float64]) -> NDArray[np.float64]:
+            return vector(small, shape[0], checked.drugs)  # type: ignore[no-any-return]
+
+        def per_line(small: NDArray[np.float64]) -> NDArray[np.float64]:
+            return vector(small, shape[1], checked.lines)  # type: ignore[no-any-return]
+
         first = result.first
-        line_effects = np.full(shape[1], np.nan)
-        line_effects[checked.lines] = unit * _numpy(first.general.line).ravel()
         self.corrected_ = full(corrected)
         self.low_rank_ = full(low_rank)
         self.completed_ = full(completed)
+        self.specific_ = full(specific)
+        self.level_, self.slope_ = per_drug(parts.level), per_drug(parts.slope)
+        self.sensitivity_ = per_line(parts.line)
+        self.reliability_ = per_drug(
+            np.full(data.shape[0], np.nan) if reliable is None else reliable
+        )
         self.residual_ = full(residual)
         self.weight_ = full(kept.weight, 0.0)
         self.flag_ = full(flags(observed, residual, threshold, kept.retained), 0)
         self.threshold_ = threshold
         self.noise_ = unit * result.noise.sd
-        self.noise_by_drug_ = per_drug(result.noise.sd_by_drug)
+        self.noise_by_drug_ = per_drug(unit * _numpy(result.noise.sd_by_drug))
         self.false_flag_rate_ = result.noise.tail(result.threshold)
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay
         self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}
         if held_out is not None:
             self.validation_rmse_.update(_trivial(data, observed, held_out))
-        self.general_ = (per_drug(first.general.drug), line_effects)
-        self.scale_ = per_drug(first.scale)
+        effects = first.general
+        self.general_ = (
+            per_drug(unit * _numpy(effects.drug)),
+            per_line(unit * _numpy(effects.line)),
+        )
+        self.scale_ = per_drug(unit * _numpy(first.scale))
         self.factors_ = [_numpy(w) for w in first.chain.factors]
         self.enrichment_: Enrichment | None = tests
         self.history_ = {

@@ -8,7 +8,7 @@
 | L      | ``low_rank``  | (n, p)  | general part plus chain                        |
 | eta    | ``threshold`` | scalar  | in the data's units                            |
 | w      | ``weight``    | (n, p)  | share kept, in [0, 1]                          |
-| B      | base          | (n, p)  | L; with ``shrink`` the completed matrix        |
+| B      | base          | (n, p)  | L; with ``shrink`` the prediction P of parts.py |
 
 | mode     | w                                                      | |corrected - D| <= eta |
 |----------|--------------------------------------------------------|------------------------|
@@ -16,7 +16,8 @@
 | enriched | 1 where high and in an enriched group, else 0          | no                     |
 | abrupt   | 1 where high and the fit jumped in one iteration       | no                     |
 | soft     | (|R| - eta) / |R| where high, else 0                   | yes                    |
-| shrink   | P(deviation | D - B) under the noise estimate           | no                     |
+| shrink   | 1 where high and rather deviation than noise, else the | no                     |
+|          | reliability of the drug                                |                        |
 | none     | 0                                                      | no                     |
 
 Modes compose: an entry keeps the largest weight any of them gives it.
@@ -56,13 +57,13 @@ def retain(
     *,
     enriched: Mask | None = None,
     jump: Array | None = None,
-    shrink_weight: Array | None = None,
+    deviation: Array | None = None,
+    reliability: Array | None = None,
 ) -> Retention:
     """Combine the weights of ``modes``.
 
     A high residual counts as retained when a mode keeps it on purpose: ``all`` and ``soft``
-    every one, ``enriched`` and ``abrupt`` those they select, ``shrink`` those it keeps more
-    than half of.
+    every one, the others those they select.
 
     Parameters
     ----------
@@ -72,8 +73,11 @@ def retain(
         D - L, NaN where not measured, shape (n, p).
     threshold
         eta, in the units of ``residual``.
-    enriched, jump, shrink_weight
+    enriched, jump
         What the modes of that name need, each of shape (n, p).
+    deviation, reliability
+        What ``shrink`` needs: P(deviation | D - B) of shape (n, p), and the share of D - B that
+        is kept elsewhere, of shape (n, 1).
     """
     size = np.abs(np.nan_to_num(residual))
     high = np.isfinite(residual) & (size >= threshold)
@@ -92,8 +96,8 @@ def retain(
             keep = high & (_needed(jump, mode) >= ABRUPT)
             w = keep.astype(float)
         elif mode == "shrink":
-            w = np.where(np.isfinite(residual), _needed(shrink_weight, mode), 0.0)
-            keep = high & (w > 0.5)
+            keep = high & (_needed(deviation, mode) > 0.5)
+            w = np.where(keep, 1.0, np.where(np.isfinite(residual), _needed(reliability, mode), 0))
         else:  # "none"
             continue
         weight = np.maximum(weight, w)

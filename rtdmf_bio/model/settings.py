@@ -36,6 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tol": 5e-3,
         "retain": ("enriched", "shrink"),
         "retain_without_groups": ("shrink",),
+        "specific_weight": 0.7,
     },
     "paper": {
         "depth": 5,
@@ -59,6 +60,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tol": 1e-3,
         "retain": ("enriched",),
         "retain_without_groups": ("abrupt",),
+        "specific_weight": 1.0,
     },
 }
 
@@ -81,6 +83,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 # name: (kind, lower bound, lower bound allowed, upper bound, named values besides a number)
 _NUMBERS: dict[str, tuple[type, float, bool, float, tuple[str, ...]]] = {
     "threshold": (float, 0, True, math.inf, ("auto",)),
+    "specific_weight": (float, 0, True, 1, ()),
     "depth": (int, 2, True, 20, ()),
     "width": (int, 1, True, math.inf, ("auto",)),
     "init_scale": (float, 0, False, math.inf, ()),

@@ -94,8 +94,17 @@ def correct(
         Measurement minus broad structure, NaN where not measured.
     ``layers["rtdmf_flag"]`` : int8 array (n, p)
         0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
+    ``layers["rtdmf_specific"]`` : array (n, p), dtype of the input
+        What is particular to a drug: denoised and completed, not weighed, without the general part.
     ``obs["rtdmf_n_retained"]``, ``obs["rtdmf_n_imputed"]`` : int32, and the same in ``var``
         Counts of flags 3 and 0.
+    ``obs["rtdmf_level"]``, ``obs["rtdmf_slope"]``, ``var["rtdmf_sensitivity"]`` : float64
+        The general part is level + slope x general sensitivity of the line.
+    ``obs["rtdmf_reliability"]`` : float64
+        Share kept of what the other drugs do not predict; NaN without ``shrink``.
+    ``obsm["rtdmf_factors"]``, ``varm["rtdmf_factors"]`` : float64 (n, r), (p, r)
+        The chain beside drug and line effects as r modes, largest first: loadings of the drugs in
+        the measure's unit, scores of the lines of mean square 1. Their product is the chain.
     ``uns["rtdmf"]`` : dict
         Parameters, threshold and how it was chosen, noise, held-out error beside that of trivial
         predictions, loss curve, stop reason, enrichment table, versions and device.
@@ -185,8 +194,11 @@ def _matrix(adata: AnnData, layer: str | None) -> Any:
 def _written(key: str) -> list[tuple[str, str]]:
     counts = [f"{key}_n_retained", f"{key}_n_imputed"]
     return [
-        *[("layers", name) for name in (key, f"{key}_residual", f"{key}_flag")],
+        *[("layers", f"{key}{part}") for part in ("", "_residual", "_flag", "_specific")],
         *[(where, name) for where in ("obs", "var") for name in counts],
+        *[("obs", f"{key}_{name}") for name in ("level", "slope", "reliability")],
+        ("var", f"{key}_sensitivity"),
+        *[(where, f"{key}_factors") for where in ("obsm", "varm")],
         ("uns", key),
     ]
 
@@ -224,14 +236,22 @@ def _write(
     dtype = given if given.kind == "f" else np.dtype(np.float64)
     flag = model.flag_
     retained, imputed = flag == 3, (flag == 0) & np.isfinite(model.corrected_)
+    drugs, lines = model.modes()
     results: dict[tuple[str, str], Any] = {
         ("layers", key): model.corrected_.astype(dtype),
         ("layers", f"{key}_residual"): model.residual_.astype(dtype),
         ("layers", f"{key}_flag"): flag,
+        ("layers", f"{key}_specific"): model.specific_.astype(dtype),
         ("obs", f"{key}_n_retained"): retained.sum(1).astype(np.int32),
         ("obs", f"{key}_n_imputed"): imputed.sum(1).astype(np.int32),
         ("var", f"{key}_n_retained"): retained.sum(0).astype(np.int32),
         ("var", f"{key}_n_imputed"): imputed.sum(0).astype(np.int32),
+        ("obs", f"{key}_level"): model.level_,
+        ("obs", f"{key}_slope"): model.slope_,
+        ("obs", f"{key}_reliability"): model.reliability_,
+        ("var", f"{key}_sensitivity"): model.sensitivity_,
+        ("obsm", f"{key}_factors"): drugs,
+        ("varm", f"{key}_factors"): lines,
         ("uns", key): _uns(adata, model, layer, group_keys),
     }
     assign(adata, results)

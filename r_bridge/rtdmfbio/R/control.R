@@ -19,14 +19,19 @@
 #' | `refit` | TRUE | FALSE |
 #' | `max_iter`, `tol` | 1000, 5e-3 | 50000, 1e-3 |
 #' | `retain` | enriched and shrink | enriched; abrupt without groups |
+#' | `specific_weight` | 0.7 | 1 |
 #'
 #' @param preset `"default"` or `"paper"`.
 #' @param threshold Residuals of at least this size are high, in the measure's unit. `"auto"`:
 #'   chosen from held-out entries, where noise and a large deviation are equally likely.
 #' @param retain Which high residuals are kept, one mode or several: `"enriched"` (those in a group
-#'   of cell lines where they cluster), `"shrink"` (every deviation by the probability that it is
-#'   more than noise), `"all"`, `"soft"` (what exceeds the threshold), `"abrupt"` (what the fit took
+#'   of cell lines where they cluster), `"shrink"` (those that are rather deviation than noise, and
+#'   of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the threshold), `"abrupt"` (what the fit took
 #'   up in one jump), `"none"`. `NULL`: enriched and shrink; without groups, shrink.
+#' @param specific_weight With `"shrink"`, what is particular to a drug counts this much, from 0 to
+#'   1, beside the general part (level of the drug, general sensitivity of the line). Between
+#'   laboratories the general part carries over better; 1 weighs nothing. Retained and imputed
+#'   entries are not weighed.
 #' @param fdr False discovery rate at which a group counts as enriched.
 #' @param group_missing Cell lines without a group (`NA`): `"error"`, or `"ignore"` to leave them
 #'   out of the tests; they are corrected all the same.
@@ -69,9 +74,10 @@
 rtdmf_control <- function(preset = "default", threshold = "auto", retain = NULL, fdr = 0.05,
                           group_missing = "error", infinite = "error", unmeasured = "error",
                           device = "auto", dtype = "float32", random_state = 0, progress = TRUE,
-                          loss = NULL, depth = NULL, width = NULL, init = NULL, init_scale = NULL,
-                          optimizer = NULL, learning_rate = NULL, momentum = NULL,
-                          weight_decay = NULL, impute = NULL, impute_weight_decay = NULL,
+                          specific_weight = NULL, loss = NULL, depth = NULL, width = NULL,
+                          init = NULL, init_scale = NULL, optimizer = NULL, learning_rate = NULL,
+                          momentum = NULL, weight_decay = NULL, impute = NULL,
+                          impute_weight_decay = NULL,
                           early_stopping = NULL, patience = NULL, refit = NULL, center = NULL,
                           scale_power = NULL, max_iter = NULL, tol = NULL, burn_in = NULL,
                           validation_fraction = 0.15, min_group_size = 3, max_missing = 0.95) {
