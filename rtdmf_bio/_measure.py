@@ -22,3 +22,9 @@ def measure_of(adata: AnnData, layer: str | None = None) -> dict[str, Any]:
     if layer in (None, "X"):
         return dict(as_mapping(adata.uns.get("measure")))
     return dict(as_mapping(as_mapping(adata.uns.get("layer_measures")).get(layer)))
+
+
+def measure_label(measure: Mapping[str, Any], otherwise: str = "value") -> str:
+    """Name and direction, for an axis."""
+    name, higher = measure.get("name", otherwise), measure.get("higher_is")
+    return f"{name} (higher = {higher})" if higher else str(name)

@@ -382,11 +382,14 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         u, s, vh = (_numpy(part) for part in factors.svd())
         kept = s > _SMALLEST_MODE * s.max()
         n_lines = vh.shape[1]
-        drugs = np.full((self.scale_.size, kept.sum()), np.nan)
-        lines = np.full((self.n_features_in_, kept.sum()), np.nan)
         here = np.isfinite(self.scale_)
-        drugs[here] = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)
-        lines[np.isfinite(self.sensitivity_)] = vh[kept].T * math.sqrt(n_lines)
+        loadings = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)
+        # The drugs' scale changes the order.
+        order = np.argsort(-(loadings**2).sum(0), kind="stable")
+        drugs = np.full((here.size, order.size), np.nan)
+        lines = np.full((self.n_features_in_, order.size), np.nan)
+        drugs[here] = loadings[:, order]
+        lines[np.isfinite(self.sensitivity_)] = vh[kept][order].T * math.sqrt(n_lines)
         return drugs, lines
 
     def _held_out(

@@ -118,7 +118,8 @@ def leave_one_out(filled: Array, observed: NDArray[np.bool_], scale: Array) -> A
         error = float(((residual * scale)[observed] ** 2).sum())
         if error < least:
             best, least = residual, error
-    return filled - best * scale
+    predicted: Array = filled - best * scale
+    return predicted
 
 
 def reliability(spread: Array) -> Array:
@@ -135,4 +136,5 @@ def reliability(spread: Array) -> Array:
     """
     noise = np.quantile(spread, _QUIET)
     own = np.maximum(0.0, 1 - (noise / spread) ** 2)
-    return np.asarray((own + own.mean()) / 2)
+    kept: Array = (own + own.mean()) / 2
+    return kept

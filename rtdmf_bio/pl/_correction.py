@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._measure import measure_of
+from .._measure import measure_label, measure_of
 from ..tl._enrichment import enrichment as enrichment_table
 from ..tl._enrichment import stored
 
@@ -237,7 +237,4 @@ def _measured(adata: AnnData, key: str) -> NDArray[np.float64]:
 
 def _measure_label(adata: AnnData, key: str) -> str:
     layer = stored(adata, key)["layer"]
-    measure = measure_of(adata, layer)
-    name = measure.get("name", layer if layer != "X" else "value")
-    higher = measure.get("higher_is")
-    return f"{name} (higher = {higher})" if higher else str(name)
+    return measure_label(measure_of(adata, layer), "value" if layer == "X" else layer)

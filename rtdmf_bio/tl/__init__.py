@@ -1,8 +1,11 @@
-"""Analyses of a corrected matrix."""
+"""Analyses of a corrected matrix, and of two screens."""
 
 from __future__ import annotations
 
+from ._biomarker import biomarker
+from ._cluster import cluster
 from ._enrichment import enrichment
+from ._factors import factors
 from ._recovery import recovery
 
-__all__ = ["enrichment", "recovery"]
+__all__ = ["biomarker", "cluster", "enrichment", "factors", "recovery"]
