@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._biomarker import biomarker, volcano
 from ._clusters import clusters
+from ._concordance import concordance, frontier, scatter
 from ._correction import correction, enrichment, matrix, threshold
 from ._factors import factors
 from ._tuning import tuning
@@ -11,10 +12,13 @@ from ._tuning import tuning
 __all__ = [
     "biomarker",
     "clusters",
+    "concordance",
     "correction",
     "enrichment",
     "factors",
+    "frontier",
     "matrix",
+    "scatter",
     "threshold",
     "tuning",
     "volcano",

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from ._biomarker import biomarker
 from ._cluster import cluster
+from ._concordance import concordance, concordance_summary
 from ._enrichment import enrichment
 from ._factors import factors
 from ._recovery import recovery
 
-__all__ = ["biomarker", "cluster", "enrichment", "factors", "recovery"]
+__all__ = [
+    "biomarker",
+    "cluster",
+    "concordance",
+    "concordance_summary",
+    "enrichment",
+    "factors",
+    "recovery",
+]

@@ -1,0 +1,234 @@
+"""Two or more screens side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .._measure import measure_label
+from ..model.checks import check_choice
+from ..pp._harmonize import harmonize
+from ..tl._concordance import concordance_summary
+from ..tl._sources import KEY, TRIVIAL, layers_of, measure_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LABELS = {
+    "share_significant": "share of drugs with significant concordance",
+    "median_rho": "median Spearman's rho",
+    "specificity": "specificity (0.5 = chance)",
+    "median_rho_star": "median rho*, general sensitivity taken out",
+    "specificity_star": "specificity*, general sensitivity taken out (0.5 = chance)",
+}
+_MEASURED, _TRIVIAL, _OTHER = "#0072B2", "#D55E00", "black"
+
+
+def concordance(
+    tables: Mapping[tuple[str, str], pd.DataFrame],
+    *,
+    metric: str = "median_rho_star",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how well several screens agree: measured above the diagonal, corrected below.
+
+    In each cell stand the value, in brackets that of the trivial answer (drug mean + line mean),
+    which knows nothing particular to a drug, and the number of drugs.
+
+    Parameters
+    ----------
+    tables
+        Names of two screens -> table of :func:`rtdmf_bio.tl.concordance`.
+    metric
+        ``share_significant``, ``median_rho``, ``specificity``, ``median_rho_star`` or
+        ``specificity_star``. The first two alone can be had by making all drugs alike.
+    ax
+        Axes to draw on.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    ValueError
+        If ``tables`` are none of that function, or ``metric`` is not known.
+
+    References
+    ----------
+    Hu et al., Briefings in Bioinformatics 2025, Table 1.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    check_choice("metric", metric, tuple(_LABELS))
+    if not isinstance(tables, Mapping) or not tables:
+        raise ValueError(
+            "tables must map pairs of names to tables, such as {('GDSC', 'CCLE'): "
+            "rtdmf_bio.tl.concordance(gdsc, ccle)}."
+        )
+    names = list(dict.fromkeys(name for pair in tables for name in pair))
+    shown = np.full((len(names), len(names)), np.nan)
+    size = 1.6 * len(names)
+    ax = ax or plt.subplots(figsize=(size + 2.2, size + 0.6))[1]
+    for pair, table in tables.items():
+        summary = concordance_summary(table)
+        i, j = sorted(names.index(name) for name in pair)
+        trivial = summary.loc[TRIVIAL, metric]
+        for source, place in (("measured", (i, j)), ("corrected", (j, i))):
+            if source in summary.index:
+                value = shown[place] = summary.loc[source, metric]
+                ax.text(
+                    place[1], place[0],
+                    f"{value:.3f}\n({trivial:.3f})\n{summary.loc[source, 'n_drugs']} drugs",
+                    ha="center", va="center", color="white" if value > 0.5 else "black",
+                )  # fmt: skip
+    image = ax.imshow(shown, cmap="Greys", vmin=0, vmax=1)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="black", linewidth=0.8)
+    ax.set_title(f"above: measured, below: corrected\n(in brackets: {TRIVIAL})", fontsize="medium")
+    ax.figure.colorbar(image, ax=ax, label=_LABELS[metric])
+    return ax
+
+
+def scatter(
+    a: AnnData,
+    b: AnnData,
+    drug: str,
+    *,
+    names: tuple[str, str] = ("first screen", "second screen"),
+    key: str = KEY,
+    aliases: Mapping[str, str] | pd.DataFrame | None = None,
+    align_direction: bool = False,
+) -> Figure:
+    """Draw a drug in two screens, one point per cell line, before and after correction.
+
+    Parameters
+    ----------
+    a, b
+        Two screens, as for :func:`rtdmf_bio.tl.concordance`.
+    drug
+        Its name in ``a``.
+    names
+        Names of the screens, for the axes.
+    key
+        The ``key_added`` of the corrections.
+    aliases, align_direction
+        As in :func:`rtdmf_bio.pp.harmonize`.
+
+    Returns
+    -------
+    The figure, with a panel for each of measured and corrected; the dotted line is y = x where
+    both screens have the same measure.
+
+    Raises
+    ------
+    ValueError
+        As :func:`rtdmf_bio.pp.harmonize`, or if the drug is not shared, or measured in both screens
+        on fewer than 3 lines.
+
+    References
+    ----------
+    Hu et al., Briefings in Bioinformatics 2025, Figure A5.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from scipy.stats import spearmanr
+
+    layers = [layers_of(adata, None, key) for adata in (a, b)]
+    both = harmonize(a, b, aliases=aliases, align_direction=align_direction)
+    known = both.drugs[(both.drugs["screen"] == "a") & (both.drugs["name"] != "")]
+    name = dict(zip(known["original"], known["name"], strict=True)).get(drug)
+    if name is None:
+        raise ValueError(
+            f"{drug!r} is not a drug of both screens. They share {both.a.n_obs}: "
+            f"{', '.join(known['original'].iloc[:5])}..."
+        )
+
+    def profile(adata: AnnData, layer: str) -> np.ndarray:
+        one = adata[name]
+        values = one.X if layer == "X" else one.layers[layer]
+        return np.asarray(values, dtype=float).ravel()
+
+    sources = [s for s in ("measured", "corrected") if all(s in own for own in layers)]
+    measured = np.isfinite(profile(both.a, layers[0]["measured"])) & np.isfinite(
+        profile(both.b, layers[1]["measured"])
+    )
+    if measured.sum() < 3:
+        raise ValueError(
+            f"{drug!r} was measured on {measured.sum()} line(s) of both screens; 3 are needed."
+        )
+    labels = [
+        f"{screen}: {measure_label(measure_at(one, own['measured']))}"
+        for screen, one, own in zip(names, (both.a, both.b), layers, strict=True)
+    ]
+    alike = len({label.split(": ", 1)[1] for label in labels}) == 1
+    figure, panels = plt.subplots(
+        1, len(sources), squeeze=False, figsize=(4.2 * len(sources), 4.2), layout="constrained",
+        sharex=True, sharey=True,
+    )  # fmt: skip
+    for ax, source in zip(panels[0], sources, strict=True):
+        x, y = (
+            profile(one, own[source])[measured]
+            for one, own in zip((both.a, both.b), layers, strict=True)
+        )
+        ax.scatter(x, y, s=10, color=_MEASURED, alpha=0.6, linewidth=0)
+        if alike:
+            ax.axline((x.mean(), x.mean()), slope=1, color="black", linestyle=":", linewidth=1)
+        rho = spearmanr(x, y).statistic
+        ax.set(
+            title=f"{drug}, {source}\nrho = {rho:.2f}, {x.size} lines",
+            xlabel=labels[0],
+            ylabel=labels[1],
+        )
+    return figure
+
+
+def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw concordance against specificity, one point per setting: up and to the right is better.
+
+    Parameters
+    ----------
+    table
+        Rows of :func:`rtdmf_bio.tl.concordance_summary`, its index naming the settings;
+        ``measured`` and ``two-way means`` are marked.
+    ax
+        Axes to draw on.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    ValueError
+        If the two columns are not there.
+    """
+    import matplotlib.pyplot as plt
+
+    x, y = "specificity_star", "median_rho_star"
+    if not {x, y} <= set(getattr(table, "columns", [])):
+        raise ValueError(
+            "table must have rows as rtdmf_bio.tl.concordance_summary returns them, with the "
+            "settings as index."
+        )
+    ax = ax or plt.subplots(figsize=(6, 4.5))[1]
+    for k, (name, row) in enumerate(table.iterrows()):
+        color, marker = {"measured": (_MEASURED, "s"), TRIVIAL: (_TRIVIAL, "X")}.get(
+            str(name), (_OTHER, "o")
+        )
+        ax.scatter(row[x], row[y], color=color, marker=marker, s=45, zorder=3)
+        ax.annotate(
+            str(name), (row[x], row[y]), xytext=(-6, (7, -14)[k % 2]),
+            textcoords="offset points", fontsize="small", ha="right",
+        )  # fmt: skip
+    if "measured" in table.index:
+        ax.axvline(table.loc["measured", x], color="0.7", linestyle=":", linewidth=1, zorder=1)
+        ax.axhline(table.loc["measured", y], color="0.7", linestyle=":", linewidth=1, zorder=1)
+    ax.margins(0.15)
+    ax.set(xlabel=_LABELS[x], ylabel=_LABELS[y])
+    return ax

@@ -1,0 +1,206 @@
+"""Concordance of two screens, with the controls it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..model.checks import check_number
+from ..pp._harmonize import harmonize
+from ._sources import KEY, TRIVIAL, layers_of, values_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+_COLUMNS = (
+    "drug", "source", "n_lines", "rho", "pvalue", "ci_low", "ci_high", "pearson",
+    "pearson_pvalue", "significant", "specificity", "rho_star", "specificity_star",
+)  # fmt: skip
+
+
+def concordance(
+    a: AnnData,
+    b: AnnData,
+    *,
+    layer: str | Sequence[str] | None = None,
+    key: str = KEY,
+    aliases: Mapping[str, str] | pd.DataFrame | None = None,
+    align_direction: bool = False,
+    alpha: float = 0.01,
+    min_lines: int = 10,
+) -> pd.DataFrame:
+    """Correlate every drug that two screens share, before and after correction.
+
+    A correction that makes all drugs alike raises the correlation between screens, since the
+    general sensitivity of the lines is well reproduced: drug mean + line mean, which knows no drug,
+    beats the measurements. So each correlation comes with its controls: ``specificity`` tells
+    whether a drug still looks more like itself than like other drugs, the starred columns leave
+    the general sensitivity out, and the trivial answer is scored like any other.
+
+    Parameters
+    ----------
+    a, b
+        Two screens, drugs (``obs``) x cell lines (``var``), each corrected as a whole by itself.
+        They are matched by :func:`rtdmf_bio.pp.harmonize`.
+    layer
+        Layer to compare, or several, in both screens, ``"X"`` for ``X``. None: the matrices that
+        were corrected and, where both screens have them, the corrected ones and their specific
+        parts.
+    key
+        The ``key_added`` of the corrections.
+    aliases, align_direction
+        As in :func:`rtdmf_bio.pp.harmonize`.
+    alpha
+        Level of the two-sided test.
+    min_lines
+        Drugs measured on fewer lines in both screens are left out.
+
+    Returns
+    -------
+    Table, one row per shared drug x source; :func:`concordance_summary` has one row per source.
+    Whatever the source, correlations are over the entries measured in both screens.
+
+    ``drug``, ``source``, ``n_lines``
+        Name in ``a``; ``measured``, ``corrected``, ``specific``, or the layer, and last
+        ``two-way means``, drug effect + line effect over each whole screen; lines compared.
+    ``rho``, ``pvalue``, ``ci_low``, ``ci_high``
+        Spearman's rank correlation, its two-sided p value, and its 95 % confidence interval.
+    ``pearson``, ``pearson_pvalue``
+        The same of the values themselves.
+    ``significant``
+        ``pvalue < alpha`` and ``rho > 0``.
+    ``specificity``
+        Share of the other drugs of ``b`` that correlate less with this drug of ``a`` than its own
+        twin does; 0.5 is chance.
+    ``rho_star``, ``specificity_star``
+        The same after subtracting each line's mean over the shared drugs measured on it.
+
+    Scores are NaN where a profile is constant.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`rtdmf_bio.pp.harmonize`, or if a layer is missing or no drug was measured on
+        enough lines in both screens.
+
+    References
+    ----------
+    Hu et al., Briefings in Bioinformatics 2025 (Table 1). Bonett & Wright, Psychometrika 65
+    (2000), for the interval. Specificity and the starred scores are ours.
+
+    Examples
+    --------
+    >>> import rtdmf_bio as rt
+    >>> adata = rt.datasets.gdsc1()[:30, :200].copy()
+    >>> table = rt.tl.concordance(adata, adata, layer="ln_ic50")
+    >>> print(rt.tl.concordance_summary(table)[["n_drugs", "median_rho", "specificity"]])
+                   n_drugs  median_rho  specificity
+    source
+    ln_ic50             30         1.0          1.0
+    two-way means       30         1.0          0.5
+    """
+    import numpy as np
+    import pandas as pd
+
+    from ._correlation import concordance as scores
+
+    check_number("alpha", alpha, 0.0, 1.0)
+    check_number("min_lines", min_lines, 4)
+    layers = [layers_of(adata, layer, key) for adata in (a, b)]
+    sources = [name for name in layers[0] if name in layers[1]]
+    reduced = [_reduced(adata, own, sources) for adata, own in zip((a, b), layers, strict=True)]
+    both = harmonize(*reduced, aliases=aliases, align_direction=align_direction)
+    measured = np.isfinite(both.a.layers[sources[0]]) & np.isfinite(both.b.layers[sources[0]])
+    enough = measured.sum(axis=1) >= min_lines
+    if not enough.any():
+        raise ValueError(
+            f"The screens share {both.a.n_obs} drug(s) and {both.a.n_vars} cell line(s), but no "
+            f"drug was measured on at least {min_lines} of them in both; the most is "
+            f"{measured.sum(axis=1).max()}. Compare larger screens, or pass a smaller min_lines."
+        )
+    parts = []
+    for source in [*sources, TRIVIAL]:
+        found = scores(
+            np.asarray(both.a.layers[source], dtype=float)[enough],
+            np.asarray(both.b.layers[source], dtype=float)[enough],
+            min_lines,
+        )
+        part = pd.DataFrame(
+            {
+                "drug": np.asarray(both.a.obs_names, dtype=str)[enough],
+                "source": source,
+                **found._asdict(),
+            }
+        )
+        parts.append(part.rename(columns={"low": "ci_low", "high": "ci_high"}))
+    table = pd.concat(parts, ignore_index=True)
+    table["significant"] = (table["pvalue"] < alpha) & (table["rho"] > 0)
+    # Sources of a drug together, as drugs come in ``a``.
+    place = np.tile(np.arange(enough.sum()), len(parts))
+    return table.iloc[np.argsort(place, kind="stable")][list(_COLUMNS)].reset_index(drop=True)
+
+
+def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Sum a concordance up over drugs, one row per source.
+
+    Parameters
+    ----------
+    table
+        From :func:`concordance`.
+
+    Returns
+    -------
+    Table by ``source``:
+
+    ``n_drugs``
+        Drugs compared.
+    ``share_significant``
+        Of the drugs, those that correlate significantly and positively.
+    ``median_rho``, ``median_rho_star``
+        Medians over drugs.
+    ``specificity``, ``specificity_star``
+        Means over drugs; 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If ``table`` is none of :func:`concordance`.
+    """
+    if not set(_COLUMNS) <= set(getattr(table, "columns", [])):
+        raise ValueError("table must be what rtdmf_bio.tl.concordance returns.")
+    groups = table.groupby("source", sort=False)
+    return groups.agg(
+        n_drugs=("drug", "size"),
+        share_significant=("significant", "mean"),
+        median_rho=("rho", "median"),
+        specificity=("specificity", "mean"),
+        median_rho_star=("rho_star", "median"),
+        specificity_star=("specificity_star", "mean"),
+    )
+
+
+def _reduced(adata: AnnData, layers: Mapping[str, str], sources: Sequence[str]) -> AnnData:
+    """The sources alone, and the trivial answer over the whole screen, where measured."""
+    import anndata
+    import numpy as np
+
+    from ..baselines import two_way_means
+
+    values = {name: values_of(adata, layers[name]) for name in sources}
+    measured = np.isfinite(values[sources[0]])
+    drugs, lines = np.flatnonzero(measured.any(1)), np.flatnonzero(measured.any(0))
+    here = np.ix_(drugs, lines)
+    values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}
+    first = values[sources[0]]
+    values[TRIVIAL] = np.where(np.isfinite(first), two_way_means(first), np.nan)
+    out = anndata.AnnData(first, adata.obs.iloc[drugs], adata.var.iloc[lines])
+    out.layers.update(values)
+    for name in ("measure", "layer_measures"):
+        if name in adata.uns:
+            out.uns[name] = adata.uns[name]
+    chosen = layers[sources[0]]
+    if chosen != "X" and chosen in adata.uns.get("layer_measures", {}):
+        out.uns["measure"] = adata.uns["layer_measures"][chosen]
+    out.uns.pop("layer_measures", None)
+    return out

@@ -1,0 +1,248 @@
+"""Concordance and its controls: oracles, planted truth, and what the trivial answer scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import pearsonr, rankdata, spearmanr
+
+import rtdmf_bio as rt
+from rtdmf_bio.tl._correlation import concordance as scores
+from rtdmf_bio.tl._correlation import ranks
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def as_screen(x, offset=0):
+    adata = anndata.AnnData(
+        x,
+        pd.DataFrame(index=[f"drug{i}" for i in range(len(x))]),
+        pd.DataFrame(index=[f"line{j + offset}" for j in range(x.shape[1])]),
+    )
+    adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
+    return adata
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two screens of one truth: general sensitivity, specific responses, noise of each."""
+    rng = np.random.default_rng(0)
+    n, p = 25, 120
+    truth = rng.normal(size=(n, 1)) + 0.5 * rng.normal(size=(1, p))
+    truth = truth + 0.4 * rng.normal(size=(n, 4)) @ rng.normal(size=(4, p)) / 2
+    out = []
+    for _ in range(2):
+        x = truth + 0.7 * rng.normal(size=truth.shape)
+        x[rng.random(x.shape) < 0.2] = np.nan
+        out.append(as_screen(x))
+    return out
+
+
+def test_ranks_are_those_of_scipy():
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 6, (20, 30)).astype(float)
+    x[rng.random(x.shape) < 0.3] = np.nan
+    x[0] = np.nan
+    np.testing.assert_array_equal(ranks(x), rankdata(x, axis=1, nan_policy="omit"))
+
+
+def test_every_number_is_that_of_the_definition(pair):
+    """Spelled out drug by drug with scipy."""
+    a, b = (adata.X for adata in pair)
+    found = scores(a, b, 10)
+    star = [x - np.nanmean(x, axis=0) for x in (a, b)]
+
+    def rho(x, y):
+        ok = np.isfinite(x) & np.isfinite(y)
+        return spearmanr(x[ok], y[ok])
+
+    for i in (0, 7, 24):
+        ok = np.isfinite(a[i]) & np.isfinite(b[i])
+        own, linear = rho(a[i], b[i]), pearsonr(a[i][ok], b[i][ok])
+        assert found.n_lines[i] == ok.sum()
+        assert found.rho[i] == pytest.approx(own.statistic)
+        assert found.pvalue[i] == pytest.approx(own.pvalue)
+        assert found.pearson[i] == pytest.approx(linear.statistic)
+        assert found.pearson_pvalue[i] == pytest.approx(linear.pvalue)
+        others = [rho(a[i], b[k]).statistic for k in range(25) if k != i]
+        assert found.specificity[i] == pytest.approx(np.mean(np.array(others) < own.statistic))
+        own = rho(star[0][i], star[1][i]).statistic
+        others = [rho(star[0][i], star[1][k]).statistic for k in range(25) if k != i]
+        assert found.rho_star[i] == pytest.approx(own)
+        assert found.specificity_star[i] == pytest.approx(np.mean(np.array(others) < own))
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    r = 0.5
+    truth = 6 / np.pi * np.arcsin(r / 2)  # Spearman's rho of a bivariate normal
+    x = rng.normal(size=(900, 40))
+    y = r * x + np.sqrt(1 - r**2) * rng.normal(size=x.shape)
+    inside = []
+    for k in range(0, 900, 30):
+        found = scores(x[k : k + 30], y[k : k + 30], 10)
+        inside.append((found.low < truth) & (truth < found.high))
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_trivial_answer_wins_what_it_can_and_fails_the_controls(pair):
+    """The reason for the controls: means know no drug, and yet agree between screens."""
+    summary = rt.tl.concordance_summary(rt.tl.concordance(*pair))
+    measured, trivial = summary.loc["measured"], summary.loc["two-way means"]
+    assert trivial["median_rho"] > measured["median_rho"] + 0.1
+    assert trivial["share_significant"] >= measured["share_significant"]
+    assert trivial["specificity"] == pytest.approx(0.5, abs=0.1)
+    assert abs(trivial["median_rho_star"]) < 0.15
+    assert measured["specificity"] > 0.65
+    assert measured["specificity_star"] > 0.8
+    assert measured["median_rho_star"] > 0.2
+
+
+def test_without_gaps_the_trivial_answer_ties_with_itself():
+    """Its profiles are then all the same: half of nothing is above, and nothing is specific."""
+    rng = np.random.default_rng(3)
+    a, b = (as_screen(rng.normal(size=(8, 40)) + rng.normal(size=(1, 40))) for _ in range(2))
+    table = rt.tl.concordance(a, b)
+    trivial = table[table["source"] == "two-way means"]
+    assert (trivial["specificity"] == 0.5).all()
+    assert trivial[["rho_star", "specificity_star"]].isna().all(axis=None)
+
+
+def test_correction_is_compared_where_both_screens_have_it(pair):
+    a, b = (adata.copy() for adata in pair)
+    for adata in (a, b):
+        rt.pp.correct(adata, group_key=None, progress=False)
+    table = rt.tl.concordance(a, b)
+    assert list(table["source"].unique()) == ["measured", "corrected", "specific", "two-way means"]
+    assert list(table["drug"][:8]) == ["drug0"] * 4 + ["drug1"] * 4
+    summary = rt.tl.concordance_summary(table)
+    assert summary.loc["corrected", "median_rho"] > summary.loc["measured", "median_rho"]
+    # The same entries, although the corrected matrices are complete.
+    assert table.groupby("drug")["n_lines"].nunique().eq(1).all()
+    one = rt.tl.concordance(a, pair[1])
+    assert list(one["source"].unique()) == ["measured", "two-way means"]
+    named = rt.tl.concordance(a, b, layer=["X", "rtdmf"])
+    for source, layer in (("measured", "X"), ("corrected", "rtdmf")):
+        old = table[table["source"] == source]["rho"].to_numpy()
+        np.testing.assert_array_equal(named[named["source"] == layer]["rho"], old)
+
+
+def test_the_direction_counts(pair):
+    a, b = pair[0], pair[1].copy()
+    b.X = -b.X
+    b.uns["measure"] = {"name": "score", "higher_is": "sensitive"}
+    with pytest.raises(ValueError, match="align_direction=True"):
+        rt.tl.concordance(a, b)
+    turned = rt.tl.concordance(a, b, align_direction=True)
+    plain = rt.tl.concordance(*pair)
+    np.testing.assert_allclose(turned["rho"], plain["rho"], atol=1e-12)
+
+
+def test_constant_profiles_have_no_rank(pair):
+    a, b = pair[0].copy(), pair[1]
+    a.X[3] = np.where(np.isfinite(a.X[3]), 0.5, np.nan)
+    table = rt.tl.concordance(a, b)
+    row = table[(table["drug"] == "drug3") & (table["source"] == "measured")].iloc[0]
+    assert np.isnan(row["rho"])
+    assert np.isnan(row["pvalue"])
+    assert not row["significant"]
+    assert table["rho"].isna().sum() == 1
+
+
+def test_too_few_lines_are_said_in_numbers(pair):
+    a, b = pair[0][:, :6].copy(), pair[1]
+    with pytest.raises(
+        ValueError, match=r"25 drug\(s\) and 6 cell line\(s\).*at least 10.*most is"
+    ):
+        rt.tl.concordance(a, b)
+    with pytest.raises(ValueError, match="share no cell line"):
+        rt.tl.concordance(a, as_screen(b.X, offset=1000))
+    sparse = pair[0].copy()
+    sparse.X[0, 9:] = np.nan
+    sparse.X[0, :9] = 1.0
+    assert "drug0" not in set(rt.tl.concordance(sparse, b)["drug"])
+
+
+@pytest.mark.parametrize(
+    "kwargs, message",
+    [
+        ({"min_lines": 3}, "min_lines"),
+        ({"alpha": 2.0}, "alpha"),
+        ({"layer": "nothing"}, "no 'nothing'"),
+        ({"key": "nothing"}, "no correction under 'nothing'"),
+    ],
+)
+def test_bad_settings_are_refused(pair, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        rt.tl.concordance(*pair, **kwargs)
+    with pytest.raises(ValueError, match=r"rtdmf_bio\.tl\.concordance"):
+        rt.tl.concordance_summary(pd.DataFrame({"rho": [1]}))
+
+
+# -- pictures ---------------------------------------------------------------------------------
+
+
+def test_the_matrix_has_measured_above_and_corrected_below(pair):
+    a, b = (adata.copy() for adata in pair)
+    for adata in (a, b):
+        rt.pp.correct(adata, group_key=None, progress=False)
+    table = rt.tl.concordance(a, b)
+    ax = rt.pl.concordance({("one", "two"): table}, metric="median_rho")
+    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    summary = rt.tl.concordance_summary(table)["median_rho"]
+    assert drawn[0, 1] == summary["measured"]
+    assert drawn[1, 0] == summary["corrected"]
+    assert all(f"({summary['two-way means']:.3f})" in text.get_text() for text in ax.texts)
+    figure = rt.pl.scatter(a, b, "drug4", names=("GDSC", "CCLE"))
+    assert [ax.get_xlabel() for ax in figure.axes] == ["GDSC: auc (higher = resistant)"] * 2
+    row = table[(table["drug"] == "drug4") & (table["source"] == "corrected")].iloc[0]
+    assert f"rho = {row['rho']:.2f}, {row['n_lines']} lines" in figure.axes[1].get_title()
+    ax = rt.pl.frontier(rt.tl.concordance_summary(table))
+    assert {t.get_text() for t in ax.texts} == set(table["source"])
+    plt.close("all")
+
+
+def test_pictures_refuse_what_they_cannot_draw(pair):
+    with pytest.raises(ValueError, match="tables must map pairs"):
+        rt.pl.concordance({})
+    with pytest.raises(ValueError, match="metric"):
+        rt.pl.concordance({("a", "b"): rt.tl.concordance(*pair)}, metric="rho")
+    with pytest.raises(ValueError, match="'nothing' is not a drug of both screens"):
+        rt.pl.scatter(*pair, "nothing")
+    with pytest.raises(ValueError, match="concordance_summary"):
+        rt.pl.frontier(pd.DataFrame())
+
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+# Share significant, median rho, specificity, median rho*, specificity* of the measurements.
+KNOWN = {
+    ("gdsc1000", "ccle"): (14, 0.786, 0.338, 0.890, 0.487, 0.984),
+    ("ctrpv2", "ccle"): (16, 0.875, 0.454, 0.950, 0.529, 0.983),
+}
+
+
+@pytest.mark.parametrize("names", KNOWN, ids="-".join)
+def test_published_screens_agree_as_measured_before(names):
+    """The same definitions as in the table that set the aims of this package."""
+    if not DATA.exists():
+        pytest.skip("the published screens are not here (../shared/data)")
+    screens = []
+    for name in names:
+        file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
+        table = pd.read_csv(DATA / name / f"{file}.csv.gz", index_col=0)
+        table = table[~table.index.str.contains(":")]
+        screens.append(
+            anndata.AnnData(
+                table.to_numpy(), pd.DataFrame(index=table.index), pd.DataFrame(index=table.columns)
+            )
+        )
+    table = rt.tl.concordance(*screens, aliases=pd.read_csv(DATA / "drug_alias.csv.gz"))
+    summary = rt.tl.concordance_summary(table)
+    np.testing.assert_allclose(summary.loc["measured"], KNOWN[names], atol=6e-4)
+    assert summary.loc["two-way means", "share_significant"] == 1
