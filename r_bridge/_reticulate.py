@@ -241,8 +241,12 @@ def _matrix(adata: AnnData, values: Any) -> _wire.Matrix:
 
 
 def _anndata(message: Node) -> None:
-    """Leave an AnnData for `take`: of a PharmacoSet, of a record, or of assays and tables."""
-    _taken.clear()
+    """Leave an AnnData for `take`."""
+    _taken[:] = [_adata(message)]
+
+
+def _adata(message: Node) -> AnnData:
+    """Make an AnnData: of a PharmacoSet, of a record, or of assays and tables."""
     if message.item("pset") is not None:
         adata = _read(message)[1]
     else:
@@ -257,14 +261,24 @@ def _anndata(message: Node) -> None:
                 rows = pd.Index([str(i) for i in range(len(result[name]))])
                 result[name] = result[name].set_axis(rows)
         adata.uns[_KEY] = result
-    _taken.append(adata)
+    return adata
 
 
 def _write_h5ad(message: Node) -> None:
     """Write what `_anndata` makes."""
-    _anndata(message)
     path, overwrite = (_wire.plain(message.item(name)) for name in ("path", "overwrite"))
-    rt.io.write_h5ad(_taken.pop(), path, overwrite=overwrite)
+    rt.io.write_h5ad(_adata(message), path, overwrite=overwrite)
+
+
+def _concordance(message: Node) -> dict[str, Any]:
+    """Compare two screens, each as for `_anndata`."""
+    settings = _dict(message.item("settings"))
+    if "aliases" in settings:
+        pairs = settings["aliases"]
+        settings["aliases"] = dict(zip(pairs["name"], pairs["unified"], strict=True))
+    screens = [_adata(node) for name in "ab" if (node := message.item(name)) is not None]
+    table = rt.tl.concordance(screens[0], screens[1], **settings)
+    return {"drugs": table, "summary": rt.tl.concordance_summary(table).reset_index()}
 
 
 def _gdsc1(_: Node) -> dict[str, Any]:
@@ -294,6 +308,7 @@ def _defaults(_: Node) -> dict[str, dict[str, Any]]:
         "tune": rt.pp.tune,
         "read_pset": read_pset,
         "enrichment": rt.tl.enrichment,
+        "concordance": rt.tl.concordance,
         "model": rt.RTDMF,
     }
     return {
@@ -318,6 +333,7 @@ _FUNCTIONS: dict[str, Callable[[Node], Any]] = {
     "tune": _tune,
     "anndata": _anndata,
     "write_h5ad": _write_h5ad,
+    "concordance": _concordance,
     "gdsc1": _gdsc1,
     "status": _status,
     "defaults": _defaults,

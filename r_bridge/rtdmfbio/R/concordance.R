@@ -1,0 +1,48 @@
+#' Concordance of two screens, drug by drug
+#'
+#' Correlates every drug that two screens share, before and after correction, over the entries
+#' measured in both. A correction that makes all drugs alike raises the correlation, too: read it
+#' beside its controls.
+#'
+#' @param a,b Two screens, each corrected by itself with [rtdmf_correct()]; what was not corrected is
+#'   compared as measured. Drugs and cell lines are matched by name, without case, punctuation and
+#'   what follows in brackets, lines by `cosmic_id` or `depmap_id` first where both screens have
+#'   such a column in their `colData`.
+#' @param aliases Named character vector, name of a drug to its unified name.
+#' @param align_direction Turn `b` over if in one screen higher is resistant and in the other
+#'   sensitive; otherwise that is refused.
+#' @param alpha Level of the two-sided test.
+#' @param min_lines Drugs measured on fewer lines in both screens are left out.
+#' @return A list of two data frames:
+#'   - `drugs`, one row per shared drug and source (`measured`, `corrected`, and the trivial answer
+#'     `two-way means`, drug mean + line mean): `n_lines`, Spearman's `rho`, `pvalue`, `ci_low`,
+#'     `ci_high`, `pearson`, `pearson_pvalue`, `significant` (`pvalue < alpha` and `rho > 0`),
+#'     `specificity` (share of the other drugs of `b` that correlate less with this drug of `a` than
+#'     its own twin does; 0.5 is chance), and `rho_star` and `specificity_star`, the same without
+#'     the general sensitivity of the lines;
+#'   - `summary`, one row per source: shares, medians of rho, means of specificity.
+#' @references Hu et al., Briefings in Bioinformatics 2025 (Table 1).
+#' @export
+#' @examplesIf rtdmfbio::rtdmf_status()$ready
+#' x <- rtdmf_gdsc1("matrix")[1:30, 1:150]
+#' noisy <- x + rnorm(length(x), sd = 0.1)
+#' rtdmf_concordance(x, noisy)$summary
+rtdmf_concordance <- function(a, b, aliases = NULL, align_direction = FALSE, alpha = 0.01,
+                              min_lines = 10) {
+  if (!is.null(aliases)) {
+    if (!is.character(aliases) || is.null(names(aliases))) {
+      fail("aliases must be a named character vector, such as c(NUTLIN3A = \"NUTLIN3\").")
+    }
+    aliases <- list(name = as.list(names(aliases)), unified = as.list(unname(aliases)))
+  }
+  settings <- for_python(list(align_direction = align_direction, alpha = alpha,
+                              min_lines = min_lines))
+  settings$aliases <- aliases
+  call_python("concordance", a = compared(a), b = compared(b), settings = settings)
+}
+
+# A screen with its correction, if it has one.
+compared <- function(x) {
+  result <- tryCatch(rtdmf_result(x), rtdmf_error = function(e) NULL)
+  parts_of(if (is.null(result$corrected)) x else result)
+}

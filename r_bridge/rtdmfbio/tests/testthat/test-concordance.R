@@ -1,0 +1,49 @@
+two_screens <- function() {
+  set.seed(1)
+  truth <- outer(rnorm(12), rep(1, 60)) + outer(rnorm(12), rnorm(60)) + outer(rep(1, 12), rnorm(60))
+  noisy <- function() {
+    x <- truth + rnorm(length(truth), sd = 0.5)
+    dimnames(x) <- list(paste0("drug", 1:12), paste0("line", 1:60))
+    x
+  }
+  list(noisy(), noisy())
+}
+
+test_that("correlations are those of R", {
+  skip_without_python()
+  x <- two_screens()
+  x[[1]][3, 1:20] <- NA
+  found <- rtdmf_concordance(x[[1]], x[[2]])
+  measured <- found$drugs[found$drugs$source == "measured", ]
+  expect_equal(measured$drug, rownames(x[[1]]))
+  for (i in c(1, 3)) {
+    known <- !is.na(x[[1]][i, ])
+    own <- cor.test(x[[1]][i, known], x[[2]][i, known], method = "spearman", exact = FALSE)
+    expect_equal(measured$rho[i], unname(own$estimate))
+    expect_equal(measured$n_lines[i], sum(known))
+  }
+  expect_equal(found$summary$source, c("measured", "two-way means"))
+  expect_type(measured$significant, "logical")
+})
+
+test_that("corrected screens are compared before and after", {
+  skip_without_python()
+  x <- lapply(two_screens(), rtdmf_correct, progress = FALSE)
+  found <- rtdmf_concordance(x[[1]], x[[2]])
+  expect_equal(found$summary$source, c("measured", "corrected", "two-way means"))
+  before <- rtdmf_concordance(rtdmf_result(x[[1]])$measured, rtdmf_result(x[[2]])$measured)
+  expect_equal(found$summary$median_rho[1], before$summary$median_rho[1])
+  expect_equal(found$summary$median_rho[2],
+               median(diag(cor(t(x[[1]]), t(x[[2]]), method = "spearman"))))
+})
+
+test_that("aliases match, and what cannot be compared is refused", {
+  skip_without_python()
+  x <- two_screens()
+  rownames(x[[2]]) <- paste("compound", 1:12)
+  expect_error(rtdmf_concordance(x[[1]], x[[2]]), "share no drug", class = "rtdmf_error")
+  aliases <- setNames(rownames(x[[1]]), rownames(x[[2]]))
+  expect_equal(rtdmf_concordance(x[[1]], x[[2]], aliases = aliases)$summary$n_drugs, c(12, 12))
+  expect_error(rtdmf_concordance(x[[1]], x[[2]], aliases = "x"), "named character vector")
+  expect_error(rtdmf_concordance(x[[1]], x[[2]][, 1:5], aliases = aliases), "at least 10")
+})
