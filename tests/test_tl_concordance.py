@@ -133,6 +133,21 @@ def test_correction_is_compared_where_both_screens_have_it(pair):
         np.testing.assert_array_equal(named[named["source"] == layer]["rho"], old)
 
 
+def test_replicates_count_once_whatever_the_layer_is_called(pair):
+    """A drug screened twice is one drug, with the mean of both."""
+    a, b = pair
+    twice = as_screen(np.vstack([a.X, a.X[:1] + 0.5]))
+    twice.obs_names = [*a.obs_names, "drug0 [2]"]
+    merged = a.copy()
+    merged.X[0] = (twice.X[0] + twice.X[-1]) / 2
+    expected = rt.tl.concordance(merged, b)
+    for layer in (None, "X"):
+        found = rt.tl.concordance(twice, b, layer=layer)
+        for column in ("rho", "specificity", "rho_star"):
+            first = found["source"] != "two-way means"
+            np.testing.assert_allclose(found[column][first], expected[column][first])
+
+
 def test_the_direction_counts(pair):
     a, b = pair[0], pair[1].copy()
     b.X = -b.X

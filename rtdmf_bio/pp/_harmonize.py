@@ -151,19 +151,19 @@ def _shared(
     columns = [line[name] for name in order[1]]
     first = [rows[name][0] for name in order[0]]
     out = adata[first, columns].copy()
-    for name, values in [("X", adata.X), *adata.layers.items()]:
-        if values is None:
-            continue
+
+    def merged(values: Any) -> NDArray[Any]:
         whole = np.asarray(values)
-        flags = whole.dtype.kind in "iu"
-        merged = whole[np.ix_(first, columns)].copy()
+        part = whole[np.ix_(first, columns)].copy()
         for k, one in enumerate(order[0]):
             if len(rows[one]) > 1:
-                merged[k] = _merged(whole[np.ix_(rows[one], columns)], flags)
-        if name == "X":
-            out.X = merged
-        else:
-            out.layers[name] = merged
+                part[k] = _merged(whole[np.ix_(rows[one], columns)], whole.dtype.kind in "iu")
+        return part
+
+    if adata.X is not None:
+        out.X = merged(adata.X)
+    for name, values in adata.layers.items():
+        out.layers[name] = merged(values)
     out.obs_names, out.var_names = list(order[0]), list(order[1])
     return out
 

@@ -1,0 +1,269 @@
+"""The paper's analyses on real screens, each with its trivial answer and controls.
+
+    python benchmarks/real.py [--only concordance|biomarkers|clusters|prediction] [--out DIR]
+
+Reads ../shared/data. See README.md beside this file for what each table says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+from correction import Rows, _make_folder, _write
+from rivals import knn, soft_impute_centred
+
+import rtdmf_bio as rt
+from rtdmf_bio.model.holdout import holdout_mask
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
+SCREENS = ("gdsc1000", "ctrpv2", "ccle")
+PAIRS = (("gdsc1000", "ctrpv2"), ("gdsc1000", "ccle"), ("ctrpv2", "ccle"))
+TISSUE = {
+    "gdsc1000": "GDSC Tissue descriptor 1",
+    "ctrpv2": "cancer_type",
+    "ccle": "Site_Primary",
+    "gdsc1": "OncotreeLineage",
+}
+PUBLISHED = "published objective"
+RIVALS = (PUBLISHED, "KNN", "soft-impute")
+
+
+def screen(name: str) -> anndata.AnnData:
+    """One published screen as AUC, higher = resistant; lines are known by name alone."""
+    file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
+    table = pd.read_csv(DATA / name / f"{file}.csv.gz", index_col=0)
+    table = table[~table.index.str.contains(":") | (name != "ctrpv2")]
+    table = table.dropna(how="all").dropna(how="all", axis=1)
+    cells = pd.read_csv(DATA / name / "cells.csv.gz").set_index("cell_line")
+    drugs = pd.read_csv(DATA / name / "drugs.csv.gz").set_index("drug")
+    var = pd.DataFrame(index=table.columns)
+    var["tissue"] = cells[TISSUE[name]].reindex(var.index).fillna("unknown").astype(str)
+    for gene, mutated in mutations(name, cells.reindex(var.index)).items():
+        var[f"{gene}_mut"] = mutated
+    known = [c for c in ("target", "pathway") if c in drugs]
+    adata = anndata.AnnData(table.to_numpy(), drugs.reindex(table.index)[known], var)
+    adata.uns["measure"] = {"name": "AUC", "higher_is": "resistant"}
+    return adata
+
+
+def mutations(name: str, cells: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mutated or not by the table of GDSC1000, for ERBB2 also amplified; missing if not known."""
+    features = pd.read_csv(DATA / "gdsc_v17" / "genomic_features_v17.csv.gz", index_col=0)
+    if name == "ccle":
+        known = pd.read_csv(DATA / "gdsc1000" / "cells.csv.gz").dropna(subset=["ModelID"])
+        cosmic = known.drop_duplicates("ModelID").set_index("ModelID")["COSMIC_ID"]
+        identifier = cosmic.reindex(cells["depMapID"]).to_numpy()
+    else:
+        identifier = cells["COSMIC_ID" if "COSMIC_ID" in cells else "COSMICID"].to_numpy()
+    table = features.reindex(pd.to_numeric(pd.Series(identifier), errors="coerce").to_numpy())
+    gain = next(c for c in features if c.startswith("gain_cna") and "ERBB2" in c)
+    out = {g: table[f"{g}_mut"] for g in ("BRAF", "TP53", "EGFR")}
+    out["ERBB2"] = table[["ERBB2_mut", gain]].max(axis=1, skipna=False)
+    return {
+        gene: pd.Series(values.to_numpy(), index=cells.index).map({1: True, 0: False})
+        for gene, values in out.items()
+    }
+
+
+def corrected(name: str) -> anndata.AnnData:
+    """A screen with our correction, defaults untouched, and what the rivals make of it."""
+    adata = screen(name)
+    rt.pp.correct(adata, progress=False)
+    data = np.asarray(adata.X, dtype=float)
+    mask = holdout_mask(np.isfinite(data), 0.15, np.random.default_rng(0))
+    adata.layers["KNN"] = knn(data, mask, True).completed
+    adata.layers["soft-impute"] = soft_impute_centred(data, mask, True).completed
+    published = rt.RTDMF(
+        "paper", width="auto", init="spectral", init_scale=1.0, optimizer="accelerated",
+        learning_rate="auto", patience=10,
+    )  # fmt: skip
+    published.fit(data, groups=list(adata.var["tissue"]))
+    adata.layers[PUBLISHED] = published.corrected_
+    adata.layers["not weighed"] = _weighed(adata, 1.0)
+    print(name, adata.shape, "done", flush=True)
+    return adata
+
+
+def _weighed(adata: anndata.AnnData, weight: float) -> np.ndarray:
+    """What correct(specific_weight=weight) gives, from the parts it stored."""
+    level, slope = (adata.obs[f"rtdmf_{x}"].to_numpy() for x in ("level", "slope"))
+    mean = slope.mean()
+    general = level[:, None] + np.outer(
+        mean + weight**2 * (slope - mean), adata.var["rtdmf_sensitivity"]
+    )
+    whole = general + weight * adata.layers["rtdmf_specific"]
+    return np.where(adata.layers["rtdmf_flag"] == 3, adata.X, whole)
+
+
+def _concordance(given: argparse.Namespace) -> None:
+    screens = {name: corrected(name) for name in SCREENS}
+    aliases = pd.read_csv(DATA / "drug_alias.csv.gz")
+    layers = ["X", *RIVALS, "rtdmf", "not weighed", "rtdmf_specific"]
+    label = {"X": "measured", "rtdmf": "ours", "rtdmf_specific": "ours, specific part alone",
+             "not weighed": "ours, specific_weight=1", "two-way means": "drug mean + line mean",
+             PUBLISHED: "published objective, compact chain"}  # fmt: skip
+    tables: dict[str, Rows] = {}
+    for pair in PAIRS:
+        a, b = (screens[name] for name in pair)
+        summary = rt.tl.concordance_summary(rt.tl.concordance(a, b, layer=layers, aliases=aliases))
+        order = ["X", "two-way means", *RIVALS, "rtdmf", "not weighed", "rtdmf_specific"]
+        tables[f"{pair[0]} - {pair[1]}, {summary['n_drugs'].iloc[0]} drugs"] = [
+            {
+                "method": label.get(name, name),
+                "share": summary.loc[name, "share_significant"],
+                "rho": summary.loc[name, "median_rho"],
+                "specificity": summary.loc[name, "specificity"],
+                "rho*": summary.loc[name, "median_rho_star"],
+                "specificity*": summary.loc[name, "specificity_star"],
+            }
+            for name in order
+        ]
+    tables |= _frontier(screens, aliases, given.out)
+    _write(given.out, "real_concordance", tables, as_csv=False)
+
+
+def _frontier(
+    screens: dict[str, anndata.AnnData], aliases: pd.DataFrame, out: Path
+) -> dict[str, Rows]:
+    """Every pair over the weight of the specific part."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    weights = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
+    for adata in screens.values():
+        for weight in weights:
+            adata.layers[f"weight {weight:g}"] = _weighed(adata, weight)
+    tables = {}
+    figure, axes = plt.subplots(1, len(PAIRS), figsize=(5.5 * len(PAIRS), 4.5), layout="tight")
+    for pair, ax in zip(PAIRS, axes, strict=True):
+        layers = ["X", *(f"weight {weight:g}" for weight in weights)]
+        table = rt.tl.concordance(*(screens[n] for n in pair), layer=layers, aliases=aliases)
+        summary = rt.tl.concordance_summary(table).rename(index={"X": "measured"})
+        rt.pl.frontier(summary, ax=ax).set_title(" - ".join(pair))
+        rows = summary.drop(columns="n_drugs").reset_index(names="specific_weight")
+        tables[f"specific_weight, {pair[0]} - {pair[1]}"] = rows.to_dict("records")
+    figure.savefig(out / "real_frontier.png", dpi=80)
+    return tables
+
+
+KNOWN = (
+    ("dabrafenib", "BRAF"),
+    ("plx4720", "BRAF"),
+    ("nutlin3", "TP53"),
+    ("nutlin3a", "TP53"),
+    ("erlotinib", "EGFR"),
+    ("gefitinib", "EGFR"),
+    ("lapatinib", "ERBB2"),
+)
+
+
+def _biomarkers(given: argparse.Namespace) -> None:
+    rows, counts = [], []
+    for name in SCREENS:
+        adata = screen(name)
+        rt.pp.correct(adata, progress=False)
+        genes = [c for c in adata.var if c.endswith("_mut")]
+        table = rt.tl.biomarker(adata, group=genes)
+        bare = table["drug"].map(
+            lambda x: re.sub(r"[^a-z0-9]", "", re.sub(r"[ _]?[\[(].*", "", x).lower())
+        )
+        for drug, gene in KNOWN:
+            part = table[(bare == drug) & (table["group"] == f"{gene}_mut")]
+            for (full, n), pair in part.groupby(["drug", "n_mutated"], sort=False):
+                by = pair.set_index("source")
+                rows.append(
+                    {"screen": name, "drug": full, "gene": gene, "mutated": n}
+                    | {f"g, {s}": by.loc[s, "effect"] for s in by.index}
+                    | {f"AUROC, {s}": by.loc[s, "auroc"] for s in by.index}
+                )
+        found = table.assign(found=table["qvalue"] <= 0.05).groupby("source", sort=False)["found"]
+        counts.append({"screen": name, "pairs": int(found.size().iloc[0]), **found.sum()})
+    _write(
+        given.out,
+        "real_biomarkers",
+        {"Known biomarkers": rows, "Pairs with q <= 0.05 (the trivial answer wins)": counts},
+        as_csv=False,
+    )
+
+
+def _clusters(given: argparse.Namespace) -> None:
+    rows = []
+    for name, key, axis in (
+        ("gdsc1000", "target", "drugs"),
+        ("gdsc1000", "pathway", "drugs"),
+        ("ctrpv2", "tissue", "lines"),
+        ("gdsc1000", "tissue", "lines"),
+    ):
+        adata = screen(name)
+        for where in (adata.obs, adata.var):
+            for column in where.columns.intersection(["pathway", "tissue"]):
+                vague = where[column].astype(str).str.match(r"(?i)other|unclassified|unknown")
+                where[column] = where[column].astype(object).mask(vague, None)
+        # Without groups: that clusters agree with tissues must not be the correction's own doing.
+        rt.pp.correct(adata, group_key=None, progress=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = rt.tl.cluster(adata, key, axis=axis, min_group_size=3)
+        scores = table.drop(columns=["n_left_out"])
+        rows += [{"screen": name, "by": key, **row} for row in scores.to_dict("records")]
+    _write(given.out, "real_clusters", {"Clusters against known groups": rows}, as_csv=False)
+
+
+def _prediction(given: argparse.Namespace) -> None:
+    expression = pd.read_csv(
+        DATA / "expression" / "gdsc_expression_975x6163_zscored_per_sample.csv.gz", index_col=0
+    ).T
+    every = {"gdsc1000": 6, "ctrpv2": 12, "ccle": 1}
+    rows = []
+    for name in SCREENS:
+        adata = screen(name)
+        named = adata.var_names.str.upper().str.replace(r"[^A-Z0-9]", "", regex=True)
+        here = expression.reindex(named).set_axis(adata.var_names)
+        here = here[here.notna().all(axis=1)]
+        drugs = list(adata.obs_names[:: every[name]])
+        for model in ("elastic-net", "transfer"):
+            table = rt.tl.predict(adata, here, drugs=drugs, model=model, progress=False)
+            rows += _errors(table, name, model)
+            print(pd.DataFrame(rows).tail(10).to_string(), flush=True)
+    _write(given.out, "real_prediction", {"Prediction from expression": rows}, as_csv=False)
+
+
+def _errors(table: pd.DataFrame, name: str, model: str) -> Rows:
+    """Means over drugs, and in how many of them each training beats KNN."""
+    out = []
+    for (training, target), part in table.groupby(["training", "scored_against"], sort=False):
+        other = table[(table["training"] == "knn") & (table["scored_against"] == target)]
+        better = part.set_index("drug")["rmse"] < other.set_index("drug")["rmse"]
+        row: dict[str, Any] = {"screen": name, "model": model, "training": training}
+        row |= {"scored against": target, "drugs": len(part), "rmse": part["rmse"].mean()}
+        row |= {"pearson": part["pearson"].mean(), "spearman": part["spearman"].mean()}
+        out.append(row | {"better than KNN": float(better.mean())})
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=SECTIONS, help="run one section (default: all)")
+    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
+    given = parser.parse_args()
+    given.quick = False
+    if not DATA.exists():
+        raise SystemExit("The published screens are not here (../shared/data).")
+    _make_folder(given)
+    for section in SECTIONS:
+        if given.only in (None, section):
+            globals()[f"_{section}"](given)
+
+
+if __name__ == "__main__":
+    main()
