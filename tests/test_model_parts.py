@@ -177,3 +177,52 @@ def test_a_weight_that_means_nothing_is_said(screen):
 def test_a_weight_out_of_range_is_refused(screen, value):
     with pytest.raises(ValueError, match="specific_weight parameter must be a number"):
         RTDMF(specific_weight=value).fit(screen)
+
+
+# -- replicates -------------------------------------------------------------------------------
+
+
+def twice(share, seed=0, n=60, p=200):
+    """Drugs screened twice: structure of rank 3, a rest of which ``share`` repeats itself."""
+    rng = np.random.default_rng(seed)
+    structure = rng.normal(size=(n, 3)) @ rng.normal(size=(3, p))
+    own = np.sqrt(share) * rng.normal(size=(n, p))
+    runs = [structure + own + np.sqrt(1 - share) * rng.normal(size=(n, p)) for _ in range(2)]
+    return np.vstack(runs), [f"drug{i}" for i in range(n)] * 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_replicates_tell_how_much_of_the_rest_repeats_itself(share):
+    """Which one matrix without them cannot."""
+    X, labels = twice(share)
+    X[np.random.default_rng(1).random(X.shape) < 0.1] = np.nan
+    model = RTDMF(retain="shrink").fit(X, replicates=labels)
+    assert np.unique(model.reliability_).size == 1
+    assert model.reliability_[0] == pytest.approx(share, abs=0.06)
+
+
+def test_drugs_without_a_replicate_take_no_part():
+    X, labels = twice(0.5)
+    few = [label if i % 60 < 30 else (None, np.nan)[i % 2] for i, label in enumerate(labels)]
+    model = RTDMF(retain="shrink").fit(X, replicates=few)
+    assert model.reliability_[0] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "replicates, retain, message",
+    [
+        (["a"] * 5, "shrink", r"one label per drug, which are 40. Got shape \(5,\)"),
+        (list(range(40)), "shrink", "no label twice"),
+        ([0, 0, *range(38)], "all", "replicates serve retain='shrink'"),
+    ],
+)
+def test_replicates_that_say_nothing_are_refused(screen, replicates, retain, message):
+    with pytest.raises(ValueError, match=message):
+        RTDMF(retain=retain, threshold=0.1).fit(screen, replicates=replicates)
+
+
+def test_replicates_without_common_lines_are_refused(screen):
+    X = screen.copy()
+    X[0, :25] = X[1, 25:] = np.nan
+    with pytest.raises(ValueError, match=r"1 drug\(s\).*at least 10 common lines"):
+        RTDMF(retain="shrink").fit(X, replicates=["a", "a", *[None] * 38])

@@ -410,3 +410,14 @@ def test_the_stored_parts_make_up_the_corrected_matrix_and_the_broad_structure(c
     left = (rest - rt.baselines.two_way_means(rest))[np.isfinite(rest)]
     np.testing.assert_allclose(left, 0, atol=1e-5)
     assert np.nanstd(rest) > 0.01
+
+
+def test_replicates_are_a_column_of_the_drugs():
+    adata = screen()
+    adata.obs["drug"] = [f"d{i // 2}" for i in range(adata.n_obs)]
+    model = rt.RTDMF().fit(adata.X, groups=adata.var["tissue"], replicates=adata.obs["drug"])
+    rt.pp.correct(adata, replicate_key="drug", progress=False)
+    np.testing.assert_array_equal(adata.layers["rtdmf"], model.corrected_.astype(np.float32))
+    assert adata.uns["rtdmf"]["params"]["replicate_key"] == "drug"
+    with pytest.raises(ValueError, match=r"obs has no column 'name'. It has \['drug'"):
+        rt.pp.correct(adata, replicate_key="name", overwrite=True)

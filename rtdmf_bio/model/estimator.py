@@ -19,7 +19,7 @@ from .enrichment import Enrichment, enriched_entries, enrichment
 from .factorization import Chain
 from .holdout import holdout_mask
 from .noise import DrugNoise
-from .parts import general_part, leave_one_out, reliability
+from .parts import general_part, leave_one_out, reliability, replicated
 from .preparation import trivial_answers
 from .retention import flags, retain
 from .settings import resolve
@@ -279,6 +279,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         y: None = None,
         *,
         groups: Any = None,
+        replicates: Any = None,
         validation: ArrayLike | None = None,
         drug_names: Any = None,
         line_names: Any = None,
@@ -293,6 +294,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             Ignored, for scikit-learn.
         groups
             One label per line (p,), or a mapping of several such groupings.
+        replicates
+            One label per drug (n,); rows with the same label are the same drug, screened more than
+            once. ``shrink`` then takes the noise from their disagreement; None or NaN is a drug of
+            its own.
         validation
             Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
             they are never trained on. None: drawn at random, where a choice is left.
@@ -331,6 +336,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=2,
             )
+        twins = _twins(replicates, shape[0], checked.drugs, modes)
         device = pick_device(params["device"], params["dtype"])
         # A power of two near the spread, so that no bit is lost and no code below knows a unit.
         unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
@@ -361,7 +367,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
         params["retain"] = modes
-        self._store(result, unit, checked, held_out, shape, named, params)
+        self._store(result, unit, checked, held_out, shape, named, twins, params)
         self.device_ = str(device)
         return self
 
@@ -427,6 +433,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         held_out: NDArray[np.bool_] | None,
         shape: tuple[int, ...],
         groups: dict[str, NDArray[np.object_]],
+        twins: NDArray[np.object_] | None,
         params: dict[str, Any],
     ) -> None:
         data, modes = checked.data, params["retain"]
@@ -448,7 +455,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         base, parts, deviation, reliable = low_rank, general_part(completed), None, None
         if shrinks:
             filled = np.where(observed, data, completed)
-            base = leave_one_out(filled, observed, _numpy(result.first.scale))
+            scale = _numpy(result.first.scale)
+            base = leave_one_out(filled, observed, scale)
             parts = general_part(base)
             unseen, error = (
                 torch.as_tensor(np.where(observed, data - from_, 0.0) / unit)
@@ -457,6 +465,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             measured = torch.as_tensor(observed)
             spread = DrugNoise.fit(unseen, measured, measured).sd_by_drug.numpy().ravel()
             reliable = reliability(spread)[:, None]
+            if twins is not None:
+                reliable[:] = replicated(filled, observed, scale, twins)
             deviation = result.noise_refined.deviation_weight(error).numpy()
         kept = retain(
             modes,
@@ -539,6 +549,33 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+
+def _twins(
+    replicates: Any, n_drugs: int, drugs: NDArray[np.intp], modes: tuple[str, ...]
+) -> NDArray[np.object_] | None:
+    """One label for each measured drug, None where it has no replicate."""
+    if replicates is None:
+        return None
+    labels = np.array(list(replicates), dtype=object)
+    if labels.shape != (n_drugs,):
+        raise ValueError(
+            f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
+        )
+    # NaN is the only label that differs from itself.
+    labels = np.array([None if x is None or x != x else x for x in labels], dtype=object)[drugs]
+    known = [x for x in labels if x is not None]
+    if len(set(known)) == len(known):
+        raise ValueError(
+            "replicates has no label twice, so that no drug was screened more than once. Leave it "
+            "out."
+        )
+    if "shrink" not in modes:
+        raise ValueError(
+            f"replicates serve retain='shrink', and retain is {modes}. Leave replicates out, or "
+            f"add 'shrink'."
+        )
+    return labels
 
 
 def _plan(params: dict[str, Any], track_jumps: bool, unit: float) -> Plan:

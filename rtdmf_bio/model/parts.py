@@ -22,7 +22,8 @@ passes through its noise. P has not seen the entry.
 D - P is noise or response of this drug in this line alone, and no single matrix can tell one from
 the other. What it does say: a drug that acts on nothing shows the noise of the assay. So the
 quietest tenth of the drugs gives the noise, w_i = 1 - (noise / spread of D_i - P_i)^2, and half of
-the way to the mean over drugs, since noise also grows where a drug acts.
+the way to the mean over drugs, since noise also grows where a drug acts. Drugs screened twice can
+tell them apart: w is then how far the rest of one agrees with that of the other.
 
 Sources: the leave-one-out residual of a ridge regression is that of Allen's PRESS (Technometrics
 1974); general levels of drug sensitivity, Geeleher et al. (Genome Biology 2016). The split into
@@ -40,6 +41,7 @@ Array = NDArray[np.float64]
 
 _PENALTIES = np.geomspace(0.03, 30, 13)  # times the mean eigenvalue over lines
 _QUIET = 0.1  # share of the drugs that is taken to do nothing
+_FEWEST = 10  # common lines of two replicates
 
 
 @dataclass
@@ -138,3 +140,59 @@ def reliability(spread: Array) -> Array:
     own = np.maximum(0.0, 1 - (noise / spread) ** 2)
     kept: Array = (own + own.mean()) / 2
     return kept
+
+
+def replicated(
+    filled: Array, observed: NDArray[np.bool_], scale: Array, labels: NDArray[np.object_]
+) -> float:
+    """Share of the unpredicted rest that drugs screened twice have in common.
+
+    Neither of two replicates may predict the other, so that each half of the screen, with one of
+    every two, is predicted by itself. Of more than two, the first two are compared.
+
+    Parameters
+    ----------
+    filled, observed, scale
+        As for :func:`leave_one_out`.
+    labels
+        Which drug each row is (n,); rows with the same label are replicates, None is none.
+
+    Returns
+    -------
+    Correlation of the two rests over all pairs, each drug by its own spread; at least 0.
+
+    Raises
+    ------
+    ValueError
+        If no two rows are replicates measured on enough common lines.
+    """
+    rows: dict[object, list[int]] = {}
+    for i, label in enumerate(labels):
+        if label is not None:
+            rows.setdefault(label, []).append(i)
+    pairs = [one[:2] for one in rows.values() if len(one) > 1]
+    others = [one for one in rows.values() if len(one) > 1]
+    halves = []
+    for k in (0, 1):
+        out = {i for one in others for i in one} - {pair[k] for pair in pairs}
+        kept = np.array([i for i in range(len(filled)) if i not in out])
+        rest = np.full(filled.shape, np.nan)
+        rest[kept] = filled[kept] - leave_one_out(filled[kept], observed[kept], scale[kept])
+        halves.append(np.where(observed, rest, np.nan))
+    product = size = 0.0
+    for i, j in pairs:
+        a, b = halves[0][i], halves[1][j]
+        both = np.isfinite(a) & np.isfinite(b)
+        if both.sum() < _FEWEST:
+            continue
+        a, b = a[both] - a[both].mean(), b[both] - b[both].mean()
+        spread = np.sqrt((a**2).mean() * (b**2).mean())
+        if spread > 0:
+            product += float((a * b).sum() / spread)
+            size += both.sum()
+    if not size:
+        raise ValueError(
+            f"replicates names {len(pairs)} drug(s) that were screened twice, none of them on at "
+            f"least {_FEWEST} common lines. Leave replicates out."
+        )
+    return max(product / size, 0.0)

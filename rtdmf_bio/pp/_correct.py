@@ -21,6 +21,7 @@ def correct(
     layer: str | None = None,
     key_added: str = "rtdmf",
     group_key: str | Sequence[str] | None = "tissue",
+    replicate_key: str | None = None,
     preset: str = "default",
     threshold: float | str = "auto",
     retain: str | Sequence[str] | None = None,
@@ -54,6 +55,10 @@ def correct(
     group_key
         Column of ``adata.var``, or several, whose groups of lines are tested for enrichment, such
         as tissue, disease or subtype. None: no groups.
+    replicate_key
+        Column of ``adata.obs`` in which rows of the same drug, screened more than once, have the
+        same label. ``shrink`` then takes the noise from their disagreement. None: from the drugs
+        that act least.
     preset
         ``"default"`` or ``"paper"`` (Algorithm 1 as published); see :class:`rtdmf_bio.RTDMF`.
     threshold
@@ -132,6 +137,7 @@ def correct(
     data = _matrix(adata, layer)
     _check_keys(adata, key_added, overwrite)
     groups = _groups(adata, group_key)
+    replicates = None if replicate_key is None else _replicates(adata, replicate_key)
     estimator = RTDMF(
         preset=preset,
         threshold=threshold,
@@ -152,9 +158,15 @@ def correct(
             f"{sorted(estimator.get_params())}."
         )
     estimator.set_params(**model)
-    estimator.fit(data, groups=groups, drug_names=adata.obs_names, line_names=adata.var_names)
+    estimator.fit(
+        data,
+        groups=groups,
+        replicates=replicates,
+        drug_names=adata.obs_names,
+        line_names=adata.var_names,
+    )
     out = adata.copy() if copy else adata
-    _write(out, estimator, data, key_added, layer, list(groups or {}))
+    _write(out, estimator, data, key_added, layer, list(groups or {}), replicate_key)
     return out if copy else None
 
 
@@ -227,8 +239,24 @@ def _groups(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str, 
     return {key: list(adata.var[key]) for key in keys}
 
 
+def _replicates(adata: AnnData, key: str) -> list[Any]:
+    if key not in adata.obs:
+        raise ValueError(
+            f"adata.obs has no column {key!r}. It has {list(adata.obs.columns)}; pass one of them "
+            f"as replicate_key, or None."
+        )
+    labels = adata.obs[key]
+    return list(labels.astype(object).where(labels.notna(), None))
+
+
 def _write(
-    adata: AnnData, model: RTDMF, data: Any, key: str, layer: str | None, group_keys: list[str]
+    adata: AnnData,
+    model: RTDMF,
+    data: Any,
+    key: str,
+    layer: str | None,
+    group_keys: list[str],
+    replicate_key: str | None = None,
 ) -> None:
     import numpy as np
 
@@ -252,12 +280,18 @@ def _write(
         ("var", f"{key}_sensitivity"): model.sensitivity_,
         ("obsm", f"{key}_factors"): drugs,
         ("varm", f"{key}_factors"): lines,
-        ("uns", key): _uns(adata, model, layer, group_keys),
+        ("uns", key): _uns(adata, model, layer, group_keys, replicate_key),
     }
     assign(adata, results)
 
 
-def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str]) -> dict[str, Any]:
+def _uns(
+    adata: AnnData,
+    model: RTDMF,
+    layer: str | None,
+    group_keys: list[str],
+    replicate_key: str | None,
+) -> dict[str, Any]:
     from importlib.metadata import version
 
     import numpy as np
@@ -304,6 +338,8 @@ def _uns(adata: AnnData, model: RTDMF, layer: str | None, group_keys: list[str])
     }
     if group_keys:
         out["params"]["group_key"] = group_keys
+    if replicate_key is not None:
+        out["params"]["replicate_key"] = replicate_key
     if model.enrichment_ is not None:
         out["enrichment"] = enrichment_table(model.enrichment_, adata, higher_is)
     return out
