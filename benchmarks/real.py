@@ -223,7 +223,7 @@ def _prediction(given: argparse.Namespace) -> None:
     expression = pd.read_csv(
         DATA / "expression" / "gdsc_expression_975x6163_zscored_per_sample.csv.gz", index_col=0
     ).T
-    every = {"gdsc1000": 6, "ctrpv2": 12, "ccle": 1}
+    every = {"gdsc1000": 3, "ctrpv2": 6, "ccle": 1}
     rows = []
     for name in SCREENS:
         adata = screen(name)

@@ -7,6 +7,7 @@ from ._clusters import clusters
 from ._concordance import concordance, frontier, scatter
 from ._correction import correction, enrichment, matrix, threshold
 from ._factors import factors
+from ._predict import prediction
 from ._tuning import tuning
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "factors",
     "frontier",
     "matrix",
+    "prediction",
     "scatter",
     "threshold",
     "tuning",

@@ -7,6 +7,7 @@ from ._cluster import cluster
 from ._concordance import concordance, concordance_summary
 from ._enrichment import enrichment
 from ._factors import factors
+from ._predict import predict
 from ._recovery import recovery
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "concordance_summary",
     "enrichment",
     "factors",
+    "predict",
     "recovery",
 ]
