@@ -1,10 +1,10 @@
-# make demo and make test set up everything they need in .venv. Nothing else is touched, but that
-# make test, as root on Debian, installs R.
+# make demo, make test and make vignettes set up everything they need in .venv. Nothing else is
+# touched, but that make test, as root on Debian, installs R.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test vignettes lint bench clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -13,6 +13,9 @@ demo: .venv/installed
 
 test: .venv/installed .venv/installed-r
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+vignettes: .venv/installed-docs
+	$(BIN)/python scripts/render_vignettes.py vignettes vignettes/html
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -26,7 +29,7 @@ bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/r_package.py
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo vignettes/html
 
 # torch first and alone: its CPU build is pinned, and nothing after it may pull another.
 .venv/installed: pyproject.toml constraints.txt
@@ -54,4 +57,8 @@ DEBIAN_R := r-base-core r-cran-reticulate r-cran-testthat r-cran-knitr r-cran-rm
 
 .venv/installed-dev: .venv/installed
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(PIP) --editable '.[docs]'
 	touch $@

@@ -89,7 +89,10 @@ def test_readme_names_only_what_exists():
         "rtdmf_bio.tl._cluster",
         "rtdmf_bio.tl._concordance",
         "rtdmf_bio.tl._factors",
+        "rtdmf_bio.tl._predict",
         "rtdmf_bio.tl._recovery",
+        "rtdmf_bio.tl._stability",
+        "rtdmf_bio.tl._threshold_path",
     ],
 )
 def test_docstring_examples_run(module):

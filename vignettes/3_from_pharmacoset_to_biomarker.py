@@ -53,8 +53,10 @@ print(adata.var[["BRAF_mut", "TP53_mut", "EGFR_mut"]].sum())
 # %%
 rt.pp.correct(adata, group_key="tissue", progress=False)
 held_out = adata.uns["rtdmf"]["validation_rmse"]
-print(f"held-out error {held_out['imputed']:.3f}, drug mean + line mean "
-      f"{held_out['two_way_means']:.3f}, grand mean {held_out['grand_mean']:.3f}")
+print(
+    f"held-out error {held_out['imputed']:.3f}, drug mean + line mean "
+    f"{held_out['two_way_means']:.3f}, grand mean {held_out['grand_mean']:.3f}"
+)
 
 # %% [markdown]
 # ## One drug, one mutation
@@ -109,8 +111,12 @@ print(found.groupby("source", sort=False)["significant"].sum())
 # with a known mechanism.
 
 # %%
-known = [("Dabrafenib", "BRAF_mut"), ("PLX-4720", "BRAF_mut"), ("Nutlin-3a (-)", "TP53_mut"),
-         ("Gefitinib", "EGFR_mut")]
+known = [
+    ("Dabrafenib", "BRAF_mut"),
+    ("PLX-4720", "BRAF_mut"),
+    ("Nutlin-3a (-)", "TP53_mut"),
+    ("Gefitinib", "EGFR_mut"),
+]
 chosen = pd.MultiIndex.from_tuples(known)
 pairs = table[table.set_index(["drug", "group"]).index.isin(chosen)]
 print(pairs.pivot(index=["drug", "group"], columns="source", values="auroc").round(3))

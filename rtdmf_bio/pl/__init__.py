@@ -8,6 +8,7 @@ from ._concordance import concordance, frontier, scatter
 from ._correction import correction, enrichment, matrix, threshold
 from ._factors import factors
 from ._predict import prediction
+from ._stability import stability, threshold_path
 from ._tuning import tuning
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "matrix",
     "prediction",
     "scatter",
+    "stability",
     "threshold",
+    "threshold_path",
     "tuning",
     "volcano",
 ]

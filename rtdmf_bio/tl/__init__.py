@@ -9,6 +9,8 @@ from ._enrichment import enrichment
 from ._factors import factors
 from ._predict import predict
 from ._recovery import recovery
+from ._stability import stability
+from ._threshold_path import threshold_path
 
 __all__ = [
     "biomarker",
@@ -19,4 +21,6 @@ __all__ = [
     "factors",
     "predict",
     "recovery",
+    "stability",
+    "threshold_path",
 ]

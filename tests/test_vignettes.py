@@ -1,0 +1,67 @@
+"""Every vignette runs as a script, without a warning, and leaves the file it promises."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "vignettes"
+
+
+def screen(path):
+    adata = anndata.read_h5ad(path)
+    assert np.isfinite(adata.layers["rtdmf"]).all()
+    assert set(np.unique(adata.layers["rtdmf_flag"])) == {0, 1, 2, 3}
+
+
+def table(*columns):
+    def check(path):
+        found = pd.read_csv(path)
+        assert len(found)
+        assert set(columns) <= set(found)
+
+    return check
+
+
+def settings(path):
+    assert json.loads(path.read_text())["correct"].keys() == {"depth", "weight_decay"}
+
+
+PROMISED = {
+    "1_correct_your_first_screen.py": ("first_screen_corrected.h5ad", screen),
+    "2_two_screens.py": ("concordance.csv", table("source", "specificity_star")),
+    "3_from_pharmacoset_to_biomarker.py": ("biomarkers.csv", table("drug", "group", "auroc")),
+    "4_how_far_can_flags_be_trusted.py": ("recovery.csv", table("answer", "size", "precision")),
+    "5_choosing_settings.py": ("settings.json", settings),
+}
+
+
+def test_index_lists_every_vignette_and_its_file():
+    rows = re.findall(
+        r"^\| \[\d\]\((\S+)\) .* `(\S+)` \|$", (FOLDER / "README.md").read_text(), re.M
+    )
+    assert dict(rows) == {name: file for name, (file, _) in PROMISED.items()}
+    assert sorted(PROMISED) == sorted(path.name for path in FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
+    """In a process of its own, as a reader runs it; pictures are drawn, not shown."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", FOLDER / name],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    file, check = PROMISED[name]
+    check(tmp_path / file)

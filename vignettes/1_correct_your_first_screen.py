@@ -1,0 +1,255 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. Correct your first screen
+#
+# You have a table of drug response, drugs by cancer cell lines, and want it with less noise and
+# without gaps. This page takes one from a file to a corrected one, and says at each step what to
+# look at and what to conclude. It takes a minute.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import rtdmf_bio as rt
+
+# %% [markdown]
+# ## A table to start from
+#
+# So that this page runs anywhere, we write one: every third drug of GDSC1, which comes with the
+# package, as anyone would have it, and a second table that says which tissue a line comes from.
+# Yours take the place of these two files.
+
+# %%
+gdsc1 = rt.datasets.gdsc1()
+gdsc1[2::3].to_df().round(4).to_csv("screen.csv")
+gdsc1.var[["tissue", "BRAF_mut"]].to_csv("lines.csv")
+
+print(pd.read_csv("screen.csv", index_col=0).iloc[:4, :6].to_string())
+
+# %% [markdown]
+# A drug a row, a cell line a column. Each number is an area under the dose-response curve (AUC): 1
+# means that the drug did nothing, 0 that it killed at every dose. `NaN`, an empty cell in the file,
+# means **not measured**. That is not the same as no effect, so never fill gaps with 0 or 1 first:
+# filling them is what we are here for.
+#
+# Say in `measure` which way the numbers go. Nothing is guessed from them: an activity area, in
+# which higher is *sensitive*, looks just like an AUC.
+
+# %%
+adata = rt.io.read_table(
+    "screen.csv",
+    var="lines.csv",
+    measure={"name": "auc", "higher_is": "resistant", "bounds": [0, 1]},
+)
+print(adata)
+
+# %% [markdown]
+# That is an [AnnData](https://anndata.readthedocs.io), the object scanpy works on: drugs are `obs`,
+# cell lines are `var`. How full is it?
+
+# %%
+measured = np.isfinite(adata.X)
+by_drug, by_line = (pd.Series(measured.mean(axis)).describe() for axis in (1, 0))
+summary = pd.DataFrame({"share of lines, by drug": by_drug, "share of drugs, by line": by_line})
+print(f"{1 - measured.mean():.1%} of the pairs were not measured")
+print(summary.loc[["min", "25%", "50%", "75%", "max"]].round(2).to_string())
+
+# %% [markdown]
+# Some lines were hardly screened. Nothing much can be said of a line known by a handful of drugs,
+# so we leave them out. (A line without any measurement would be refused by name.)
+
+# %%
+few = measured.sum(axis=0) < 10
+print("left out:", ", ".join(adata.var_names[few]))
+adata = adata[:, ~few].copy()
+
+# %% [markdown]
+# ## Correct
+#
+# One choice is yours: the groups. A single melanoma line that dies of a drug may be an error;
+# thirty of them are biology. So tell it the column that says which lines belong together.
+
+# %%
+rt.pp.correct(adata, group_key="tissue")
+
+# %% [markdown]
+# ## Did it learn anything?
+#
+# Before anything else, look at four numbers. Some measurements were hidden, predicted from all
+# others, and compared. The error of that is worth nothing by itself; beside it stand two trivial
+# answers, the mean of everything, and drug mean + line mean, which knows how toxic a drug is and
+# how sensitive a line, but nothing of the two together.
+
+# %%
+result = adata.uns["rtdmf"]
+error = pd.Series(result["validation_rmse"], name="error on hidden measurements, AUC")
+print(error.sort_values(ascending=False).round(4).to_string())
+
+trivial, ours = error["two_way_means"], error["imputed"]
+print(f"\nimputed values: {1 - (ours / trivial) ** 2:.0%} of what the means leave is explained")
+
+# %% [markdown]
+# `imputed` is what missing entries get, `low_rank` the broad structure that residuals are measured
+# from. If `imputed` were not clearly the smallest, the correction would have learned nothing from
+# your screen: use the measurements as they are.
+#
+# Did the fit end well, and how large is the noise it found?
+
+# %%
+print("end of the fit:", result["stop_message"])
+print(f"noise of a typical measurement: {result['noise_sd']:.3f} AUC")
+print(f"threshold: residuals of {result['threshold']:.3f} AUC and more are called high")
+
+# %% [markdown]
+# ## Look at it
+
+# %%
+figure = rt.pl.correction(adata)
+
+# %% [markdown]
+# **Top**: each row is a drug and each column a line, in the same order and colours before and
+# after. White gaps are filled, stripes and blocks must still be there: they are the biology. Were
+# the right picture smooth and stripes only, everything particular would be lost.
+#
+# **Bottom left**: residuals, what the broad structure does not explain. Grey ones are below the
+# threshold and were drawn towards the prediction. Noise would fall off to both sides alike, as the
+# black line does. The long tail to the left is lines that die of a drug that hardly touches others.
+#
+# **Bottom right**: drugs whose high residuals cluster in a tissue. Here you can check the method
+# against what you know: BRAF and MEK inhibitors (dabrafenib, CI-1040) should be found in skin,
+# since half of all melanomas carry a BRAF mutation, and the BCL-2 inhibitor navitoclax in leukemia.
+# It was told nothing of that. Your own screen has its own positive controls; if they are missing,
+# ask why.
+#
+# ## What a flag means
+#
+# Every entry has a flag that says what was done to it.
+
+# %%
+meaning = {
+    0: "not measured: imputed",
+    1: "measured, residual below the threshold: drawn towards the prediction",
+    2: "measured, high residual not retained: drawn towards the prediction, too",
+    3: "measured, high residual retained: the measurement, unchanged",
+}
+flag = adata.layers["rtdmf_flag"]
+moved = np.abs(adata.layers["rtdmf"] - adata.X)
+table = pd.DataFrame(
+    {
+        "share": [f"{(flag == code).mean():.1%}" for code in meaning],
+        "moved by": [
+            f"{np.median(moved[flag == code]):.3f} AUC" if code else "-" for code in meaning
+        ],
+        "meaning": list(meaning.values()),
+    },
+    index=pd.Index(meaning, name="flag"),
+)
+print(table.to_string())
+
+# %% [markdown]
+# - **3** is a strong response that was trusted, because its tissue backs it or because it is far
+#   beyond the noise of its drug. It may still be an error that was large.
+# - **2** is a question, not a verdict: strong, but no group backs it and it may be noise. Before
+#   you build on such a value, or throw it away, look at its curve. Page 4 measures how often it is
+#   right.
+# - **0** has never been measured. Do not count imputed values as evidence for themselves.
+#
+# ## Which drugs have a tissue of their own?
+
+# %%
+found = rt.tl.enrichment(adata, fdr=0.05)
+print(f"{len(found)} of {len(rt.tl.enrichment(adata))} tests at a false discovery rate of 5 %")
+shown = ["drug", "group", "side", "n_high_group", "n_group", "n_high", "n_tested", "qvalue"]
+print(found[shown].head(8).to_string(float_format="{:.1e}".format))
+
+# %% [markdown]
+# Read a row as: of so many lines of the group (`n_group`) so many respond far more than the broad
+# structure says (`n_high_group`), out of `n_high` such lines in all.
+#
+# ## One drug in detail
+#
+# Dabrafenib inhibits mutant BRAF. The drug as a whole first:
+
+# %%
+drug = "Dabrafenib"
+of_drug = adata.obs.loc[drug]
+print(f"level:       {of_drug['rtdmf_level']:.2f} AUC on a line of average sensitivity")
+mean_slope = adata.obs["rtdmf_slope"].mean()
+print(f"slope:       {of_drug['rtdmf_slope']:.2f} AUC (mean drug: {mean_slope:.2f})")
+print(f"reliability: {of_drug['rtdmf_reliability']:.2f} of what other drugs do not predict is kept")
+print(f"flag 3:      {int(of_drug['rtdmf_n_retained'])} lines")
+
+# %% [markdown]
+# Its values have two parts. The **general** part, level + slope x general sensitivity of the line,
+# holds that some drugs are more toxic than others and some lines die of nearly anything; the slope
+# says by how much the drug follows that, for one standard deviation between lines. The **specific**
+# part is what this drug does beyond it. To ask for a target or a mutation, look at the specific
+# part: a line that dies of everything tells nothing about BRAF.
+
+# %%
+lines = ["A375", "COLO-829", "SK-MEL-28", "A549", "HeLa", "MOLT-4"]
+general = of_drug["rtdmf_level"] + of_drug["rtdmf_slope"] * adata.var["rtdmf_sensitivity"]
+one = pd.DataFrame(
+    {
+        "tissue": adata.var["tissue"],
+        "measured": adata.to_df().loc[drug],
+        "corrected": adata.to_df("rtdmf").loc[drug],
+        "general": general,
+        "specific": adata.to_df("rtdmf_specific").loc[drug],
+        "residual": adata.to_df("rtdmf_residual").loc[drug],
+        "flag": adata.to_df("rtdmf_flag").loc[drug],
+    }
+)
+print(one.loc[lines].round(2).to_string())
+
+# %% [markdown]
+# Low numbers are sensitive. `residual` is the measurement minus the broad structure, for you to
+# judge by yourself. Does the mutation separate the lines?
+
+# %%
+figure = rt.pl.biomarker(adata, drug, "BRAF_mut")
+
+# %% [markdown]
+# Each point is a line. AUROC is the chance that a mutant line is more sensitive than a wild-type
+# line: 0.5 is nothing. *two-way means* in brackets knows the general sensitivity only; it stays
+# near 0.5, so that the difference is not one of lines that die of anything.
+
+# %%
+scores = rt.tl.biomarker(adata, drug, "BRAF_mut")
+print(scores[["source", "n_mutated", "n_wild_type", "effect", "auroc"]].round(2).to_string())
+
+# %% [markdown]
+# A correction that is worth it keeps what was there (`corrected` beside `measured`); expect small
+# differences for a strong biomarker like this one, which needs no help.
+#
+# ## Save
+#
+# One file holds it all: measurements, corrected matrix, flags, parts, tables, and every parameter.
+
+# %%
+rt.io.write_h5ad(adata, "first_screen_corrected.h5ad")
+rt.io.write_table(adata, "first_screen_corrected.csv", layer="rtdmf")
+
+# %% [markdown]
+# `anndata.read_h5ad` brings it back; the table is for a spreadsheet or R.
+#
+# ## What to keep in mind
+#
+# - The correction draws on the screen itself. A batch effect that many drugs and lines share looks
+#   like structure to it, and stays.
+# - A true response that no group and no other drug supports cannot be told from an error.
+# - An imputed AUC may come out slightly above 1: no biological limit is imposed.
+# - Do not correct two screens together if you want to compare them: correct each alone.
+#
+# Go on with page 4 (how far flags can be trusted) or page 5 (settings).
