@@ -12,7 +12,7 @@ demo: .venv/installed
 	  --group-key tissue --enrichment demo/enrichment.csv --picture demo/correction.png --force
 
 test: .venv/installed .venv/installed-r
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 vignettes: .venv/installed-docs
 	$(BIN)/python scripts/render_vignettes.py vignettes vignettes/html

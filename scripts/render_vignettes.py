@@ -27,6 +27,8 @@ def main(source: Path, out: Path) -> None:
         os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
             os.environ[name] = scratch
+        # Small matrices: a second thread costs more than it brings.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         for text in texts:
             start = time.perf_counter()
             page = render(text, out)

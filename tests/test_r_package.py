@@ -85,7 +85,12 @@ def test_r_cmd_check_finds_no_error_no_warning_and_only_notes_that_are_known(rsc
     check = subprocess.run(
         ["R", "CMD", "check", "--as-cran", "--no-manual", "--no-build-vignettes", package.name],
         cwd=tmp_path,
-        env=environment(_R_CHECK_CRAN_INCOMING_REMOTE_="false", _R_CHECK_FORCE_SUGGESTS_="false"),
+        # A busy machine takes seconds to start Python, in whatever example comes first.
+        env=environment(
+            _R_CHECK_CRAN_INCOMING_REMOTE_="false",
+            _R_CHECK_FORCE_SUGGESTS_="false",
+            _R_CHECK_EXAMPLE_TIMING_THRESHOLD_="600",
+        ),
         capture_output=True,
         text=True,
         check=False,

@@ -36,6 +36,8 @@ import rtdmf_bio as rt
 #   stay: `"enriched"` (page 4).
 # - `threshold`: the screen itself says how large noise is. Unless you want more or fewer flags
 #   (below).
+# - `replicate_key`: not needed. If drugs were screened twice, the column that says so: the noise
+#   is then taken from what repeats disagree by.
 # - `random_state`: only draws which measurements are hidden. Change it to see how much depends on
 #   that.
 #

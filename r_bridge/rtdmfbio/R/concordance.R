@@ -24,7 +24,7 @@
 #' @references Hu et al., Briefings in Bioinformatics 2025 (Table 1).
 #' @export
 #' @examplesIf rtdmfbio::rtdmf_status()$ready
-#' x <- rtdmf_gdsc1("matrix")[1:30, 1:150]
+#' x <- rtdmf_gdsc1("matrix")[1:12, 1:100]
 #' noisy <- x + rnorm(length(x), sd = 0.1)
 #' rtdmf_concordance(x, noisy)$summary
 rtdmf_concordance <- function(a, b, aliases = NULL, align_direction = FALSE, alpha = 0.01,

@@ -57,7 +57,8 @@ def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", FOLDER / name],
         cwd=tmp_path,
-        env={**os.environ, "MPLBACKEND": "Agg"},
+        # Small matrices: a second thread costs more than it brings.
+        env={**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
