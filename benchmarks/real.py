@@ -8,7 +8,6 @@ Reads ../shared/data. See README.md beside this file for what each table says.
 from __future__ import annotations
 
 import argparse
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from rivals import knn, soft_impute_centred
 
 import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
+from rtdmf_bio.model.parts import General
+from rtdmf_bio.pp._matching import normalised, plain
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
@@ -95,11 +96,8 @@ def corrected(name: str) -> anndata.AnnData:
 def _weighed(adata: anndata.AnnData, weight: float) -> np.ndarray:
     """What correct(specific_weight=weight) gives, from the parts it stored."""
     level, slope = (adata.obs[f"rtdmf_{x}"].to_numpy() for x in ("level", "slope"))
-    mean = slope.mean()
-    general = level[:, None] + np.outer(
-        mean + weight**2 * (slope - mean), adata.var["rtdmf_sensitivity"]
-    )
-    whole = general + weight * adata.layers["rtdmf_specific"]
+    general = General(level, slope, adata.var["rtdmf_sensitivity"].to_numpy())
+    whole = general.weighed(weight) + weight * adata.layers["rtdmf_specific"]
     return np.where(adata.layers["rtdmf_flag"] == 3, adata.X, whole)
 
 
@@ -174,9 +172,7 @@ def _biomarkers(given: argparse.Namespace) -> None:
         rt.pp.correct(adata, progress=False)
         genes = [c for c in adata.var if c.endswith("_mut")]
         table = rt.tl.biomarker(adata, group=genes)
-        bare = table["drug"].map(
-            lambda x: re.sub(r"[^a-z0-9]", "", re.sub(r"[ _]?[\[(].*", "", x).lower())
-        )
+        bare = table["drug"].map(lambda name: normalised(plain(name)))
         for drug, gene in KNOWN:
             part = table[(bare == drug) & (table["group"] == f"{gene}_mut")]
             for (full, n), pair in part.groupby(["drug", "n_mutated"], sort=False):

@@ -214,3 +214,9 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> N
         raise TypeError(message)
     if not low <= float(value) <= high or math.isinf(value):
         raise ValueError(message)
+
+
+def check_table(table: Any, columns: Collection[str], maker: str) -> None:
+    """Refuse what is no table with these columns; ``maker`` is the function that makes one."""
+    if not set(columns) <= set(getattr(table, "columns", ())) or not len(table):
+        raise ValueError(f"table must be what rtdmf_bio.{maker} returns, with rows.")

@@ -452,12 +452,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             tests.drug = checked.drugs[tests.drug]
         jump = None if result.first.jump is None else _numpy(result.first.jump)
         shrinks = "shrink" in modes
-        base, parts, deviation, reliable = low_rank, general_part(completed), None, None
+        base, predicted, deviation, reliable = low_rank, completed, None, None
         if shrinks:
             filled = np.where(observed, data, completed)
             scale = _numpy(result.first.scale)
-            base = leave_one_out(filled, observed, scale)
-            parts = general_part(base)
+            base = predicted = leave_one_out(filled, observed, scale)
             unseen, error = (
                 torch.as_tensor(np.where(observed, data - from_, 0.0) / unit)
                 for from_ in (base, completed)
@@ -478,6 +477,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             reliability=reliable,
         )
         denoised = np.where(observed, base + kept.weight * (data - base), completed)
+        parts = general_part(predicted)
         specific = denoised - parts.matrix()
         corrected = denoised
         if shrinks and params["specific_weight"] < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .checks import check_choice
@@ -144,6 +144,19 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             f"chain balanced. Got {out['optimizer']!r}; give an integer width to use it."
         )
     return out
+
+
+def check_names(given: Iterable[str], known: Iterable[str], who: str, takes: str) -> None:
+    """Refuse parameters that nobody knows; ``who`` and ``takes`` begin the two sentences.
+
+    Raises
+    ------
+    TypeError
+        Naming them, and those that are known.
+    """
+    unknown = sorted(set(given) - set(known), key=str)
+    if unknown:
+        raise TypeError(f"{who} unknown parameter(s) {unknown}. It takes {takes}: {sorted(known)}.")
 
 
 def _modes(value: Any) -> tuple[str, ...]:

@@ -166,12 +166,10 @@ def volcano(
     """
     import matplotlib.pyplot as plt
     import numpy as np
-    import pandas as pd
 
-    from ..model.checks import check_choice, check_number
+    from ..model.checks import check_choice, check_number, check_table
 
-    if not isinstance(table, pd.DataFrame) or not set(table.columns) >= _COLUMNS or table.empty:
-        raise ValueError("table must be what rtdmf_bio.tl.biomarker returns, with rows.")
+    check_table(table, _COLUMNS, "tl.biomarker")
     sources = list(table["source"].unique())
     source = source or ("corrected" if "corrected" in sources else sources[0])
     check_choice("source", source, sources)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..model.checks import check_table
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -35,8 +37,7 @@ def factors(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     import numpy as np
 
     needed = {"factor", "share", "axis", "property", "r2", "chance", "qvalue", "group"}
-    if not needed <= set(getattr(table, "columns", [])):
-        raise ValueError("table must be what rtdmf_bio.tl.factors returns.")
+    check_table(table, needed, "tl.factors")
     modes = list(dict.fromkeys(table["factor"]))
     what = list(dict.fromkeys(table["axis"] + ": " + table["property"]))
     shown = np.full((len(what), len(modes)), np.nan)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..model.checks import check_table
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -55,11 +57,8 @@ def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     import pandas as pd
     from matplotlib.patches import Patch
 
-    if (
-        not isinstance(table, pd.DataFrame)
-        or not set(table.columns) >= _COLUMNS
-        or _TRIVIAL not in set(table["training"])
-    ):
+    check_table(table, _COLUMNS, "tl.predict")
+    if _TRIVIAL not in set(table["training"]):
         raise ValueError(
             "table must be what rtdmf_bio.tl.predict returns, with the rows of the drug mean."
         )

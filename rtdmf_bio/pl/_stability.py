@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from ..model.checks import check_table
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -66,7 +68,7 @@ def stability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     import matplotlib.pyplot as plt
     import numpy as np
 
-    _check(table, ("repeat_a", "repeat_b", *_HIGHER, *_LOWER), "stability")
+    check_table(table, ("repeat_a", "repeat_b", *_HIGHER, *_LOWER), "tl.stability")
     rows: list[tuple[str, Any, Any]] = [
         (label, table[name], table[trivial] if trivial else None)
         for name, (label, trivial) in _HIGHER.items()
@@ -150,7 +152,7 @@ def threshold_path(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -
     """
     import matplotlib.pyplot as plt
 
-    _check(table, _PATH, "threshold_path")
+    check_table(table, _PATH, "tl.threshold_path")
     measure = str(table.attrs.get("measure", "unit of the measure"))
     panels: list[tuple[str, list[tuple[str, str, dict[str, Any]]]]] = [
         (f"held-out RMSE, {measure.split(' (')[0]}", _ERRORS),
@@ -204,11 +206,3 @@ _SCORES = [
     ("score_measured", "measured", {"color": _ORANGE, "linestyle": "-."}),
     ("score_trivial", "two-way means", _TRIVIAL),
 ]
-
-
-def _check(table: Any, columns: Sequence[str], maker: str) -> None:
-    import pandas as pd
-
-    known = isinstance(table, pd.DataFrame) and set(table.columns) >= set(columns)
-    if not known or table.empty:
-        raise ValueError(f"table must be what rtdmf_bio.tl.{maker} returns, with rows.")

@@ -133,6 +133,7 @@ def correct(
     (60, 200)
     """
     from ..model.estimator import RTDMF
+    from ..model.settings import check_names
 
     data = _matrix(adata, layer)
     _check_keys(adata, key_added, overwrite)
@@ -151,12 +152,7 @@ def correct(
         random_state=random_state,
         progress=progress,
     )
-    unknown = sorted(set(model) - set(estimator.get_params()))
-    if unknown:
-        raise TypeError(
-            f"correct() got unknown parameter(s) {unknown}. It takes its own and those of RTDMF: "
-            f"{sorted(estimator.get_params())}."
-        )
+    check_names(model, estimator.get_params(), "correct() got", "its own and those of RTDMF")
     estimator.set_params(**model)
     estimator.fit(
         data,

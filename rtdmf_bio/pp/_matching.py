@@ -100,11 +100,11 @@ def match_lines(
         ("normalised name", [[normalised(x) for x in one] for one in names]),
     ]
     for kind, (of_a, of_b) in steps:
+        taken = set(partner.values())
         place: dict[Hashable, int] = {}
         for j, key in enumerate(of_b):
-            if key and j not in partner.values():
+            if key and j not in taken:
                 place.setdefault(key, j)
-        taken = set(partner.values())
         for i, key in enumerate(of_a):
             j = place.get(key, -1) if key else -1
             if j < 0 or i in partner or j in taken or _contradict(ids, i, j):

@@ -201,14 +201,10 @@ def tune(
 
 def _check_names(keywords: Settings) -> None:
     from ..model.estimator import RTDMF
+    from ..model.settings import check_names
 
     allowed = set(RTDMF().get_params()) - {"progress", "random_state", "refit"}
-    unknown = sorted(set(keywords) - allowed)
-    if unknown:
-        raise TypeError(
-            f"tune() got unknown parameter(s) {unknown}. It takes its own and those of "
-            f"rtdmf_bio.pp.correct: {sorted(allowed)}."
-        )
+    check_names(keywords, allowed, "tune() got", "its own and those of rtdmf_bio.pp.correct")
 
 
 def _check_store(adata: AnnData, key: str, refit: bool, overwrite: bool) -> None:

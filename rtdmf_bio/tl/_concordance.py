@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..model.checks import check_number
+from ..model.checks import check_number, check_table
 from ..pp._harmonize import harmonize
 from ._sources import KEY, TRIVIAL, layers_of, values_of
 
@@ -167,8 +167,7 @@ def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If ``table`` is none of :func:`concordance`.
     """
-    if not set(_COLUMNS) <= set(getattr(table, "columns", [])):
-        raise ValueError("table must be what rtdmf_bio.tl.concordance returns.")
+    check_table(table, _COLUMNS, "tl.concordance")
     groups = table.groupby("source", sort=False)
     return groups.agg(
         n_drugs=("drug", "size"),

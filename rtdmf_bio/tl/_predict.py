@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.checks import check_choice, check_matrix, check_number, name_some
+from ..model.settings import check_names
 from ..pp._correct import _groups, _matrix
+from ._sources import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +168,7 @@ def predict(
     import pandas as pd
 
     check_choice("model", model, MODELS)
-    trainings = _several("training", training)
+    trainings = named("training", training)
     for name in trainings:
         check_choice("training", name, TRAININGS)
     check_number("n_folds", n_folds, 2)
@@ -381,13 +383,6 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _several(parameter: str, value: str | Sequence[str]) -> list[str]:
-    names = [value] if isinstance(value, str) else list(dict.fromkeys(value))
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"The {parameter} parameter must be a name or several. Got {value!r}.")
-    return names
-
-
 def _expression(given: Any, parameter: str) -> pd.DataFrame:
     """Return samples x genes as a table with unique names."""
     import pandas as pd
@@ -458,7 +453,7 @@ def _chosen(
     """Rows, among the drugs with a measurement, of those to predict."""
     import warnings
 
-    asked = list(adata.obs_names) if drugs is None else _several("drugs", drugs)
+    asked = list(adata.obs_names) if drugs is None else named("drugs", drugs)
     for name in asked:
         if name not in adata.obs_names:
             raise ValueError(
@@ -493,13 +488,7 @@ def _parameters(given: Mapping[str, Any] | None, device: str, seed: int) -> dict
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise TypeError(f"correction must be a dict of parameters. Got {type(given).__name__}.")
-    known = RTDMF().get_params()
-    unknown = sorted(set(given) - set(known), key=str)
-    if unknown:
-        raise TypeError(
-            f"correction holds unknown parameter(s) {unknown}. It takes those of RTDMF: "
-            f"{sorted(known)}."
-        )
+    check_names(given, RTDMF().get_params(), "correction holds", "those of RTDMF")
     # A drug without a training entry in one fold is no reason to stop.
     own = {"unmeasured": "nan", "device": device, "random_state": seed}
     if not {"retain", "preset"} & set(given):  # others than the default's do not weigh

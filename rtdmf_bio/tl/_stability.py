@@ -178,17 +178,12 @@ class Screen:
     ) -> Screen:
         from .._measure import measure_label, measure_of
         from ..model.estimator import RTDMF
-        from ..model.settings import resolve
+        from ..model.settings import check_names, resolve
         from ..pp._correct import _groups, _matrix
 
         data, groups = _matrix(adata, layer), _groups(adata, group_key)
         known = RTDMF().get_params()
-        unknown = sorted(set(model) - set(known))
-        if unknown:
-            raise TypeError(
-                f"{caller}() got unknown parameter(s) {unknown}. It takes its own and those of "
-                f"RTDMF: {sorted(known)}."
-            )
+        check_names(model, known, f"{caller}() got", "its own and those of RTDMF")
         params = {**known, **model, "random_state": random_state, "progress": False}
         if isinstance(params["retain"], list):
             params["retain"] = tuple(params["retain"])
