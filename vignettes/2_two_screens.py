@@ -93,7 +93,7 @@ print(summary.round(3).to_string())
 #    the drugs alike.
 
 # %%
-rt.pl.frontier(summary)
+_ = rt.pl.frontier(summary)
 
 # %% [markdown]
 # Up and to the right is better, and a method that erases the drugs falls to the left.
@@ -104,7 +104,7 @@ rt.pl.frontier(summary)
 
 # %%
 best = table[table["source"] == "corrected"].sort_values("rho_star")["drug"].iloc[-1]
-rt.pl.scatter(first, second, best, names=("first laboratory", "second laboratory"))
+_ = rt.pl.scatter(first, second, best, names=("first laboratory", "second laboratory"))
 
 # %% [markdown]
 # ## How much should the general part count?
@@ -134,7 +134,7 @@ print(weights.round(3).to_string())
 # `pl.concordance` draws any number of pairs, measured above the diagonal and corrected below.
 
 # %%
-rt.pl.concordance({("first", "second"): table}, metric="median_rho_star")
+_ = rt.pl.concordance({("first", "second"): table}, metric="median_rho_star")
 
 # %% [markdown]
 # ## Keep it

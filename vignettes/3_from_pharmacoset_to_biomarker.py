@@ -31,7 +31,7 @@ import rtdmf_bio as rt
 
 here = Path(__file__).parent if "__file__" in globals() else Path("..")
 path = here / "data" / "gdsc1_part.rds"
-r_bridge.describe(path)
+print(r_bridge.describe(path))
 
 # %% [markdown]
 # `describe` says what is in the file before anything is read. `read_pset` takes one measure and
@@ -70,14 +70,14 @@ print(
 # sensitive a line is in general. And look at the boxes: most, but not all mutated lines respond.
 
 # %%
-rt.pl.biomarker(adata, "Dabrafenib", "BRAF_mut")
+_ = rt.pl.biomarker(adata, "Dabrafenib", "BRAF_mut")
 
 # %% [markdown]
 # TP53 works the other way: nutlin-3a frees p53 from MDM2, and a line whose p53 is broken has
 # nothing to free.
 
 # %%
-rt.pl.biomarker(adata, "Nutlin-3a (-)", "TP53_mut")
+_ = rt.pl.biomarker(adata, "Nutlin-3a (-)", "TP53_mut")
 
 # %% [markdown]
 # ## All drugs, all mutations
@@ -91,7 +91,7 @@ columns = ["drug", "group", "n_mutated", "effect", "direction", "auroc", "qvalue
 print(specific[columns].head(10).to_string(index=False))
 
 # %%
-rt.pl.volcano(table, source="specific")
+_ = rt.pl.volcano(table, source="specific")
 
 # %% [markdown]
 # BRAF with the inhibitors of RAF and MEK, TP53 with nutlin-3a: the pairs that pharmacology expects
