@@ -8,6 +8,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 import rtdmf_bio as rt
 from rtdmf_bio.pp._matching import normalised, plain
@@ -96,16 +97,59 @@ def test_replicates_are_averaged_over_what_was_measured():
     assert merged.layers["rtdmf_flag"].tolist() == [[2, 0, 3]]
 
 
+def test_whole_numbers_are_averaged_too_unless_they_are_flags():
+    a = screen(["p [1]", "p [2]", "q"], ["k", "l"])
+    a.X = np.array([[1, 4], [2, 8], [5, 5]])
+    a.layers["viability"] = a.X + 1
+    a.layers["rtdmf_flag"] = np.array([[1, 3], [2, 0], [1, 1]], dtype=np.int8)
+    a.uns["layer_measures"] = {"viability": {"name": "viability", "higher_is": "resistant"}}
+    b = screen(["p", "q"], ["k", "l"])
+    merged = rt.pp.harmonize(a, b).a
+    for adata in (a, b):
+        del adata.uns["measure"]
+    np.testing.assert_array_equal(rt.pp.harmonize(a, b).a.X, merged.X)
+    assert merged.X.tolist() == [[1.5, 6.0], [5.0, 5.0]]
+    assert merged.layers["viability"].tolist() == [[2.5, 7.0], [6.0, 6.0]]
+    assert merged.layers["rtdmf_flag"].tolist() == [[2, 3], [1, 1]]
+    assert merged.layers["rtdmf_flag"].dtype == np.int8
+
+
+def test_replicates_are_refused_on_demand():
+    b = B[["PLX4720"]].copy()
+    assert rt.pp.harmonize(A, b, replicates="error").a.n_obs == 1  # those not shared do not matter
+    with pytest.raises(ValueError, match=r"2 rows of the first.*'AZD6482 \[156\]', 'AZD6482 \[10"):
+        rt.pp.harmonize(A, B, replicates="error")
+    with pytest.raises(ValueError, match="rows of the second screen"):
+        rt.pp.harmonize(B, A, replicates="error")
+
+
 def test_identifiers_come_before_names():
     """Cell lines are renamed, and different ones share a name; identifiers are not."""
-    a = screen(["d", "e"], ["X1", "X2", "X3", "X4"], COSMIC_ID=[1, 2, 3, np.nan])
+    a = screen(["d", "e"], ["X1", "X3", "X4", "X2"], COSMIC_ID=[1, 3, np.nan, 2])
     b = screen(["d", "e"], ["other", "X2", "X3", "x4"], cosmic_id=["1", "99", "3", "44"])
     both = rt.pp.harmonize(a, b)
     assert how(both.lines, "b", "other") == ("X1", "cosmic_id")
-    assert how(both.lines, "b", "X2") == ("", "none")  # one name, two lines
+    for one in "ab":  # one name, two lines
+        assert how(both.lines, one, "X2") == ("", "contradicted")
     assert how(both.lines, "b", "X3") == ("X3", "cosmic_id")
     assert how(both.lines, "b", "x4") == ("X4", "normalised name")
     assert rt.pp.harmonize(a, b, line_ids=[]).a.shape == (2, 3)
+    only = rt.pp.harmonize(a, b, line_ids="cosmic_id")
+    pd.testing.assert_frame_equal(only.lines, both.lines)
+
+
+def test_a_line_that_comes_twice_is_taken_once_and_told():
+    a = screen(["d", "e"], ["TT", "T-T", "p", "q", "R"], cosmic_id=[None, None, "7", "7", "8"])
+    b = screen(["d", "e"], ["t.t", "r"], cosmic_id=[None, "7"])
+    both = rt.pp.harmonize(a, b)
+    assert list(both.a.var_names) == ["TT", "p"]
+    assert how(both.lines, "a", "T-T") == how(both.lines, "a", "q") == ("", "duplicate")
+    assert how(both.lines, "a", "R") == ("", "contradicted")
+    np.testing.assert_array_equal(both.a[:, "p"].X, a[:, "p"].X)
+    b.var_names = ["t.t", "q"]  # contradicted by its name, the twin of another by number
+    b.var["depmap_id"], a.var["depmap_id"] = ["", "A"], ["", "", "A", "A", ""]
+    a.var["cosmic_id"] = ["", "", "7", "6", ""]
+    assert how(rt.pp.harmonize(a, b).lines, "a", "q") == ("", "duplicate")
 
 
 def test_floating_identifiers_are_identifiers():
@@ -125,12 +169,63 @@ def test_another_direction_is_refused_or_turned_over():
     np.testing.assert_allclose(both.b.X, 1 - rt.pp.harmonize(A, B).b.X)
     assert both.b.uns["measure"]["higher_is"] == "resistant"
     assert b.uns["measure"]["higher_is"] == "sensitive"
-    del b.uns["measure"]["bounds"]
-    both = rt.pp.harmonize(A, b, align_direction=True)
-    np.testing.assert_allclose(both.b.X, -rt.pp.harmonize(A, B).b.X)
     b.uns["measure"] = {}
     with pytest.warns(UserWarning, match="direction of the second screen is not known"):
         rt.pp.harmonize(A, b)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{}, {"bounds": None}, {"bounds": [0, np.inf]}, {"bounds": [-np.inf, np.inf]}]
+)
+def test_without_finite_bounds_only_the_sign_is_turned(bounds):
+    """An IC50 has no upper bound: low + high - value would be infinite everywhere."""
+    b = B.copy()
+    b.uns["measure"] = {"name": "pIC50", "higher_is": "sensitive", **bounds}
+    both = rt.pp.harmonize(A, b, align_direction=True)
+    np.testing.assert_array_equal(both.b.X, -rt.pp.harmonize(A, B).b.X)
+
+
+def measured(x, **layers):
+    """A screen whose layers have directions of their own; X has ``x``."""
+    adata = screen(["d", "e"], ["k", "l", "m"], higher_is=x)
+    for name, higher_is in layers.items():
+        adata.layers[name] = adata.X + 1
+        if higher_is:
+            adata.uns.setdefault("layer_measures", {})[name] = {
+                "name": name,
+                "higher_is": higher_is,
+            }
+    return adata
+
+
+R, S = "resistant", "sensitive"
+
+
+@pytest.mark.parametrize(
+    "a, b, turned",
+    [
+        (measured(R, v=R), measured(R, v=S), {"v"}),
+        (measured(R, v=R), measured(S, v=R), {"X"}),
+        (measured(R, v=R), measured(S, v=S), {"X", "v"}),
+        (measured(R, v=None), measured(S, v=None), {"X", "v"}),
+        (measured(R, v=R), measured(S, v=None), {"X", "v"}),
+        (measured(R, v=S), measured(S, v=None), {"X"}),
+        (measured(R), measured(S, v=S), {"X"}),
+    ],
+    ids=["layer", "X", "both", "inherited", "a's alone", "a's alone, agreeing", "b's alone"],
+)
+def test_each_layer_is_turned_by_its_own_measure(a, b, turned):
+    with pytest.raises(ValueError, match="align_direction=True"):
+        rt.pp.harmonize(a, b)
+    out = rt.pp.harmonize(a, b, align_direction=True).b
+    np.testing.assert_array_equal(out.X, 1 - b.X if "X" in turned else b.X)
+    one = b.layers["v"]
+    # What has the measure of X has its bounds.
+    inherited = "v" not in b.uns.get("layer_measures", {})
+    expected = ((1 - one) if inherited else -one) if "v" in turned else one
+    np.testing.assert_array_equal(out.layers["v"], expected)
+    if "v" in a.layers:
+        rt.pp.harmonize(a, out)  # they agree now
 
 
 def test_a_correction_is_turned_over_with_its_screen(screen_pair):
@@ -183,12 +278,22 @@ def test_what_cannot_be_matched_is_refused(kwargs, b, message):
         rt.pp.harmonize(A, B, aliases=["x"])
     with pytest.raises(TypeError, match="must be an AnnData"):
         rt.pp.harmonize(A.X, B)
+    with pytest.raises(ValueError, match="replicates parameter must be one of"):
+        rt.pp.harmonize(A, B, replicates="first")
+    sparse = A.copy()
+    sparse.layers["counts"] = csr_matrix(A.X)
+    with pytest.raises(TypeError, match="'counts' is sparse"):
+        rt.pp.harmonize(sparse, B)
 
 
 def test_the_result_survives_a_file(tmp_path):
-    both = rt.pp.harmonize(A, B, aliases=ALIASES)
-    rt.io.write_h5ad(both.b, tmp_path / "b.h5ad")
-    np.testing.assert_array_equal(anndata.read_h5ad(tmp_path / "b.h5ad").X, both.b.X)
+    """And so do the measures of what was turned over."""
+    out = rt.pp.harmonize(measured(R, v=R), measured(S, v=None), align_direction=True).b
+    rt.io.write_h5ad(out, tmp_path / "b.h5ad")
+    back = anndata.read_h5ad(tmp_path / "b.h5ad")
+    np.testing.assert_array_equal(back.X, out.X)
+    assert back.uns["measure"]["higher_is"] == R
+    assert back.uns["layer_measures"]["v"]["higher_is"] == R
 
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"

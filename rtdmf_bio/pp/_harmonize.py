@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .._measure import as_mapping, measure_of
+from ..model.checks import check_choice
 from ._correct import _matrix
 from ._matching import match_drugs, match_lines
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
+
+_OPPOSITE = {"resistant": "sensitive", "sensitive": "resistant"}
 
 
 class Harmonized(NamedTuple):
@@ -30,8 +34,9 @@ def harmonize(
     b: AnnData,
     *,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
-    line_ids: Sequence[str] | None = None,
+    line_ids: str | Sequence[str] | None = None,
     align_direction: bool = False,
+    replicates: Literal["mean", "error"] = "mean",
 ) -> Harmonized:
     """Restrict two screens to the drugs and cell lines they share, in the same order.
 
@@ -53,27 +58,33 @@ def harmonize(
         screens have them.
     align_direction
         Turn ``b`` over if in one screen higher is resistant and in the other sensitive; otherwise
-        that is refused.
+        that is refused. Goes for ``X``, and for each layer with a measure of its own in
+        ``uns["layer_measures"]``.
+    replicates
+        What becomes of rows of one screen that are the same drug: ``mean`` of what was measured,
+        or ``error``.
 
     Returns
     -------
     A named tuple of
 
     ``a``, ``b`` : AnnData
-        Copies of the shared part, named and ordered as in ``a``. Rows of one screen that are the
-        same drug are merged: mean of what was measured, for flags the maximum; the columns of
-        ``obs`` are those of the first. Turned over, a value is low + high - value, or -value where
-        the measure has no bounds; residuals and specific parts change their sign.
+        Copies of the shared part, named and ordered as in ``a``. Of merged rows, flags are the
+        maximum, and the columns of ``obs`` those of the first. Turned over, a value is
+        low + high - value, or -value where the measure has no finite bounds; residuals and
+        specific parts change their sign.
     ``drugs``, ``lines`` : tables
         One row for each row (column) of either screen: ``screen``, ``original`` name, common
         ``name`` (empty if not shared), and ``how`` it was matched: ``name``, ``normalised name``,
-        ``alias``, an identifier, or ``none``. Of several lines with one identity the first is
-        taken.
+        ``alias``, an identifier, or ``none``. Merged rows have one ``name``. Of several lines with
+        one identity the first is taken, and the others are ``duplicate``; lines that only a name
+        would match are ``contradicted`` if their identifiers differ.
 
     Raises
     ------
     TypeError, ValueError
-        If no drug or no line is shared, names are not unique, or the directions differ.
+        If no drug or no line is shared, names are not unique, a matrix is sparse, the directions
+        differ, or there are replicates and ``replicates="error"``.
 
     Warns
     -----
@@ -92,21 +103,22 @@ def harmonize(
     """
     import pandas as pd
 
-    for adata in (a, b):
-        # Raises on anything that is no AnnData in memory with unique names.
-        empty = getattr(adata, "X", 0) is None and len(adata.layers)
-        _matrix(adata, next(iter(adata.layers)) if empty else None)
-    flip = _turned(a, b, align_direction)
-    drugs = match_drugs(list(a.obs_names), list(b.obs_names), aliases)
+    check_choice("replicates", replicates, ("mean", "error"))
+    check_screens(a, b)
+    measures, turned = _turned(a, b, align_direction)
+    drugs = match_drugs(list(a.obs_names), list(b.obs_names), aliases, replicates)
     lines = match_lines(a.var, b.var, line_ids)
-    order = [drugs[0].drop_duplicates("name").query("name != ''")["name"],
-             lines[0].query("name != ''")["name"]]  # fmt: skip
+    # A name occurs once in each, where replicates have one.
+    order = [list(dict.fromkeys(one["name"][one["name"] != ""])) for one in (drugs[0], lines[0])]
     parts = [
         _shared(adata, table, line, order)
         for adata, table, line in zip((a, b), drugs, lines, strict=True)
     ]
-    if flip:
-        _turn_over(parts[1])
+    if turned:
+        # A layer that has its measure from X would no longer have it.
+        parts[1].uns["layer_measures"] = {**as_mapping(b.uns.get("layer_measures")), **measures}
+    for owner in turned:
+        _turn_over(parts[1], owner)
 
     def both(tables: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
         return pd.concat(
@@ -117,25 +129,47 @@ def harmonize(
     return Harmonized(parts[0], parts[1], both(drugs), both(lines))
 
 
-def _turned(a: AnnData, b: AnnData, align: bool) -> bool:
-    """Whether ``b`` must be turned over."""
-    sides = [measure_of(adata).get("higher_is") for adata in (a, b)]
-    known = [side in ("resistant", "sensitive") for side in sides]
-    if all(known) and sides[0] != sides[1]:
-        if not align:
-            raise ValueError(
-                f"In the first screen higher is {sides[0]}, in the second {sides[1]}. Pass "
-                f"align_direction=True to turn the second one over."
+def check_screens(*screens: AnnData) -> None:
+    """Refuse what is no AnnData in memory, with unique names and dense matrices."""
+    for adata in screens:
+        empty = getattr(adata, "X", 0) is None and len(adata.layers)
+        _matrix(adata, next(iter(adata.layers)) if empty else None)
+        for name, values in (("X", adata.X), *adata.layers.items()):
+            if hasattr(values, "toarray"):
+                raise TypeError(
+                    f"{name!r} is sparse, where a blank means zero, not 'not measured'. Make it "
+                    f"dense, with NaN for missing entries, or delete it."
+                )
+
+
+def _turned(a: AnnData, b: AnnData, align: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Say what the layers of ``b`` measure, where either screen says so, and what to turn over."""
+    own = {*as_mapping(a.uns.get("layer_measures")), *as_mapping(b.uns.get("layer_measures"))}
+    shared = [name for name in a.layers if name in b.layers and name in own]
+    found, out = {}, []
+    for name in ["X", *shared]:
+        # A layer of which nothing is known has the measure of X.
+        measures = [measure_of(adata, name) or measure_of(adata) for adata in (a, b)]
+        if name != "X":
+            found[name] = measures[1]
+        sides = [measure.get("higher_is") for measure in measures]
+        known = [side in _OPPOSITE for side in sides]
+        where = "" if name == "X" else f" of layer {name!r}"
+        if all(known) and sides[0] != sides[1]:
+            if not align:
+                raise ValueError(
+                    f"In the first screen higher{where} is {sides[0]}, in the second {sides[1]}. "
+                    f"Pass align_direction=True to turn the second one over."
+                )
+            out.append(name)
+        elif any(known) and not all(known):
+            warnings.warn(
+                f"The direction{where} of the {'second' if known[0] else 'first'} screen is not "
+                f"known, and is taken to be that of the other. Say so in "
+                f"adata.uns['measure']['higher_is'], 'resistant' or 'sensitive'.",
+                stacklevel=3,
             )
-        return True
-    if any(known) and not all(known):
-        warnings.warn(
-            f"The direction of the {'second' if known[0] else 'first'} screen is not known, and is "
-            f"taken to be that of the other. Say so in adata.uns['measure']['higher_is'], "
-            f"'resistant' or 'sensitive'.",
-            stacklevel=3,
-        )
-    return False
+    return found, out
 
 
 def _shared(
@@ -151,19 +185,22 @@ def _shared(
     columns = [line[name] for name in order[1]]
     first = [rows[name][0] for name in order[0]]
     out = adata[first, columns].copy()
+    several = [k for k, name in enumerate(order[0]) if len(rows[name]) > 1]
 
-    def merged(values: Any) -> NDArray[Any]:
+    def merged(name: str, values: Any) -> NDArray[Any]:
         whole = np.asarray(values)
         part = whole[np.ix_(first, columns)].copy()
-        for k, one in enumerate(order[0]):
-            if len(rows[one]) > 1:
-                part[k] = _merged(whole[np.ix_(rows[one], columns)], whole.dtype.kind in "iu")
+        flags = _is_flags(adata, name, whole)
+        if several and not flags and whole.dtype.kind != "f":
+            part = part.astype(np.float64)
+        for k in several:
+            part[k] = _merged(whole[np.ix_(rows[order[0][k]], columns)], flags)
         return part
 
     if adata.X is not None:
-        out.X = merged(adata.X)
+        out.X = merged("X", adata.X)
     for name, values in adata.layers.items():
-        out.layers[name] = merged(values)
+        out.layers[name] = merged(name, values)
     out.obs_names, out.var_names = list(order[0]), list(order[1])
     return out
 
@@ -180,37 +217,55 @@ def _merged(rows: NDArray[Any], flags: bool) -> NDArray[Any]:
     return out
 
 
-def _turn_over(adata: AnnData) -> None:
-    """Turn values of the measure of ``X`` over, and what corrections made of them."""
+def _is_flags(adata: AnnData, name: str, values: NDArray[Any]) -> bool:
+    """Whole numbers are flags or counts, unless they are said to measure something."""
+    return values.dtype.kind in "iub" and name != "X" and not measure_of(adata, name)
+
+
+def _turn_over(adata: AnnData, owner: str) -> None:
+    """Turn ``X``, or a layer, over, with all that has its measure or was made of it."""
     import numpy as np
 
-    measure = measure_of(adata)
-    low, high = measure.get("bounds", (0.0, 0.0))
-
-    def over(values: Any) -> NDArray[Any]:
-        out: NDArray[Any] = (np.asarray(values) * -1 + (low + high)).astype(values.dtype)
-        return out
-
-    others = as_mapping(adata.uns.get("layer_measures"))
+    own = as_mapping(adata.uns.get("layer_measures"))
+    measure = measure_of(adata, owner)
+    shift = _ends(measure)
     made = {
-        key: as_mapping(record).get("layer")
+        key: str(as_mapping(record).get("layer"))
         for key, record in adata.uns.items()
         if f"{key}_flag" in adata.layers
     }
-    if adata.X is not None:
+
+    def has_it(name: str, key: str | None) -> bool:
+        base = made[key] if key else "X"
+        return owner == (name if name in own else base if base in own else "X")
+
+    def over(values: Any) -> NDArray[Any]:
+        whole = np.asarray(values)
+        out = shift - whole.astype(np.float64)
+        return out.astype(whole.dtype) if whole.dtype.kind == "f" else out
+
+    if owner == "X" and adata.X is not None:
         adata.X = over(adata.X)
     for name, values in list(adata.layers.items()):
         key = next((k for k in made if name in (k, f"{k}_residual", f"{k}_specific")), None)
-        base = made.get(key, name) if key else name
-        if base in others or np.asarray(values).dtype.kind in "iub":
-            continue
-        adata.layers[name] = over(values) if name in (key, base) else -np.asarray(values)
-    for key, base in made.items():
-        if base in others:
-            continue
-        if f"{key}_level" in adata.obs:
+        if has_it(name, key) and not _is_flags(adata, name, np.asarray(values)):
+            adata.layers[name] = over(values) if key in (None, name) else -np.asarray(values)
+    for key in made:
+        if has_it(key, key) and f"{key}_level" in adata.obs:
             adata.obs[f"{key}_level"] = over(adata.obs[f"{key}_level"].to_numpy())
             adata.var[f"{key}_sensitivity"] = -adata.var[f"{key}_sensitivity"]
             adata.varm[f"{key}_factors"] = -np.asarray(adata.varm[f"{key}_factors"])
-    turned = {"resistant": "sensitive", "sensitive": "resistant"}[measure["higher_is"]]
-    adata.uns["measure"] = {**measure, "higher_is": turned}
+    measure["higher_is"] = _OPPOSITE[measure["higher_is"]]
+    if owner == "X":
+        adata.uns["measure"] = measure
+    else:
+        adata.uns["layer_measures"] = {**own, owner: measure}
+
+
+def _ends(measure: dict[str, Any]) -> float:
+    """Low + high of a measure, 0 where it has no finite bounds."""
+    try:
+        low, high = (float(bound) for bound in measure["bounds"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return low + high if math.isfinite(low) and math.isfinite(high) else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..model.checks import name_some
@@ -17,7 +17,7 @@ ID_SPELLINGS = {
     "cosmic_id": ("cosmicid", "cosmic", "cosmicsampleid"),
     "depmap_id": ("depmapid", "modelid", "depmapmodelid"),
 }
-_NONE = "none"
+_NONE, _DUPLICATE, _CONTRADICTED = "none", "duplicate", "contradicted"
 
 
 def normalised(name: Any) -> str:
@@ -52,7 +52,9 @@ def unified(aliases: Any) -> dict[str, str]:
     return {normalised(k): normalised(v) for k, v in aliases.items()}
 
 
-def match_drugs(a: Sequence[str], b: Sequence[str], aliases: Any) -> tuple[pd.DataFrame, ...]:
+def match_drugs(
+    a: Sequence[str], b: Sequence[str], aliases: Any, replicates: str
+) -> tuple[pd.DataFrame, ...]:
     """Say of every row of either screen which common name it has, and how it was matched."""
     same = unified(aliases)
 
@@ -67,6 +69,8 @@ def match_drugs(a: Sequence[str], b: Sequence[str], aliases: Any) -> tuple[pd.Da
     shared = set(keys_a) & set(keys_b)
     if not shared:
         raise ValueError(_no_shared(keys_a, keys_b, a, b))
+    if replicates == "error":
+        _refuse_replicates(shared, (keys_a, a), (keys_b, b))
     common = {k: plain(twin[k]) if keys_a.count(k) > 1 else str(twin[k]) for k in shared}
 
     def how(name: str, other: str | None) -> str:
@@ -87,7 +91,7 @@ def match_drugs(a: Sequence[str], b: Sequence[str], aliases: Any) -> tuple[pd.Da
 
 
 def match_lines(
-    a: pd.DataFrame, b: pd.DataFrame, line_ids: Sequence[str] | None
+    a: pd.DataFrame, b: pd.DataFrame, line_ids: str | Sequence[str] | None
 ) -> tuple[pd.DataFrame, ...]:
     """The same for cell lines: by identifiers, then by name, unless identifiers contradict it."""
     ids = _identifiers(a, b, line_ids)
@@ -118,18 +122,35 @@ def match_lines(
             f"of identifiers, such as var['cosmic_id']."
         )
     back = {j: i for i, j in partner.items()}
+    kinds = [kind for _, kind in steps]
+
+    def without(k: int, side: int) -> str:
+        """Why a line has no partner: nobody was like it, or who was is taken or contradicts."""
+        alike = [
+            (k, m)[:: -1 if side else 1]
+            for kind in kinds
+            if kind[side][k]
+            for m, key in enumerate(kind[1 - side])
+            if key == kind[side][k]
+        ]
+        if not alike:
+            return _NONE
+        return _CONTRADICTED if all(_contradict(ids, *pair) for pair in alike) else _DUPLICATE
+
     return (
         _table(names[0], [names[0][i] if i in partner else "" for i in range(len(a))],
-               [how.get(i, _NONE) for i in range(len(a))]),
+               [how[i] if i in partner else without(i, 0) for i in range(len(a))]),
         _table(names[1], [names[0][back[j]] if j in back else "" for j in range(len(b))],
-               [how[back[j]] if j in back else _NONE for j in range(len(b))]),
+               [how[back[j]] if j in back else without(j, 1) for j in range(len(b))]),
     )  # fmt: skip
 
 
 def _identifiers(
-    a: pd.DataFrame, b: pd.DataFrame, line_ids: Sequence[str] | None
+    a: pd.DataFrame, b: pd.DataFrame, line_ids: str | Sequence[str] | None
 ) -> dict[str, list[list[str]]]:
     out = {}
+    if isinstance(line_ids, str):
+        line_ids = [line_ids]
     wanted = list(ID_SPELLINGS) if line_ids is None else list(line_ids)
     for kind in wanted:
         spellings = ID_SPELLINGS.get(kind, (normalised(kind),))
@@ -169,6 +190,18 @@ def _table(original: Sequence[str], name: Sequence[str], how: Sequence[str]) -> 
     import pandas as pd
 
     return pd.DataFrame({"original": [str(x) for x in original], "name": name, "how": how})
+
+
+def _refuse_replicates(
+    shared: Collection[str], *screens: tuple[Sequence[str], Sequence[str]]
+) -> None:
+    for which, (keys, names) in zip(("first", "second"), screens, strict=True):
+        twice = [x for x, k in zip(names, keys, strict=True) if k in shared and keys.count(k) > 1]
+        if twice:
+            raise ValueError(
+                f"{len(twice)} rows of the {which} screen are replicates of the same drugs: "
+                f"{name_some(twice)}. Keep one of each, or pass replicates='mean'."
+            )
 
 
 def _no_shared(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..model.checks import check_number, check_table
-from ..pp._harmonize import harmonize
-from ._sources import KEY, TRIVIAL, layers_of, values_of
+from ..pp._harmonize import check_screens, harmonize
+from ._sources import KEY, TRIVIAL, layers_of, measure_at, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,9 @@ def concordance(
     layer: str | Sequence[str] | None = None,
     key: str = KEY,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
+    line_ids: str | Sequence[str] | None = None,
     align_direction: bool = False,
+    replicates: Literal["mean", "error"] = "mean",
     alpha: float = 0.01,
     min_lines: int = 10,
 ) -> pd.DataFrame:
@@ -49,7 +51,7 @@ def concordance(
         parts.
     key
         The ``key_added`` of the corrections.
-    aliases, align_direction
+    aliases, line_ids, align_direction, replicates
         As in :func:`rtdmf_bio.pp.harmonize`.
     alpha
         Level of the two-sided test.
@@ -107,10 +109,17 @@ def concordance(
 
     check_number("alpha", alpha, 0.0, 1.0)
     check_number("min_lines", min_lines, 4)
+    check_screens(a, b)
     layers = [layers_of(adata, layer, key) for adata in (a, b)]
     sources = [name for name in layers[0] if name in layers[1]]
     reduced = [_reduced(adata, own, sources) for adata, own in zip((a, b), layers, strict=True)]
-    both = harmonize(*reduced, aliases=aliases, align_direction=align_direction)
+    both = harmonize(
+        *reduced,
+        aliases=aliases,
+        line_ids=line_ids,
+        align_direction=align_direction,
+        replicates=replicates,
+    )
     measured = np.isfinite(both.a.layers[sources[0]]) & np.isfinite(both.b.layers[sources[0]])
     enough = measured.sum(axis=1) >= min_lines
     if not enough.any():
@@ -162,6 +171,8 @@ def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
     ``specificity``, ``specificity_star``
         Means over drugs; 0.5 is chance.
 
+    Medians and means are over the drugs that have the score; one without is not significant.
+
     Raises
     ------
     ValueError
@@ -193,13 +204,16 @@ def _reduced(adata: AnnData, layers: Mapping[str, str], sources: Sequence[str]) 
     values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}
     first = values[sources[0]]
     values[TRIVIAL] = np.where(np.isfinite(first), two_way_means(first), np.nan)
-    out = anndata.AnnData(first, adata.obs.iloc[drugs], adata.var.iloc[lines])
+    # What is called X has the measure of X, whatever comes first.
+    main = "X" if "X" in sources else sources[0]
+    out = anndata.AnnData(values[main], adata.obs.iloc[drugs], adata.var.iloc[lines])
     out.layers.update(values)
-    for name in ("measure", "layer_measures"):
-        if name in adata.uns:
-            out.uns[name] = adata.uns[name]
-    chosen = layers[sources[0]]
-    if chosen != "X" and chosen in adata.uns.get("layer_measures", {}):
-        out.uns["measure"] = adata.uns["layer_measures"][chosen]
-    out.uns.pop("layer_measures", None)
+    measures = {name: measure_at(adata, layers[name]) for name in sources}
+    measures[TRIVIAL] = measures[sources[0]]
+    out.uns["measure"] = own = measures[main]
+    out.uns["layer_measures"] = {
+        name: measure
+        for name, measure in measures.items()
+        if measure.get("higher_is") != own.get("higher_is")
+    }
     return out

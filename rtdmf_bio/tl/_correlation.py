@@ -12,14 +12,14 @@ over the drugs measured on it, its general sensitivity, is subtracted.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_ROUNDING = 1e-9  # of the largest value: differences below it are those of arithmetic
+_ROUNDING = 1e-9  # of the median size: differences below it are those of arithmetic
 _Z95 = 1.959963984540054
 
 
@@ -46,7 +46,7 @@ def concordance(a: Array, b: Array, min_lines: int) -> Concordance:
     n_lines = both.sum(axis=1)
     rho, special = _scores(a, b, min_lines)
     rho_star, special_star = _scores(star_a, star_b, min_lines)
-    pearson = _correlation(np.where(both, a, np.nan), np.where(both, b, np.nan))
+    pearson = _pearson(a, b, both)
     pearson[n_lines < min_lines] = np.nan
     low, high = _interval(rho, n_lines)
     return Concordance(
@@ -55,29 +55,53 @@ def concordance(a: Array, b: Array, min_lines: int) -> Concordance:
     )  # fmt: skip
 
 
-def ranks(values: Array) -> Array:
-    """Average ranks along the last axis, NaN left out."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    ordered = np.take_along_axis(values, order, -1)
-    new = np.ones(ordered.shape, dtype=bool)
-    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
-    place = np.arange(values.shape[-1])
-    start = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
-    # A run of equals ends where the next one starts.
-    ends = np.ones(ordered.shape, dtype=bool)
-    ends[..., :-1] = new[..., 1:]
-    stop = np.where(ends, place, place[-1])[..., ::-1]
-    stop = np.minimum.accumulate(stop, axis=-1)[..., ::-1]
-    out = np.empty(values.shape)
-    np.put_along_axis(out, order, 1 + (start + stop) / 2, -1)
-    out[np.isnan(values)] = np.nan
+class Ranks:
+    """Average ranks along rows, of any part of them: sorting is done once, for all parts."""
+
+    def __init__(self, values: Array) -> None:
+        p = values.shape[-1]
+        self._order = np.argsort(values, axis=-1, kind="stable")
+        ordered = np.take_along_axis(values, self._order, -1)
+        new = np.ones((len(values), p + 1), dtype=bool)
+        new[:, 1:-1] = ordered[:, 1:] != ordered[:, :-1]
+        place = np.arange(p)
+        # Where the run of equals of each value starts, and where it ends, in the sorted row.
+        first = np.maximum.accumulate(np.where(new[:, :-1], place, 0), axis=-1)
+        last = np.minimum.accumulate(np.where(new[:, 1:], place + 1, p)[:, ::-1], axis=-1)[:, ::-1]
+        self._first, self._last = np.empty_like(first), np.empty_like(last)
+        np.put_along_axis(self._first, self._order, first, -1)
+        np.put_along_axis(self._last, self._order, last, -1)
+
+    def __call__(self, part: NDArray[np.bool_]) -> Array:
+        """Ranks within the ``part`` of each row, less their mean; 0 outside. No NaN in it."""
+        before = np.zeros((len(part), part.shape[1] + 1))
+        np.cumsum(_along(part, self._order), axis=1, out=before[:, 1:])
+        # Halves and wholes: sums of their products are exact, so that equals stay equal.
+        out: Array = _along(before, self._first) + _along(before, self._last) - before[:, -1:]
+        return out / 2 * part
+
+
+def _along(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+    """As take_along_axis over rows, faster, with one row of indices for all or one for each."""
+    if len(index) == 1:
+        index = np.broadcast_to(index, (len(values), index.shape[1]))
+    start = np.arange(len(values))[:, None] * values.shape[1]
+    out: NDArray[Any] = np.take(values, index + start)
     return out
 
 
 def _rounded(values: Array, of: Array) -> Array:
-    """So that what is equal but for the arithmetic ties in rank."""
-    quantum = _ROUNDING * np.nanmax(np.abs(of), initial=0.0)
-    return np.round(values / quantum) * quantum if quantum > 0 else values
+    """So that what is equal but for the arithmetic ties in rank.
+
+    The median size is the scale: one extrapolated value must not make all others equal.
+    """
+    size = np.abs(of[np.isfinite(of) & (of != 0)])
+    if not size.size:
+        return values
+    quantum = _ROUNDING * np.median(size)
+    with np.errstate(over="ignore"):
+        rounded = np.round(values / quantum) * quantum
+    return np.where(np.isinf(rounded), values, rounded)
 
 
 def _without_general(values: Array) -> Array:
@@ -90,9 +114,10 @@ def _scores(a: Array, b: Array, min_lines: int) -> tuple[Array, Array]:
     """Each drug's rho with its twin, and the share of the other drugs that it exceeds."""
     n = len(a)
     rho, special = np.full(n, np.nan), np.full(n, np.nan)
+    known_a, known_b, ranks_b = np.isfinite(a), np.isfinite(b), Ranks(b)
     for i in range(n):
-        both = np.isfinite(a[i]) & np.isfinite(b)  # (n, p), drug i of a beside all of b
-        row = _correlation(ranks(np.where(both, a[i], np.nan)), ranks(np.where(both, b, np.nan)))
+        both = known_a[i] & known_b  # (n, p), drug i of a beside all of b
+        row = _cosine(Ranks(a[i : i + 1])(both), ranks_b(both))
         row[both.sum(axis=1) < min_lines] = np.nan
         rho[i] = row[i]
         others = np.delete(row, i)
@@ -102,13 +127,24 @@ def _scores(a: Array, b: Array, min_lines: int) -> tuple[Array, Array]:
     return rho, special
 
 
-def _correlation(x: Array, y: Array) -> Array:
-    """Pearson's correlation row by row; ``x`` and ``y`` are NaN at the same places."""
-    count = np.maximum(np.isfinite(x).sum(axis=1, keepdims=True), 1)
-    x = x - np.nansum(x, axis=1, keepdims=True) / count
-    y = y - np.nansum(y, axis=1, keepdims=True) / count
-    size = np.sqrt(np.nansum(x * x, axis=1) * np.nansum(y * y, axis=1))
-    product = np.nansum(x * y, axis=1)
+def _pearson(a: Array, b: Array, both: NDArray[np.bool_]) -> Array:
+    """Pearson's correlation row by row, over what ``both`` have."""
+    count = np.maximum(both.sum(axis=1, keepdims=True), 1)
+
+    def centred(values: Array) -> Array:
+        values = np.where(both, values, 0)
+        # Its scale does not matter, but the square of a huge value is infinite; and a constant
+        # row is now all 1, of which the mean is exact.
+        largest = np.abs(values).max(axis=1, initial=0, keepdims=True)
+        values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+        return np.where(both, values - values.sum(axis=1, keepdims=True) / count, 0)
+
+    return _cosine(centred(a), centred(b))
+
+
+def _cosine(x: Array, y: Array) -> Array:
+    size = np.sqrt(np.einsum("ij,ij->i", x, x) * np.einsum("ij,ij->i", y, y))
+    product = np.einsum("ij,ij->i", x, y)
     out: Array = np.divide(product, size, out=np.full(len(x), np.nan), where=size > 0)
     return np.clip(out, -1, 1)
 

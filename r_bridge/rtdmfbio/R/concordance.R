@@ -6,11 +6,14 @@
 #'
 #' @param a,b Two screens, each corrected by itself with [rtdmf_correct()]; what was not corrected is
 #'   compared as measured. Drugs and cell lines are matched by name, without case, punctuation and
-#'   what follows in brackets, lines by `cosmic_id` or `depmap_id` first where both screens have
-#'   such a column in their `colData`.
+#'   what follows in brackets, lines by identifiers first.
 #' @param aliases Named character vector, name of a drug to its unified name.
+#' @param line_ids Column or columns of the `colData` that identify cell lines and are compared before
+#'   names; `NULL`: `cosmic_id` and `depmap_id`, in any spelling, where both screens have them.
 #' @param align_direction Turn `b` over if in one screen higher is resistant and in the other
 #'   sensitive; otherwise that is refused.
+#' @param replicates Rows of one screen that are the same drug: `"mean"` of what was measured, or
+#'   `"error"`.
 #' @param alpha Level of the two-sided test.
 #' @param min_lines Drugs measured on fewer lines in both screens are left out.
 #' @return A list of two data frames:
@@ -27,16 +30,16 @@
 #' x <- rtdmf_gdsc1("matrix")[1:12, 1:100]
 #' noisy <- x + rnorm(length(x), sd = 0.1)
 #' rtdmf_concordance(x, noisy)$summary
-rtdmf_concordance <- function(a, b, aliases = NULL, align_direction = FALSE, alpha = 0.01,
-                              min_lines = 10) {
+rtdmf_concordance <- function(a, b, aliases = NULL, line_ids = NULL, align_direction = FALSE,
+                              replicates = "mean", alpha = 0.01, min_lines = 10) {
   if (!is.null(aliases)) {
     if (!is.character(aliases) || is.null(names(aliases))) {
       fail("aliases must be a named character vector, such as c(NUTLIN3A = \"NUTLIN3\").")
     }
     aliases <- list(name = as.list(names(aliases)), unified = as.list(unname(aliases)))
   }
-  settings <- for_python(list(align_direction = align_direction, alpha = alpha,
-                              min_lines = min_lines))
+  settings <- for_python(list(line_ids = line_ids, align_direction = align_direction,
+                              replicates = replicates, alpha = alpha, min_lines = min_lines))
   settings$aliases <- aliases
   call_python("concordance", a = compared(a), b = compared(b), settings = settings)
 }

@@ -47,3 +47,23 @@ test_that("aliases match, and what cannot be compared is refused", {
   expect_error(rtdmf_concordance(x[[1]], x[[2]], aliases = "x"), "named character vector")
   expect_error(rtdmf_concordance(x[[1]], x[[2]][, 1:5], aliases = aliases), "at least 10")
 })
+
+test_that("identifiers match renamed lines, and replicates are averaged or refused", {
+  skip_without_python()
+  skip_if_not_installed("SummarizedExperiment")
+  x <- two_screens()
+  colnames(x[[2]]) <- paste("renamed", 1:60)
+  screens <- lapply(x, function(m) {
+    SummarizedExperiment::SummarizedExperiment(
+      list(auc = m), colData = S4Vectors::DataFrame(rrid = paste0("CVCL_", 1:60),
+                                                    row.names = colnames(m)))
+  })
+  expect_error(rtdmf_concordance(screens[[1]], screens[[2]]), "share no cell line")
+  found <- rtdmf_concordance(screens[[1]], screens[[2]], line_ids = "rrid")$drugs
+  expect_equal(found$rho[1], cor(x[[1]][1, ], x[[2]][1, ], method = "spearman"))
+  rownames(x[[1]])[2] <- "drug1 [2]"
+  colnames(x[[2]]) <- colnames(x[[1]])
+  found <- rtdmf_concordance(x[[1]], x[[2]])$drugs
+  expect_equal(found$rho[1], cor(colMeans(x[[1]][1:2, ]), x[[2]][1, ], method = "spearman"))
+  expect_error(rtdmf_concordance(x[[1]], x[[2]], replicates = "error"), "replicates of the same")
+})
