@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._measure import measure_label
 from ..model.checks import check_choice
-from ..pp._harmonize import harmonize
+from ..pp._harmonize import check_screens, harmonize
 from ..tl._concordance import concordance_summary
 from ..tl._sources import KEY, TRIVIAL, layers_of, measure_at
 
@@ -103,6 +103,7 @@ def scatter(
     names: tuple[str, str] = ("first screen", "second screen"),
     key: str = KEY,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
+    line_ids: str | Sequence[str] | None = None,
     align_direction: bool = False,
 ) -> Figure:
     """Draw a drug in two screens, one point per cell line, before and after correction.
@@ -117,7 +118,7 @@ def scatter(
         Names of the screens, for the axes.
     key
         The ``key_added`` of the corrections.
-    aliases, align_direction
+    aliases, line_ids, align_direction
         As in :func:`rtdmf_bio.pp.harmonize`.
 
     Returns
@@ -139,8 +140,9 @@ def scatter(
     import numpy as np
     from scipy.stats import spearmanr
 
+    check_screens(a, b)
     layers = [layers_of(adata, None, key) for adata in (a, b)]
-    both = harmonize(a, b, aliases=aliases, align_direction=align_direction)
+    both = harmonize(a, b, aliases=aliases, line_ids=line_ids, align_direction=align_direction)
     known = both.drugs[(both.drugs["screen"] == "a") & (both.drugs["name"] != "")]
     name = dict(zip(known["original"], known["name"], strict=True)).get(drug)
     if name is None:
@@ -195,7 +197,7 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table
         Rows of :func:`rtdmf_bio.tl.concordance_summary`, its index naming the settings;
-        ``measured`` and ``two-way means`` are marked.
+        ``measured`` is marked, and ``two-way means``, far off, given in numbers.
     ax
         Axes to draw on.
 
@@ -209,6 +211,7 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If the two columns are not there.
     """
     import matplotlib.pyplot as plt
+    import numpy as np
 
     x, y = "specificity_star", "median_rho_star"
     if not {x, y} <= set(getattr(table, "columns", [])):
@@ -216,19 +219,29 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             "table must have rows as rtdmf_bio.tl.concordance_summary returns them, with the "
             "settings as index."
         )
-    ax = ax or plt.subplots(figsize=(6, 4.5))[1]
-    for k, (name, row) in enumerate(table.iterrows()):
-        color, marker = {"measured": (_MEASURED, "s"), TRIVIAL: (_TRIVIAL, "X")}.get(
-            str(name), (_OTHER, "o")
-        )
+    ax = ax or plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
+    known = table.dropna(subset=[x, y]).sort_values(y)
+    shown = known.drop(index=TRIVIAL, errors="ignore")
+    # Settings lie close together: names stand in a column beside the axes, in the order of points.
+    heights = np.linspace(0.05, 0.95, max(len(shown), 2))
+    for (name, row), height in zip(shown.iterrows(), heights, strict=False):
+        color, marker = (_MEASURED, "s") if name == "measured" else (_OTHER, "o")
         ax.scatter(row[x], row[y], color=color, marker=marker, s=45, zorder=3)
         ax.annotate(
-            str(name), (row[x], row[y]), xytext=(-6, (7, -14)[k % 2]),
-            textcoords="offset points", fontsize="small", ha="right",
+            str(name), (row[x], row[y]), xytext=(1.06, height), textcoords="axes fraction",
+            fontsize="small", va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "0.7", "relpos": (0, 0.5)},
+        )  # fmt: skip
+    ax.margins(0.15)
+    if TRIVIAL in known.index:
+        # Far off: were it drawn to scale, all others would be one point.
+        where = known.loc[TRIVIAL]
+        ax.text(
+            0.03, 0.04, f"{TRIVIAL}: {where[x]:.2f}, {where[y]:.2f} (not drawn)",
+            transform=ax.transAxes, fontsize="small", color=_TRIVIAL,
         )  # fmt: skip
     if "measured" in table.index:
         ax.axvline(table.loc["measured", x], color="0.7", linestyle=":", linewidth=1, zorder=1)
         ax.axhline(table.loc["measured", y], color="0.7", linestyle=":", linewidth=1, zorder=1)
-    ax.margins(0.15)
     ax.set(xlabel=_LABELS[x], ylabel=_LABELS[y])
     return ax
