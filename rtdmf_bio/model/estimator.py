@@ -168,7 +168,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         As used.
     validation_rmse_ : dict
         Held-out root mean square error of L and of the completion, beside that of the grand mean
-        and of drug mean + line mean; empty without hold-out.
+        and of drug mean + line mean; empty without hold-out. The same entries chose the threshold
+        and the completion's weight decay: :func:`rtdmf_bio.pp.tune` has a test that chose nothing.
     general_ : tuple of arrays (n,), (p,)
         Drug effects and line effects that the chain was fitted beside.
     factors_ : list of arrays

@@ -86,8 +86,9 @@ def correct(
     copy
         Return a corrected copy instead of writing to ``adata``.
     **model
-        Any other parameter of :class:`rtdmf_bio.RTDMF`, such as ``depth``, ``loss`` or
-        ``weight_decay``.
+        Any other parameter of :class:`rtdmf_bio.RTDMF`, such as ``depth``, ``loss``,
+        ``weight_decay``, or ``specific_weight``: its default serves comparison between
+        laboratories, 1 is closer to a repeat of the same screen.
 
     Returns
     -------
@@ -104,7 +105,8 @@ def correct(
     ``obs["rtdmf_n_retained"]``, ``obs["rtdmf_n_imputed"]`` : int32, and the same in ``var``
         Counts of flags 3 and 0.
     ``obs["rtdmf_level"]``, ``obs["rtdmf_slope"]``, ``var["rtdmf_sensitivity"]`` : float64
-        The general part is level + slope x general sensitivity of the line.
+        The general part is level + slope x general sensitivity of the line. The sign of the latter
+        is the measure's: of an AUC, positive lines are the resistant ones.
     ``obs["rtdmf_reliability"]`` : float64
         Share kept of what the other drugs do not predict; NaN without ``shrink``.
     ``obsm["rtdmf_factors"]``, ``varm["rtdmf_factors"]`` : float64 (n, r), (p, r)
