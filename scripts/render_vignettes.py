@@ -2,7 +2,8 @@
 
     python scripts/render_vignettes.py vignettes vignettes/html
 
-Pages and the files the notebooks save go to the second folder. The first error ends it.
+Pages and the files the notebooks save go to the second folder. The first error or warning
+ends it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def main(source: Path, out: Path) -> None:
         # Read when jupyter is imported. The kernel is then that of this Python, whatever kernels
         # or profiles the user has, and nothing is written to the home directory.
         os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+        os.environ.pop("JUPYTER_PATH", None)
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
             os.environ[name] = scratch
         # Small matrices: a second thread costs more than it brings.
@@ -53,6 +55,10 @@ def render(text: Path, out: Path) -> Path:
         runner.preprocess(notebook, here)
     except CellExecutionError as error:
         sys.exit(f"{text} failed:\n{error}")
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    for said in (output.get("text", "") for output in outputs):
+        if "warning" in said.lower():
+            sys.exit(f"{text} printed a warning:\n{said}")
     html, _ = HTMLExporter().from_notebook_node(notebook, here)
     page.write_text(html, encoding="utf-8")
     return page

@@ -52,6 +52,12 @@ def test_index_lists_every_vignette_and_its_file():
 
 
 @pytest.mark.parametrize("name", PROMISED)
+def test_no_cell_is_empty(name):
+    cells = re.split(r"^# %%.*$", (FOLDER / name).read_text(), flags=re.M)[1:]
+    assert all(cell.strip("# \n") for cell in cells)
+
+
+@pytest.mark.parametrize("name", PROMISED)
 def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
     """In a process of its own, as a reader runs it; pictures are drawn, not shown."""
     done = subprocess.run(
@@ -64,5 +70,6 @@ def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
     file, check = PROMISED[name]
     check(tmp_path / file)

@@ -102,7 +102,9 @@ print(f"\nimputed values: {1 - (ours / trivial) ** 2:.0%} of what the means leav
 # %% [markdown]
 # `imputed` is what missing entries get, `low_rank` the broad structure that residuals are measured
 # from. If `imputed` were not clearly the smallest, the correction would have learned nothing from
-# your screen: use the measurements as they are.
+# your screen: use the measurements as they are. (The hidden measurements also helped to choose how
+# gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that nothing
+# was chosen by.)
 #
 # Did the fit end well, and how large is the noise it found?
 
@@ -123,7 +125,8 @@ figure = rt.pl.correction(adata)
 # the right picture smooth and stripes only, everything particular would be lost.
 #
 # **Bottom left**: residuals, what the broad structure does not explain. Grey ones are below the
-# threshold and were drawn towards the prediction. Noise would fall off to both sides alike, as the
+# threshold and were drawn towards the prediction; beyond it, orange ones are retained and blue ones
+# are not. Noise would fall off to both sides alike, as the
 # black line does. The long tail to the left is lines that die of a drug that hardly touches others.
 #
 # **Bottom right**: drugs whose high residuals cluster in a tissue. Here you can check the method
@@ -148,7 +151,7 @@ moved = np.abs(adata.layers["rtdmf"] - adata.X)
 table = pd.DataFrame(
     {
         "share": [f"{(flag == code).mean():.1%}" for code in meaning],
-        "moved by": [
+        "moved by (median)": [
             f"{np.median(moved[flag == code]):.3f} AUC" if code else "-" for code in meaning
         ],
         "meaning": list(meaning.values()),

@@ -11,7 +11,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 5. Choosing settings
 #
 # Most settings are best left alone. This page says which, and goes through the few that are yours:
@@ -48,7 +47,8 @@ import rtdmf_bio as rt
 # %%
 gdsc1 = rt.datasets.gdsc1()[::6]
 enough = np.isfinite(gdsc1.X).sum(axis=0) >= 10
-adata = gdsc1[:, enough][:, ::2].copy()
+small = gdsc1[:, enough][:, ::2].copy()
+adata = small.copy()
 rt.pp.correct(adata)
 print(f"{adata.n_obs} drugs x {adata.n_vars} lines, {np.isnan(adata.X).mean():.0%} not measured")
 
@@ -59,7 +59,7 @@ print(f"{adata.n_obs} drugs x {adata.n_vars} lines, {np.isnan(adata.X).mean():.0
 # and them alone. Six candidates here; without a grid it tries a wider one.
 
 # %%
-tuned = gdsc1[:, enough][:, ::2].copy()
+tuned = small.copy()
 rt.pp.tune(tuned, {"depth": [2, 3], "weight_decay": [0.7, 1, 1.4]})
 figure = rt.pl.tuning(tuned)
 
@@ -139,7 +139,7 @@ rng = np.random.default_rng(0)
 draw = rng.random(adata.shape)
 rows = []
 for hidden in [0, 0.5, 0.75]:
-    sparse = adata.copy() if hidden == 0 else gdsc1[:, enough][:, ::2].copy()
+    sparse = adata if hidden == 0 else small.copy()  # the first was corrected above
     if hidden:
         sparse.X[draw < hidden] = np.nan
         rt.pp.correct(sparse, unmeasured="nan")
@@ -157,8 +157,9 @@ for hidden in [0, 0.5, 0.75]:
 print(pd.DataFrame(rows).set_index("not measured").round(3).to_string())
 
 # %% [markdown]
-# **Conclude**: with more gaps the imputed values come close to drug + line means, and enriched
-# pairs fade first, since each group has fewer lines to speak for it. When the first two columns
+# **Conclude**: with more gaps the imputed values come close to drug + line means, and the threshold
+# rises: what deviates can less and less be told from noise. Enriched pairs fade first, since each
+# group has fewer lines to speak for it. When the first two columns
 # meet, imputed values say nothing that the means do not. Your own screen's two numbers are in
 # `uns["rtdmf"]["validation_rmse"]`: look at them before you use a single imputed value.
 #
@@ -168,7 +169,7 @@ print(pd.DataFrame(rows).set_index("not measured").round(3).to_string())
 # the measure, is stricter or looser:
 
 # %%
-loose = gdsc1[:, enough][:, ::2].copy()
+loose = small.copy()
 rt.pp.correct(loose, threshold=0.15)
 ax = rt.pl.threshold(loose)
 
