@@ -147,7 +147,8 @@ def _frontier(
         layers = ["X", *(f"weight {weight:g}" for weight in weights)]
         table = rt.tl.concordance(*(screens[n] for n in pair), layer=layers, aliases=aliases)
         summary = rt.tl.concordance_summary(table).rename(index={"X": "measured"})
-        rt.pl.frontier(summary, ax=ax).set_title(" - ".join(pair))
+        # Weight 0 is as far off as the trivial answer.
+        rt.pl.frontier(summary.drop(index="weight 0"), ax=ax).set_title(" - ".join(pair))
         rows = summary.drop(columns="n_drugs").reset_index(names="specific_weight")
         tables[f"specific_weight, {pair[0]} - {pair[1]}"] = rows.to_dict("records")
     figure.savefig(out / "real_frontier.png", dpi=80)

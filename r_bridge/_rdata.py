@@ -130,7 +130,7 @@ def _parse(data: bytes, progress: bool) -> Any:
     if not progress or body[:2] != b"X\n":
         return _parser.parse(body)
 
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     with tqdm(total=len(body), unit="B", unit_scale=True, desc="parsing", leave=False) as bar:
 
