@@ -44,7 +44,7 @@ def test_leaving_out_in_closed_form_is_leaving_out(full, shape, monkeypatch):
 
 def test_the_penalty_is_the_best_over_measured_entries(full, monkeypatch):
     observed = np.random.default_rng(0).random(full.shape) < 0.7
-    scale = np.ones((8, 1))
+    scale = np.geomspace(0.1, 10, 8)[:, None]  # the error counts in the unit of the data
 
     def error(grid, where):
         monkeypatch.setattr(parts, "_PENALTIES", grid)
@@ -92,9 +92,11 @@ def test_a_drug_that_does_nothing_says_nothing_about_a_line():
     rng = np.random.default_rng(4)
     line = rng.normal(size=200)
     acting = np.outer(np.ones(5), line)
-    quiet = 1e-3 * rng.normal(size=(100, 200))
-    found = general_part(np.vstack([acting, quiet]))
-    assert np.corrcoef(found.line, line)[0, 1] > 0.99
+    quiet = 0.3 * rng.normal(size=(100, 200))
+    both = np.vstack([acting, quiet])
+    found = general_part(both)
+    assert np.corrcoef(found.line, line)[0, 1] > 0.97
+    assert np.corrcoef(both.mean(axis=0), line)[0, 1] < 0.9
 
 
 def test_reliability_takes_the_quietest_drugs_for_noise():
@@ -208,6 +210,27 @@ def test_drugs_without_a_replicate_take_no_part():
     assert model.reliability_[0] == pytest.approx(0.5, abs=0.1)
 
 
+def test_a_third_replicate_does_not_predict_the_others():
+    """It would take away what the first two have in common."""
+    rng = np.random.default_rng(3)
+    structure = rng.normal(size=(30, 3)) @ rng.normal(size=(3, 200))
+    own = np.sqrt(0.7) * rng.normal(size=(30, 200))
+    X = np.vstack([structure + own + np.sqrt(0.3) * rng.normal(size=(30, 200)) for _ in range(3)])
+    labels = np.array([f"drug{i}" for i in range(30)] * 3, dtype=object)
+    everywhere = np.ones(X.shape, bool)
+    share = parts.replicated(X, everywhere, np.ones((90, 1)), labels)
+    assert share == pytest.approx(0.7, abs=0.06)
+
+
+def test_replicates_that_contradict_each_other_keep_nothing():
+    rng = np.random.default_rng(4)
+    structure, own = (rng.normal(size=(20, 100)) for _ in range(2))
+    structure = 5 * structure[:, :1] * structure[:1]
+    X = np.vstack([structure + own, structure - own])
+    labels = np.array([*range(20)] * 2, dtype=object)
+    assert parts.replicated(X, np.ones(X.shape, bool), np.ones((40, 1)), labels) == 0
+
+
 @pytest.mark.parametrize(
     "replicates, retain, message",
     [
@@ -223,6 +246,6 @@ def test_replicates_that_say_nothing_are_refused(screen, replicates, retain, mes
 
 def test_replicates_without_common_lines_are_refused(screen):
     X = screen.copy()
-    X[0, :25] = X[1, 25:] = np.nan
+    X[0, :25] = X[1, 30:] = np.nan  # five
     with pytest.raises(ValueError, match=r"1 drug\(s\).*at least 10 common lines"):
         RTDMF(retain="shrink").fit(X, replicates=["a", "a", *[None] * 38])

@@ -152,6 +152,37 @@ def test_a_line_that_comes_twice_is_taken_once_and_told():
     assert how(rt.pp.harmonize(a, b).lines, "a", "q") == ("", "duplicate")
 
 
+def test_a_line_matched_by_its_identifier_is_not_matched_again_by_name():
+    a = screen(["d", "e"], ["TT", "K"], cosmic_id=["1", ""])
+    b = screen(["d", "e"], ["TT", "other"], cosmic_id=["", "1"])
+    both = rt.pp.harmonize(a, b)
+    assert how(both.lines, "b", "other") == ("TT", "cosmic_id")
+    assert how(both.lines, "b", "TT") == ("", "duplicate")
+    assert both.b.n_vars == 1
+    # Nor does one that is taken hide another of its name.
+    a = screen(["d", "e"], ["first", "TT"], cosmic_id=["1", ""])
+    b = screen(["d", "e"], ["T-T", "t.t"], cosmic_id=["1", ""])
+    both = rt.pp.harmonize(a, b)
+    assert how(both.lines, "b", "T-T") == ("first", "cosmic_id")
+    assert how(both.lines, "b", "t.t") == ("TT", "normalised name")
+
+
+def test_why_a_line_has_no_partner_is_asked_of_all_that_are_like_it():
+    a = screen(["d", "e"], ["K", "TT"], cosmic_id=["", "1"])
+    b = screen(["d", "e"], ["TT", "other"], cosmic_id=["9", "1"])
+    assert how(rt.pp.harmonize(a, b).lines, "b", "TT") == ("", "contradicted")
+    a = screen(["d", "e"], ["t.t", "T-T"], cosmic_id=["", "5"])
+    b = screen(["d", "e"], ["TT", "tT"], cosmic_id=["", "6"])
+    # One like it is taken, the other contradicts it.
+    assert how(rt.pp.harmonize(a, b).lines, "a", "T-T") == ("", "duplicate")
+
+
+def test_names_without_letters_of_the_alphabet_are_still_names():
+    both = rt.pp.harmonize(screen(["青蒿素", "d"], ["k", "l"]), screen(["紫杉醇", "d"], ["k", "l"]))
+    assert list(both.a.obs_names) == ["d"]
+    assert how(both.drugs, "b", "紫杉醇") == ("", "none")
+
+
 def test_floating_identifiers_are_identifiers():
     a = screen(["d", "e"], ["p", "q"], ModelID=["ACH-1", None], COSMICID=[906800.0, 7.0])
     b = screen(["d", "e"], ["r", "s"], depmap_id=["ACH-1", "ACH-2"], cosmic_id=[np.nan, 7])
@@ -250,6 +281,10 @@ def test_a_correction_is_turned_over_with_its_screen(screen_pair):
     np.testing.assert_allclose(
         one.var["rtdmf_sensitivity"], plain_one.var["rtdmf_sensitivity"], atol=1e-5
     )
+    chain, plain_chain = (x.obsm["rtdmf_factors"] @ x.varm["rtdmf_factors"].T
+                          for x in (one, plain_one))  # fmt: skip
+    np.testing.assert_allclose(chain, plain_chain, atol=1e-5)
+    assert np.abs(chain).max() > 0.01
 
 
 @pytest.fixture

@@ -112,6 +112,15 @@ def test_specificity_is_not_decided_by_drugs_on_few_lines(pair):
     np.testing.assert_array_equal(found.specificity[2:], before.specificity[1:])
 
 
+def test_drugs_on_few_lines_have_no_score(pair):
+    a, b = (adata.X.copy() for adata in pair)
+    a[0, 6:] = np.nan
+    a[0, :6], b[0, :6] = np.arange(6), np.arange(6)
+    found = scores(a, b, 10)
+    assert found.n_lines[0] == 6
+    assert all(np.isnan(values[0]) for values in found[1:])
+
+
 def test_a_negative_correlation_is_no_concordance(pair):
     a, b = pair[0], pair[1].copy()
     b.X[4] = -b.X[4]
@@ -122,6 +131,13 @@ def test_a_negative_correlation_is_no_concordance(pair):
     assert not row["significant"]
     others = table.drop(index="drug4")
     assert (others["significant"] == (others["pvalue"] < 0.01)).all()
+
+
+def test_what_is_equal_but_for_arithmetic_ties(pair):
+    a, b = (np.round(adata.X, 1) for adata in pair)
+    again = a + np.random.default_rng(0).choice([-1e-15, 1e-15], a.shape)
+    assert (again != a)[np.isfinite(a)].any()
+    np.testing.assert_array_equal(scores(again, b, 10).rho, scores(a, b, 10).rho)
 
 
 @pytest.mark.parametrize("extreme", [1e30, 1e300])
@@ -285,6 +301,8 @@ def test_too_few_lines_are_said_in_numbers(pair):
     sparse.X[0, 9:] = np.nan
     sparse.X[0, :9] = 1.0
     assert "drug0" not in set(rt.tl.concordance(sparse, b)["drug"])
+    n = rt.tl.concordance(pair[0], b)["n_lines"]
+    assert rt.tl.concordance(pair[0], b, min_lines=int(n.max()))["n_lines"].unique() == n.max()
 
 
 @pytest.mark.parametrize(

@@ -388,6 +388,20 @@ def test_decays_are_chosen_once(adata, monkeypatch):
     assert len(used) == 1
 
 
+def test_a_biomarker_can_be_the_score():
+    """Of drug mean + line mean the specific part is zero everywhere, which is no error."""
+    adata = make()
+    adata.var["mutated"] = np.arange(adata.n_vars) % 3 == 0
+
+    def auroc(corrected):
+        table = rt.tl.biomarker(corrected, corrected.obs_names[0], "mutated")
+        assert set(table["source"]) == {"measured", "corrected", "specific", "two-way means"}
+        return float(table.set_index("source").loc["corrected", "auroc"])
+
+    table = threshold_path(adata, [0.2], score=auroc, **QUICK)
+    assert table[["score", "score_measured", "score_trivial"]].notna().all(axis=None)
+
+
 def test_an_error_of_the_score_is_passed_on_and_nothing_changed():
     adata = make()
     before = adata.copy()

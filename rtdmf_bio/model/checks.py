@@ -27,23 +27,15 @@ def name_some(names: Sequence[Any], limit: int = 5) -> str:
     return text if len(names) <= limit else f"{text} and {len(names) - limit} more"
 
 
-def check_matrix(
-    X: ArrayLike,
-    *,
-    infinite: str,
-    unmeasured: str,
-    max_missing: float,
-    drug_names: Sequence[Any] | None = None,
-    line_names: Sequence[Any] | None = None,
-) -> Checked:
-    """Turn ``X`` into a matrix that can be fitted, or say why it cannot.
+def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
+    """``X`` as a matrix of floats of its own, whatever its values.
 
     Raises
     ------
     TypeError
         Sparse, boolean, complex or text input.
     ValueError
-        Wrong shape, infinities, unmeasured drugs or lines, too little or constant data.
+        Not two dimensions.
     """
     if hasattr(X, "toarray") and not isinstance(X, np.ndarray):
         raise TypeError(
@@ -68,15 +60,35 @@ def check_matrix(
         )
     if array.ndim != 2:
         raise ValueError(f"The matrix must be drugs x cell lines. Got {array.ndim} dimension(s).")
-    n, p = array.shape
+    data = array.astype(np.float64)
+    # R's NA is a signalling NaN, which np.fmin and its like do not pass over.
+    data[np.isnan(data)] = np.nan
+    return data
+
+
+def check_matrix(
+    X: ArrayLike,
+    *,
+    infinite: str,
+    unmeasured: str,
+    max_missing: float,
+    drug_names: Sequence[Any] | None = None,
+    line_names: Sequence[Any] | None = None,
+) -> Checked:
+    """Turn ``X`` into a matrix that can be fitted, or say why it cannot.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`as_numbers`; infinities, unmeasured drugs or lines, too little or constant data.
+    """
+    data = as_numbers(X)
+    n, p = data.shape
     if n < 2 or p < 2:
         raise ValueError(
             f"The matrix has {n} drug(s) and {p} cell line(s); at least 2 of each are needed, "
             f"since structure is learned across both."
         )
-    data = array.astype(np.float64)
-    # R's NA is a signalling NaN, which np.fmin and its like do not pass over.
-    data[np.isnan(data)] = np.nan
     n_infinite = int(np.isinf(data).sum())
     if n_infinite:
         data = _without_infinities(data, infinite, n_infinite)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._measure import as_mapping, measure_of
-from ..model.checks import check_matrix
+from ..model.checks import as_numbers
 from ._enrichment import stored
 
 if TYPE_CHECKING:
@@ -59,15 +59,11 @@ def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
         )
     if layer == "X" and adata.X is None:
         raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(adata.layers)}.")
-    checked = check_matrix(
-        adata.X if layer == "X" else adata.layers[layer],
-        infinite="nan",
-        unmeasured="nan",
-        max_missing=1.0,
-    )
-    out = np.full(adata.shape, np.nan)
-    out[np.ix_(checked.drugs, checked.lines)] = checked.data
-    return out
+    values = as_numbers(adata.X if layer == "X" else adata.layers[layer])
+    values[~np.isfinite(values)] = np.nan
+    if np.isnan(values).all():
+        raise ValueError(f"{layer!r} has no measured entry: all are missing.")
+    return values
 
 
 def measure_at(adata: AnnData, layer: str) -> dict[str, Any]:
