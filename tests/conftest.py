@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,42 @@ def screen():
     X[rng.random(X.shape) < 0.2] = np.nan
     X.flags.writeable = False
     return X
+
+
+@pytest.fixture(scope="session")
+def published():
+    """Load a published screen by name, as AUC, lines known by name alone; or its table of aliases.
+
+    Skips where the data are not.
+    """
+    import anndata
+    import pandas as pd
+
+    data = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not data.exists():
+        pytest.skip("the published screens are not here (../shared/data beside the project)")
+
+    tissues = {
+        "gdsc1000": "GDSC Tissue descriptor 1",
+        "ctrpv2": "cancer_type",
+        "ccle": "Site_Primary",
+    }
+
+    def load(name):
+        if name == "aliases":
+            return pd.read_csv(data / "drug_alias.csv.gz")
+        file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
+        table = pd.read_csv(data / name / f"{file}.csv.gz", index_col=0)
+        table = table[~table.index.str.contains(":")]  # combinations
+        cells = pd.read_csv(data / name / "cells.csv.gz").set_index("cell_line")
+        tissue = cells[tissues[name]].reindex(table.columns).fillna("unknown")
+        adata = anndata.AnnData(
+            table.to_numpy(), pd.DataFrame(index=table.index), pd.DataFrame({"tissue": tissue})
+        )
+        adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
+        return adata
+
+    return load
 
 
 @pytest.fixture(scope="session")

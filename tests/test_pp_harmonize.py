@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anndata
 import numpy as np
 import pandas as pd
@@ -331,29 +329,9 @@ def test_the_result_survives_a_file(tmp_path):
     assert back.uns["layer_measures"]["v"]["higher_is"] == R
 
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
-
-
-def published(name):
-    """A screen of the data folder, without the identifiers of its lines."""
-    if not DATA.exists():
-        pytest.skip("the published screens are not here (../shared/data)")
-    file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
-    table = pd.read_csv(DATA / name / f"{file}.csv.gz", index_col=0)
-    if name == "ctrpv2":
-        table = table[~table.index.str.contains(":")]
-    adata = anndata.AnnData(
-        table.to_numpy(), pd.DataFrame(index=table.index), pd.DataFrame(index=table.columns)
-    )
-    adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
-    return adata
-
-
 @pytest.mark.parametrize(
     "a, b, n_drugs, n_lines", [("gdsc1000", "ctrpv2", 90, 597), ("ctrpv2", "ccle", 16, 449)]
 )
-def test_published_screens_share_what_they_are_known_to(a, b, n_drugs, n_lines):
-    both = rt.pp.harmonize(
-        published(a), published(b), aliases=pd.read_csv(DATA / "drug_alias.csv.gz")
-    )
+def test_published_screens_share_what_they_are_known_to(published, a, b, n_drugs, n_lines):
+    both = rt.pp.harmonize(published(a), published(b), aliases=published("aliases"))
     assert both.a.shape == (n_drugs, n_lines)
