@@ -17,7 +17,7 @@
 # [PharmacoGx](https://bioconductor.org/packages/PharmacoGx), and end with a table of drugs and
 # mutations, before and after correction, with what a trivial answer finds beside it.
 #
-# `data/gdsc1_part.rds` is a PharmacoSet made of a part of GDSC1: 97 drugs on 485 lines. A whole one
+# `data/gdsc1_part.rds` is a PharmacoSet made of a part of GDSC1: 96 drugs on 485 lines. A whole one
 # of any study is one call away: `r_bridge.available_psets()` lists them, `r_bridge.download_pset`
 # fetches one. R is not needed to read them.
 
