@@ -175,6 +175,14 @@ def test_why_a_line_has_no_partner_is_asked_of_all_that_are_like_it():
     assert how(rt.pp.harmonize(a, b).lines, "a", "T-T") == ("", "duplicate")
 
 
+def test_the_nearest_names_come_first():
+    a = screen(["erlotinib hydrochloride", "imatinb"], ["k", "l"])
+    b = screen(["erlotinib", "imatinib"], ["k", "l"])
+    nearest = r"Nearest: 'imatinb / imatinib', 'erlotinib hydrochloride / erlotinib'"
+    with pytest.raises(ValueError, match=nearest):
+        rt.pp.harmonize(a, b)
+
+
 def test_names_without_letters_of_the_alphabet_are_still_names():
     both = rt.pp.harmonize(screen(["青蒿素", "d"], ["k", "l"]), screen(["紫杉醇", "d"], ["k", "l"]))
     assert list(both.a.obs_names) == ["d"]
