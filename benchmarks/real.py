@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.parts import General
 from rtdmf_bio.pp._matching import normalised, plain
+from rtdmf_bio.tl._sources import TRIVIAL
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
@@ -38,7 +40,6 @@ TISSUE = {
     "gdsc1": "OncotreeLineage",
 }
 PUBLISHED = "published objective"
-RIVALS = (PUBLISHED, "KNN", "soft-impute")
 
 
 def screen(name: str) -> anndata.AnnData:
@@ -108,26 +109,30 @@ def _weighed(adata: anndata.AnnData, weight: float) -> np.ndarray:
 
 def _concordance(given: argparse.Namespace) -> None:
     screens = {name: corrected(name) for name in SCREENS}
-    ours = ["rtdmf", "no groups", "not weighed", "rtdmf_specific"]
-    layers = ["X", *RIVALS, *ours]
-    label = {"X": "measured", "rtdmf": "ours", "rtdmf_specific": "ours, specific part alone",
-             "no groups": "ours, group_key=None", "not weighed": "ours, specific_weight=1",
-             "two-way means": "drug mean + line mean",
-             PUBLISHED: "published objective, compact chain"}  # fmt: skip
-    order = ["X", "two-way means", *RIVALS, *ours]
-    tables = _pairs(screens, layers, {name: label.get(name, name) for name in order})
+    label = {
+        "X": "measured",
+        TRIVIAL: "drug mean + line mean",
+        PUBLISHED: "published objective, compact chain",
+        "KNN": "KNN",
+        "soft-impute": "soft-impute",
+        "rtdmf": "ours",
+        "no groups": "ours, group_key=None",
+        "not weighed": "ours, specific_weight=1",
+        "rtdmf_specific": "ours, specific part alone",
+    }
+    tables = _pairs(screens, label)
     tables |= _frontier(screens, given.out)
     _write(given.out, "real_concordance", tables, as_csv=False)
 
 
+@cache
 def _aliases() -> pd.DataFrame:
     return pd.read_csv(DATA / "drug_alias.csv.gz")
 
 
-def _pairs(
-    screens: dict[str, anndata.AnnData], layers: list[str], label: dict[str, str]
-) -> dict[str, Rows]:
-    """All five numbers of each pair, one row for each label."""
+def _pairs(screens: dict[str, anndata.AnnData], label: dict[str, str]) -> dict[str, Rows]:
+    """All five numbers of each pair, one row for each source, under its label."""
+    layers = [name for name in label if name != TRIVIAL]
     tables = {}
     for pair in PAIRS:
         a, b = (screens[name] for name in pair)
@@ -165,8 +170,8 @@ def _published(given: argparse.Namespace) -> None:
             }
         )
         print(fits[-1], flush=True)
-    label = {"X": "measured", "two-way means": "drug mean + line mean", "published": "published"}
-    tables = _pairs(screens, ["X", "published"], label)
+    label = {"X": "measured", TRIVIAL: "drug mean + line mean", "published": "published"}
+    tables = _pairs(screens, label)
     _write(given.out, "real_published", {"fits": fits, **tables}, as_csv=False)
 
 
@@ -290,7 +295,9 @@ def _errors(table: pd.DataFrame, name: str, model: str) -> Rows:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=(*SECTIONS, SLOW), help="run one section")
+    parser.add_argument(
+        "--only", choices=(*SECTIONS, SLOW), help=f"run one section (default: all but {SLOW})"
+    )
     parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     given.quick = False

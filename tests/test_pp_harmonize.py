@@ -321,6 +321,8 @@ def test_what_cannot_be_matched_is_refused(kwargs, b, message):
         rt.pp.harmonize(A.X, B)
     with pytest.raises(ValueError, match="replicates parameter must be one of"):
         rt.pp.harmonize(A, B, replicates="first")
+    with pytest.raises(ValueError, match=r"adata\.X is empty, and there are no layers"):
+        rt.pp.harmonize(A, anndata.AnnData(obs=B.obs, var=B.var))
     sparse = A.copy()
     sparse.layers["counts"] = csr_matrix(A.X)
     with pytest.raises(TypeError, match="'counts' is sparse"):

@@ -341,7 +341,10 @@ def test_the_matrix_has_measured_above_and_corrected_below(pair):
     assert [ax.get_xlabel() for ax in figure.axes] == ["GDSC: auc (higher = resistant)"] * 2
     row = table[(table["drug"] == "drug4") & (table["source"] == "corrected")].iloc[0]
     assert f"rho = {row['rho']:.2f}, {row['n_lines']} lines" in figure.axes[1].get_title()
-    ax = rt.pl.frontier(rt.tl.concordance_summary(table))
+    summary = rt.tl.concordance_summary(table)
+    ax = rt.pl.frontier(summary)
+    x, y = summary.loc["two-way means", ["specificity_star", "median_rho_star"]]
+    assert f"two-way means: {x:.2f}, {y:.2f} (not drawn)" in {t.get_text() for t in ax.texts}
     assert {t.get_text().split(":")[0] for t in ax.texts} == set(table["source"])
     plt.close("all")
 

@@ -207,8 +207,9 @@ _ = axes[0].legend(fontsize="small", loc="center right")
 # %% [markdown]
 # **Conclude**: from four times the noise on nearly all flags are right and most responses are
 # found; at six times hardly one is missed. At twice the noise most are missed, and it would not
-# help to know the truth: single entries cannot carry so little. The noise of your own screen is `uns["rtdmf"]["noise_sd"]`, by drug in
-# `noise_sd_by_drug`. Compare the responses you hope for with it.
+# help to know the truth: single entries cannot carry so little. The noise of your own screen is
+# `uns["rtdmf"]["noise_sd"]`, by drug in `noise_sd_by_drug`. Compare the responses you hope for with
+# it.
 #
 # ## Smaller groups
 #
@@ -295,15 +296,16 @@ print(broad.round(2).to_string())
 # **Conclude**: 40 drugs that act on all of 40 lines get hardly a flag, where an answer as trivial
 # as distance from the grand mean marks more than half of them (and, as above, mostly entries where
 # nothing was planted); lonely responses in the same screen are found as ever. What one does *not*
-# lose is the response itself: most of it is still in the corrected matrix. So look for what a whole tissue shares with
-# many drugs in the matrix (`tl.factors` says what its modes go with), not among the flags.
+# lose is the response itself: most of it is still in the corrected matrix. So look for what a whole
+# tissue shares with many drugs in the matrix (`tl.factors` says what its modes go with), not among
+# the flags.
 #
 # ## Honest limits of this page
 #
 # Simulated noise is alike everywhere and never has the outliers of a real assay, and planted
-# responses hardly differ in size. Real screens are harder: read these figures as what the method can do
-# at best, and the trivial answers beside them as what is not worth a method. One seed was drawn of
-# each screen; `random_state=` draws others.
+# responses hardly differ in size. Real screens are harder: read these figures as what the method
+# can do at best, and the trivial answers beside them as what is not worth a method. One seed was
+# drawn of each screen; `random_state=` draws others.
 #
 # ## Save
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._measure import measure_label
-from ..model.checks import check_choice
-from ..pp._harmonize import check_screens, harmonize
+from ..model.checks import check_choice, check_table
+from ..pp._harmonize import harmonize
 from ..tl._concordance import concordance_summary
 from ..tl._sources import KEY, TRIVIAL, layers_of, measure_at
 
@@ -140,9 +140,8 @@ def scatter(
     import numpy as np
     from scipy.stats import spearmanr
 
-    check_screens(a, b)
-    layers = [layers_of(adata, None, key) for adata in (a, b)]
     both = harmonize(a, b, aliases=aliases, line_ids=line_ids, align_direction=align_direction)
+    layers = [layers_of(adata, None, key) for adata in (a, b)]
     known = both.drugs[(both.drugs["screen"] == "a") & (both.drugs["name"] != "")]
     name = dict(zip(known["original"], known["name"], strict=True)).get(drug)
     if name is None:
@@ -208,23 +207,19 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If the two columns are not there.
+        If the two columns are not there, or there are no rows.
     """
     import matplotlib.pyplot as plt
     import numpy as np
 
     x, y = "specificity_star", "median_rho_star"
-    if not {x, y} <= set(getattr(table, "columns", [])):
-        raise ValueError(
-            "table must have rows as rtdmf_bio.tl.concordance_summary returns them, with the "
-            "settings as index."
-        )
+    check_table(table, (x, y), "tl.concordance_summary")
     ax = ax or plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
     known = table.dropna(subset=[x, y]).sort_values(y)
     shown = known.drop(index=TRIVIAL, errors="ignore")
     # Settings lie close together: names stand in a column beside the axes, in the order of points.
-    heights = np.linspace(0.05, 0.95, max(len(shown), 2))
-    for (name, row), height in zip(shown.iterrows(), heights, strict=False):
+    heights = np.linspace(0.05, 0.95, len(shown))
+    for (name, row), height in zip(shown.iterrows(), heights, strict=True):
         color, marker = (_MEASURED, "s") if name == "measured" else (_OTHER, "o")
         ax.scatter(row[x], row[y], color=color, marker=marker, s=45, zorder=3)
         ax.annotate(

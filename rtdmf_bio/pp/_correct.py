@@ -168,8 +168,11 @@ def correct(
     return out if copy else None
 
 
-def _matrix(adata: AnnData, layer: str | None) -> Any:
+def check_adata(adata: Any) -> None:
+    """Refuse what is no AnnData in memory with unique names."""
     from anndata import AnnData
+
+    from ..model.checks import name_some
 
     if not isinstance(adata, AnnData):
         raise TypeError(
@@ -184,12 +187,14 @@ def _matrix(adata: AnnData, layer: str | None) -> Any:
     for what, names in (("drug", adata.obs_names), ("cell line", adata.var_names)):
         if not names.is_unique:
             twice = list(names[names.duplicated()].unique())
-            from ..model.checks import name_some
-
             raise ValueError(
                 f"{len(twice)} {what} name(s) occur more than once: {name_some(twice)}. Aggregate "
                 f"the replicates (rtdmf_bio.io.read_table(aggregate=...)), or make names unique."
             )
+
+
+def _matrix(adata: AnnData, layer: str | None) -> Any:
+    check_adata(adata)
     if layer is None:
         if adata.X is None:
             raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(adata.layers)}.")

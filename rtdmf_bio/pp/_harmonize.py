@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .._measure import as_mapping, measure_of
 from ..model.checks import check_choice
-from ._correct import _matrix
+from ._correct import check_adata
 from ._matching import match_drugs, match_lines
 
 if TYPE_CHECKING:
@@ -132,8 +132,9 @@ def harmonize(
 def check_screens(*screens: AnnData) -> None:
     """Refuse what is no AnnData in memory, with unique names and dense matrices."""
     for adata in screens:
-        empty = getattr(adata, "X", 0) is None and len(adata.layers)
-        _matrix(adata, next(iter(adata.layers)) if empty else None)
+        check_adata(adata)
+        if adata.X is None and not adata.layers:
+            raise ValueError("adata.X is empty, and there are no layers: nothing can be compared.")
         for name, values in (("X", adata.X), *adata.layers.items()):
             if hasattr(values, "toarray"):
                 raise TypeError(

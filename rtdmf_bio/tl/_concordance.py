@@ -211,6 +211,7 @@ def _reduced(adata: AnnData, layers: Mapping[str, str], sources: Sequence[str]) 
     measures = {name: measure_at(adata, layers[name]) for name in sources}
     measures[TRIVIAL] = measures[sources[0]]
     out.uns["measure"] = own = measures[main]
+    # Those that go the way of X are left to it, so that what is said of it is said once.
     out.uns["layer_measures"] = {
         name: measure
         for name, measure in measures.items()
