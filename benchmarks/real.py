@@ -26,7 +26,7 @@ import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.parts import General
 from rtdmf_bio.pp._matching import normalised, plain
-from rtdmf_bio.tl._sources import TRIVIAL
+from rtdmf_bio.tl._sources import CENTRED, TRIVIAL
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
@@ -112,6 +112,7 @@ def _concordance(given: argparse.Namespace) -> None:
     label = {
         "X": "measured",
         TRIVIAL: "drug mean + line mean",
+        CENTRED: "what these leave of the measured",
         PUBLISHED: "published objective, compact chain",
         "KNN": "KNN",
         "soft-impute": "soft-impute",
@@ -132,7 +133,7 @@ def _aliases() -> pd.DataFrame:
 
 def _pairs(screens: dict[str, anndata.AnnData], label: dict[str, str]) -> dict[str, Rows]:
     """All five numbers of each pair, one row for each source, under its label."""
-    layers = [name for name in label if name != TRIVIAL]
+    layers = [name for name in label if name not in (TRIVIAL, CENTRED)]
     tables = {}
     for pair in PAIRS:
         a, b = (screens[name] for name in pair)

@@ -26,7 +26,8 @@ COLUMNS = [
     "drug", "group", "source", "n_mutated", "n_wild_type", "difference", "effect", "direction",
     "auroc", "pvalue", "qvalue",
 ]  # fmt: skip
-SOURCES = ["measured", "corrected", "two-way means"]
+TRIVIAL = ["two-way means", "two-way residual"]
+SOURCES = ["measured", "corrected", *TRIVIAL]
 
 
 @pytest.fixture(autouse=True)
@@ -151,22 +152,24 @@ def test_effects_are_those_of_the_unit_and_of_no_zero(many):
 def test_the_table_is_tidy_and_its_pairs_stay_together(screen):
     table = biomarker(screen)
     assert table.columns.tolist() == COLUMNS
-    assert len(table) == 12 * 2 * 3  # ALK has two mutated lines only
+    assert len(table) == 12 * 2 * 4  # ALK has two mutated lines only
     assert table["source"].tolist() == SOURCES * 24
-    pairs = table[["drug", "group"]].to_numpy().reshape(24, 3, 2)
+    pairs = table[["drug", "group"]].to_numpy().reshape(24, 4, 2)
     assert (pairs == pairs[:, :1]).all()
     assert table.loc[table["source"] == "measured", "pvalue"].is_monotonic_increasing
     assert set(map(tuple, pairs[:2, 0])) == {("Drug-0", "KRAS_mut"), ("Drug-1", "KRAS_mut")}
-    counts = table[["n_mutated", "n_wild_type"]].to_numpy().reshape(24, 3, 2)
+    counts = table[["n_mutated", "n_wild_type"]].to_numpy().reshape(24, 4, 2)
     assert (counts == counts[:, :1]).all()
 
 
 def test_each_source_is_compared_on_the_measured_entries(screen):
-    """Imputed values take no part; the trivial answer is that of the baselines."""
+    """Imputed values take no part; the trivial answers are those of the baselines."""
+    means = rt.baselines.two_way_means(screen.X)
     matrices = {
         "measured": screen.X,
         "corrected": screen.layers["rtdmf"],
-        "two-way means": rt.baselines.two_way_means(screen.X),
+        "two-way means": means,
+        "two-way residual": screen.X - means,
     }
     table = biomarker(screen)
     mutated = {g: screen.var[g].astype(float).to_numpy() for g in ("KRAS_mut", "TP53_mut")}
@@ -253,13 +256,27 @@ def test_before_is_the_layer_that_was_corrected(screen):
     pd.testing.assert_frame_equal(biomarker(screen, key="mine"), expected)
 
 
+def test_general_sensitivity_hides_a_biomarker_from_all_but_the_residual(screen):
+    """Lines that die of anything say nothing of KRAS; the means know only those."""
+    general = 0.5 * np.random.default_rng(1).normal(size=screen.n_vars)
+    screen.X += general
+    table = biomarker(screen, "Drug-0", "KRAS_mut", layer="X").set_index("source")
+    assert table.loc["X", "auroc"] < 0.75
+    assert table.loc["two-way means", "auroc"] < 0.75
+    assert table.loc["two-way residual", "auroc"] > 0.95
+    # Where the means explain all, the rounding they leave is no effect.
+    screen.X = np.arange(screen.n_obs)[:, None] / 7 + general
+    table = biomarker(screen, "Drug-0", "KRAS_mut", layer="X").set_index("source")
+    assert table.loc["two-way residual", ["effect", "auroc", "pvalue"]].tolist() == [0, 0.5, 1]
+
+
 def test_what_pp_correct_writes_is_what_is_tested(screen, one_thread):
     screen.layers["given"] = screen.X.copy()
     rt.pp.correct(screen, layer="given", key_added="mine", group_key=None, progress=False)
     table = biomarker(screen, "Drug-0", "KRAS_mut", key="mine")
     named = biomarker(screen, "Drug-0", "KRAS_mut", layer=["given", "mine", "mine_specific"])
     pd.testing.assert_frame_equal(table.drop(columns="source"), named.drop(columns="source"))
-    assert table["source"].tolist() == ["measured", "corrected", "specific", "two-way means"]
+    assert table["source"].tolist() == ["measured", "corrected", "specific", *TRIVIAL]
     assert set(table["direction"]) == {"sensitive"}
 
 
@@ -267,7 +284,7 @@ def test_layers_can_be_named_and_keep_their_own_measure(screen):
     screen.layers["effect"] = -screen.X
     screen.uns["layer_measures"] = {"effect": {"higher_is": "sensitive"}}
     table = biomarker(screen, "Drug-0", "KRAS_mut", layer=["X", "effect", "rtdmf"])
-    assert table["source"].tolist() == ["X", "effect", "rtdmf", "two-way means"]
+    assert table["source"].tolist() == ["X", "effect", "rtdmf", *TRIVIAL]
     default = biomarker(screen, "Drug-0", "KRAS_mut")
     expected = default["auroc"].tolist()
     assert table["auroc"].tolist() == pytest.approx([expected[0], *expected])
@@ -276,11 +293,13 @@ def test_layers_can_be_named_and_keep_their_own_measure(screen):
     corrected = biomarker(screen, "Drug-0", "KRAS_mut", layer="rtdmf")
     assert corrected.loc[0, "n_wild_type"] == default.loc[0, "n_wild_type"]
     assert corrected["effect"][0] == pytest.approx(default["effect"][1])
-    # The trivial answer is in the unit and direction of the first.
+    # The trivial answers are in the unit and direction of the first.
     alone = biomarker(screen, "Drug-0", "KRAS_mut", layer="effect")
-    assert alone["source"].tolist() == ["effect", "two-way means"]
+    assert alone["source"].tolist() == ["effect", *TRIVIAL]
     assert alone["effect"][1] == pytest.approx(-default["effect"][2])
     assert alone["auroc"][1] == pytest.approx(default["auroc"][2])
+    assert alone["effect"][2] == pytest.approx(-default["effect"][3])
+    assert alone["auroc"][2] == pytest.approx(default["auroc"][3])
 
 
 def test_an_entry_missing_in_one_layer_is_compared_in_none(screen):
@@ -356,7 +375,7 @@ def test_min_size_counts_either_side(screen):
     assert yes < no
     screen.var["not_KRAS"] = ~screen.var["KRAS_mut"]
     for group in ("KRAS_mut", "not_KRAS"):
-        assert len(biomarker(screen, "Drug-0", group, min_size=int(yes))) == 3
+        assert len(biomarker(screen, "Drug-0", group, min_size=int(yes))) == 4
         with pytest.raises(ValueError, match=rf"at least {yes + 1} of each"):
             biomarker(screen, "Drug-0", group, min_size=int(yes) + 1)
 
@@ -404,9 +423,10 @@ def test_unusable_objects_are_refused(screen):
     sparse = anndata.AnnData(csr_matrix(np.nan_to_num(screen.X)), screen.obs, screen.var)
     with pytest.raises(TypeError, match="sparse"):
         biomarker(sparse)
-    screen.layers["two-way means"] = screen.X
-    with pytest.raises(ValueError, match="Rename layer 'two-way means'"):
-        biomarker(screen, layer="two-way means")
+    for name in TRIVIAL:
+        screen.layers[name] = screen.X
+        with pytest.raises(ValueError, match=f"Rename layer '{name}'"):
+            biomarker(screen, layer=name)
     screen.X, screen.uns["rtdmf"] = None, {}
     del screen.layers["rtdmf_flag"]
     with pytest.raises(ValueError, match=r"adata\.X is empty\. Pass layer="):
@@ -465,6 +485,18 @@ def test_the_picture_shows_every_line_and_the_scores(screen):
         assert labels == [f"wild type\nn = {no.size}", f"KRAS_mut\nn = {yes.size}"]
     assert figure.axes[0].get_ylabel() == "auc (higher = resistant)"
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+
+
+@pytest.mark.parametrize("layer", [None, ["X", "rtdmf_specific"]])
+def test_the_picture_names_the_trivial_answer_of_each_kind_of_source(screen, layer):
+    """What knows the general sensitivity alone, and, for a specific part, what lacks only that."""
+    screen.layers["rtdmf_specific"] = screen.layers["rtdmf"] - 0.5
+    table = biomarker(screen, "Drug-0", "KRAS_mut", layer=layer).set_index("source")
+    titles = [ax.get_title() for ax in draw(screen, "Drug-0", "KRAS_mut", layer=layer).axes]
+    for title, name in zip(titles, table.index, strict=False):
+        trivial = TRIVIAL["specific" in name]
+        assert f"({trivial}: {table.loc[trivial, 'auroc']:.2f})" in title
+    assert "residual" in titles[-1]
 
 
 def test_points_are_spread_alike_at_each_call(screen):

@@ -25,6 +25,7 @@ import matplotlib.pyplot as plt
 GDSC1000 = Path(__file__).resolve().parents[2] / "shared" / "data" / "gdsc1000"
 COLUMNS = ["method", "source", "n_items", "n_left_out", "n_groups", "n_clusters"]
 SCORES = ["accuracy", "ari", "nmi"]
+TRIVIAL = ["two-way means", "two-way residual"]
 
 
 @pytest.fixture(autouse=True)
@@ -188,23 +189,24 @@ def test_equal_items_are_no_more_clusters_than_they_are(method):
 
 @pytest.mark.parametrize(("group_key", "n"), [("mechanism", 24), ("tissue", 30)])
 def test_planted_groups_are_found_and_trivial_answers_fail(group_key, n):
+    trivial_of = {"mechanism": TRIVIAL, "tissue": TRIVIAL[:1]}
     table = cluster(screen(), group_key)
     assert list(table.columns) == COLUMNS + SCORES
     assert list(table["method"].unique()) == list(METHODS)
     assert (table[["n_items", "n_left_out", "n_groups"]] == [n, 0, 3]).all(axis=None)
     for _, part in table.groupby("method"):
         part = part.set_index("source")
-        assert list(part.index) == [
-            "measured", "measured, shuffled", "KNN-imputed", "KNN-imputed, shuffled",
-            "two-way means", "two-way means, shuffled", "one cluster",
-        ]  # fmt: skip
+        sources = ["measured", "KNN-imputed", *trivial_of[group_key]]
+        shuffled = [f"{name}, shuffled" for name in sources]
+        assert list(part.index[:-1:2]) == sources
+        assert list(part.index[1::2]) == shuffled
+        assert part.index[-1] == "one cluster"
         assert (part.loc[["measured", "KNN-imputed"], SCORES] == 1).all(axis=None)
         assert part.loc["one cluster", SCORES].tolist() == [1 / 3, 0, 0]
         assert part.loc["one cluster", "n_clusters"] == 1
         assert part.loc["two-way means", "ari"] < 0.3
-        shuffled = part.loc[part.index.str.endswith(", shuffled")]
-        assert shuffled["accuracy"].between(0.4, 0.6).all()
-        assert (shuffled["ari"].abs() < 0.05).all()
+        assert part.loc[shuffled, "accuracy"].between(0.4, 0.6).all()
+        assert (part.loc[shuffled, "ari"].abs() < 0.05).all()
 
 
 def test_what_differs_in_level_alone_is_found_by_the_trivial_answer_alone():
@@ -219,14 +221,32 @@ def test_what_differs_in_level_alone_is_found_by_the_trivial_answer_alone():
     assert (table.loc["measured", "ari"].abs() < 0.2).all()
 
 
+def test_general_sensitivity_that_hides_a_mechanism_is_out_of_the_residual():
+    """All drugs look alike but for little, and that little is their mechanism."""
+    rng = np.random.default_rng(0)
+    kind, general = np.repeat([0, 1], 20), rng.normal(size=60)
+    specific = rng.normal(size=(2, 60))[kind]
+    x = 10 * general + specific + 0.5 * rng.normal(size=(40, 60))
+    obs = pd.DataFrame({"kind": np.array(["a", "b"])[kind]})
+    obs.index = [f"drug{i}" for i in range(40)]
+    adata = anndata.AnnData(x, obs)
+    table = cluster(adata, "kind", layer="X", method="k-means").set_index("source")
+    assert table.loc["two-way residual", "ari"] == 1
+    # Drugs of which nothing is left are all alike.
+    adata.X[:] = rng.normal(size=(40, 1)) + general
+    adata.X[0] += rng.normal(size=60)
+    table = cluster(adata, "kind", layer="X", method="hierarchical").set_index("source")
+    assert table.loc["two-way residual", "n_clusters"] == 2
+
+
 def test_a_correction_comes_after_what_it_corrected(corrected):
     table = real(cluster(corrected, "mechanism", method="hierarchical"))
-    sources = ["measured", "KNN-imputed", "corrected", "specific", "two-way means", "one cluster"]
+    sources = ["measured", "KNN-imputed", "corrected", "specific", *TRIVIAL, "one cluster"]
     assert list(table["source"]) == sources
     named = cluster(corrected, "mechanism", method="hierarchical", layer=["X", "rtdmf"])
     named = named.set_index("source")
     table = table.set_index("source")
-    assert list(named.index[::2]) == ["X", "rtdmf", "two-way means", "one cluster"]
+    assert list(named.index[::2]) == ["X", "rtdmf", *TRIVIAL, "one cluster"]
     assert table.loc["measured", SCORES].tolist() == named.loc["X", SCORES].tolist()
     assert table.loc["corrected", SCORES].tolist() == named.loc["rtdmf", SCORES].tolist()
     assert table.loc["corrected", "ari"] > 0.5

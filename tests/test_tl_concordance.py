@@ -16,6 +16,8 @@ from rtdmf_bio.tl._correlation import concordance as scores
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+TRIVIAL = ["two-way means", "two-way residual"]
+
 
 def as_screen(x, offset=0):
     adata = anndata.AnnData(
@@ -175,6 +177,12 @@ def test_the_trivial_answer_wins_what_it_can_and_fails_the_controls(pair):
     assert measured["specificity"] > 0.65
     assert measured["specificity_star"] > 0.8
     assert measured["median_rho_star"] > 0.2
+    # What the means leave is specific, without any method: the control of a specific part.
+    rest = summary.loc["two-way residual"]
+    assert rest["specificity"] >= measured["specificity"] > trivial["specificity"] + 0.2
+    assert rest["median_rho"] == pytest.approx(measured["median_rho_star"], abs=0.03)
+    starred = ["median_rho_star", "specificity_star"]
+    assert rest[starred].to_numpy() == pytest.approx(measured[starred].to_numpy(), abs=0.03)
 
 
 def test_without_gaps_the_trivial_answer_ties_with_itself():
@@ -192,14 +200,14 @@ def test_correction_is_compared_where_both_screens_have_it(pair):
     for adata in (a, b):
         rt.pp.correct(adata, group_key=None, progress=False)
     table = rt.tl.concordance(a, b)
-    assert list(table["source"].unique()) == ["measured", "corrected", "specific", "two-way means"]
-    assert list(table["drug"][:8]) == ["drug0"] * 4 + ["drug1"] * 4
+    assert list(table["source"].unique()) == ["measured", "corrected", "specific", *TRIVIAL]
+    assert list(table["drug"][:10]) == ["drug0"] * 5 + ["drug1"] * 5
     summary = rt.tl.concordance_summary(table)
     assert summary.loc["corrected", "median_rho"] > summary.loc["measured", "median_rho"]
     # The same entries, although the corrected matrices are complete.
     assert table.groupby("drug")["n_lines"].nunique().eq(1).all()
     one = rt.tl.concordance(a, pair[1])
-    assert list(one["source"].unique()) == ["measured", "two-way means"]
+    assert list(one["source"].unique()) == ["measured", *TRIVIAL]
     named = rt.tl.concordance(a, b, layer=["X", "rtdmf"])
     for source, layer in (("measured", "X"), ("corrected", "rtdmf")):
         old = table[table["source"] == source]["rho"].to_numpy()
@@ -217,7 +225,7 @@ def test_replicates_count_once_whatever_the_layer_is_called(pair):
     for layer in (None, "X"):
         found = rt.tl.concordance(twice, b, layer=layer)
         for column in ("rho", "specificity", "rho_star"):
-            first = found["source"] != "two-way means"
+            first = ~found["source"].isin(TRIVIAL)
             np.testing.assert_allclose(found[column][first], expected[column][first])
 
 
@@ -345,7 +353,8 @@ def test_the_matrix_has_measured_above_and_corrected_below(pair):
     ax = rt.pl.frontier(summary)
     x, y = summary.loc["two-way means", ["specificity_star", "median_rho_star"]]
     assert f"two-way means: {x:.2f}, {y:.2f} (not drawn)" in {t.get_text() for t in ax.texts}
-    assert {t.get_text().split(":")[0] for t in ax.texts} == set(table["source"])
+    drawn = {t.get_text().split(":")[0] for t in ax.texts}
+    assert drawn == set(table["source"]) - {"two-way residual"}
     plt.close("all")
 
 

@@ -226,7 +226,8 @@ figure = rt.pl.biomarker(adata, drug, "BRAF_mut")
 # %% [markdown]
 # Each point is a line. AUROC is the chance that a mutant line is more sensitive than a wild-type
 # line: 0.5 is nothing. *two-way means* in brackets knows the general sensitivity only; it stays
-# near 0.5, so that the difference is not one of lines that die of anything.
+# near 0.5, so that the difference is not one of lines that die of anything. The specific part stands
+# beside *two-way residual*, the measurements with drug and line means taken out and nothing else done.
 
 # %%
 scores = rt.tl.biomarker(adata, drug, "BRAF_mut")

@@ -82,11 +82,12 @@ print(summary.round(3).to_string())
 # %% [markdown]
 # Read it in this order:
 #
-# 1. `share_significant` and `median_rho` rise with correction. Good news? Look at the last row:
-#    *drug mean + line mean*, which knows nothing particular to any drug, does as well or better. Some
+# 1. `share_significant` and `median_rho` rise with correction. Good news? Look at *two-way means*:
+#    drug mean + line mean, which knows nothing particular to any drug, does as well or better. Some
 #    lines die of anything, both laboratories see it, and that alone makes every drug "agree".
 # 2. `specificity` tells whether a drug resembles itself in the other laboratory more than it
-#    resembles other drugs. The trivial answer stands at 0.5, which is chance.
+#    resembles other drugs. Two-way means stand at 0.5, which is chance. But this number can be had
+#    for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
 # 3. The starred columns leave each line's general sensitivity out. They ask what a pharmacologist
 #    asks: does what is *particular* to the drug agree? Compare the rows: how much `median_rho_star`
 #    gains, and what `specificity_star` pays for it. A correction whose rho* falls has only made

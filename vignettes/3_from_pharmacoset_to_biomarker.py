@@ -66,8 +66,11 @@ print(
 # out. A mutation of one gene is a question about the specific part.
 #
 # Read the AUROC: the chance that a mutated line is more sensitive than a wild-type one, 0.5 is
-# nothing. In brackets stands what drug mean + line mean scores, which knows no more than how
-# sensitive a line is in general. And look at the boxes: most, but not all mutated lines respond.
+# nothing. In brackets stands a trivial answer. Above the first two panels it is *two-way means*, drug
+# mean + line mean, which knows no more than how sensitive a line is in general. Above the specific
+# part it is *two-way residual*, what these means leave of the measurements: general sensitivity is
+# out of that, too, without any correction. And look at the boxes: most, but not all mutated lines
+# respond.
 
 # %%
 _ = rt.pl.biomarker(adata, "Dabrafenib", "BRAF_mut")
@@ -106,10 +109,11 @@ found = table.assign(significant=table["qvalue"] <= 0.05)
 print(found.groupby("source", sort=False)["significant"].sum())
 
 # %% [markdown]
-# The specific part leads by far, and some of that is real: noise and general sensitivity are out of
-# it. But denoising lets drugs borrow from each other, so that one true response of the lines with a
-# mutation can make several similar drugs significant, and no count tells the two apart. Compare
-# *pairs* instead: effect and AUROC of those with a known mechanism.
+# The specific part leads, and some of that is real: noise and general sensitivity are out of it
+# (*two-way residual* says what the latter alone is worth). But denoising lets drugs borrow from each
+# other, so that one true response of the lines with a mutation can make several similar drugs
+# significant, and no count tells the two apart. Compare *pairs* instead: effect and AUROC of those
+# with a known mechanism.
 
 # %%
 known = [
@@ -120,10 +124,13 @@ known = [
 ]
 chosen = pd.MultiIndex.from_tuples(known)
 pairs = table[table.set_index(["drug", "group"]).index.isin(chosen)]
-print(pairs.pivot(index=["drug", "group"], columns="source", values="auroc").round(3))
+wide = pairs.pivot(index=["drug", "group"], columns="source", values="auroc")
+print(wide[table["source"].unique()].round(3).to_string())
 
 # %% [markdown]
-# An AUROC below 0.5 means that mutated lines are the more resistant ones. Where a pair is no
+# An AUROC below 0.5 means that mutated lines are the more resistant ones. The specific part is as
+# clear as the measurements or clearer; compare it with *two-way residual*, too: what it has over
+# that is the work of the correction, all else is general sensitivity taken out. Where a pair is no
 # biomarker in the measurements (few mutated lines, as for EGFR), correction does not make it one:
 # it removes noise, it does not add evidence.
 #

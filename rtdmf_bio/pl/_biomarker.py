@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .._measure import measure_label
 from ..tl._biomarker import biomarker as biomarker_table
 from ..tl._biomarker import compared, yes_or_no
-from ..tl._sources import TRIVIAL
+from ..tl._sources import CENTRED, SPECIFIC, TRIVIAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +47,9 @@ def biomarker(
 
     One panel for each source, with a point for each line measured, and boxes of quartiles, whose
     whiskers reach to the last line within 1.5 times their height. Above each panel are the scores
-    of :func:`rtdmf_bio.tl.biomarker`, and the AUROC of its trivial answer, which knows only the
-    general sensitivity of the lines in the first source.
+    of :func:`rtdmf_bio.tl.biomarker`, and in brackets the AUROC of a trivial answer: of two-way
+    means, which know only the general sensitivity of the lines in the first source, or, above a
+    specific part, of what these leave of the first source.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def biomarker(
             raise TypeError(f"The {name} parameter must be one name. Got {value!r}.")
     table = biomarker_table(adata, drug, group, layer=layer, key=key).set_index("source")
     sources = compared(adata, layer, key)
-    sources.pop(TRIVIAL)
+    del sources[TRIVIAL], sources[CENTRED]
     units = [measure_label(source.measure) for source in sources.values()]
     if axes is None:
         figure, grid = plt.subplots(
@@ -108,15 +109,15 @@ def biomarker(
             )
         figure = cast("Figure", panels[0].figure)
     mutated, row = yes_or_no(adata.var[group]), adata.obs_names.get_loc(drug)
-    trivial = table.loc[TRIVIAL, "auroc"]
     for ax, (name, source) in zip(panels, sources.items(), strict=True):
         values, scores = source.values[row], table.loc[name]
+        trivial = CENTRED if name.endswith(SPECIFIC) else TRIVIAL
         sides = [values[(mutated == side) & np.isfinite(values)] for side in (0, 1)]
         _boxes(ax, sides)
         ax.set_xticks((0, 1), [f"wild type\nn = {sides[0].size}", f"{group}\nn = {sides[1].size}"])
         ax.set_title(
             f"{drug}, {name}\ng = {scores['effect']:.2f}, p = {scores['pvalue']:.1e}\n"
-            f"AUROC {scores['auroc']:.2f} ({TRIVIAL}: {trivial:.2f})",
+            f"AUROC {scores['auroc']:.2f} ({trivial}: {table.loc[trivial, 'auroc']:.2f})",
             fontsize="medium",
         )
         ax.set_ylabel(measure_label(source.measure))

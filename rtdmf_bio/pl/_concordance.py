@@ -9,7 +9,7 @@ from .._measure import measure_label
 from ..model.checks import check_choice, check_table
 from ..pp._harmonize import harmonize
 from ..tl._concordance import concordance_summary
-from ..tl._sources import KEY, TRIVIAL, layers_of, measure_at
+from ..tl._sources import CENTRED, KEY, TRIVIAL, layers_of, measure_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,8 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table
         Rows of :func:`rtdmf_bio.tl.concordance_summary`, its index naming the settings;
-        ``measured`` is marked, and ``two-way means``, far off, given in numbers.
+        ``two-way means``, far off, are given in numbers. ``measured`` is marked; ``two-way
+        residual``, which lies about there, is left out.
     ax
         Axes to draw on.
 
@@ -216,7 +217,7 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     check_table(table, (x, y), "tl.concordance_summary")
     ax = ax or plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
     known = table.dropna(subset=[x, y]).sort_values(y)
-    shown = known.drop(index=TRIVIAL, errors="ignore")
+    shown = known.drop(index=[TRIVIAL, CENTRED], errors="ignore")
     # Settings lie close together: names stand in a column beside the axes, in the order of points.
     heights = np.linspace(0.05, 0.95, len(shown))
     for (name, row), height in zip(shown.iterrows(), heights, strict=True):

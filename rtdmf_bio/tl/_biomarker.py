@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.checks import check_number, name_some
-from ._sources import KEY, TRIVIAL, layers_of, measure_at, named, values_of
+from ._sources import KEY, layers_of, measure_at, named, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +36,13 @@ def biomarker(
     """Test whether mutated cell lines respond to a drug otherwise than wild-type lines.
 
     Every pair of drug and mutation is tested in each source: the measurements, the corrected
-    values, their specific part, and, as the trivial answer, drug mean + line mean. All sources are
-    compared on the same entries: those measured in the matrix that was corrected (``X`` without a
-    correction) and finite in every source.
+    values, their specific part, and two trivial answers: drug mean + line mean, and what these
+    leave of the measurements. All sources are compared on the same entries: those measured in the
+    matrix that was corrected (``X`` without a correction) and finite in every source.
 
     A mutation of one gene is a question about what is particular to a drug: the general
-    sensitivity of the lines only blurs it. So look at the specific part first.
+    sensitivity of the lines only blurs it. So look at the specific part first, and beside it at
+    ``"two-way residual"``, which takes general sensitivity out without any correction.
 
     Parameters
     ----------
@@ -71,7 +72,8 @@ def biomarker(
     ``source``
         ``"measured"``, ``"corrected"``, ``"specific"`` or the name of the layer; last
         ``"two-way means"``, drug effect + line effect fitted to the first source, which is what a
-        line's general sensitivity alone gives.
+        line's general sensitivity alone gives, and ``"two-way residual"``, the first source less
+        these, which is what the specific part has to surpass.
     ``n_mutated``, ``n_wild_type``
         Lines compared; the same for all sources of a pair.
     ``difference``
@@ -109,7 +111,7 @@ def biomarker(
     without any response of its own may show that of its neighbours; a pair that only the corrected
     source finds needs more evidence. Do not count significant pairs to compare sources: a mutation
     whose lines are generally sensitive makes the trivial answer significant for every drug. The
-    line effects of the trivial answer include the drug tested, which matters where there are but
+    line effects of the trivial answers include the drug tested, which matters where there are but
     few drugs. The normal approximation is rough with fewer than about eight lines on a side.
 
     References
@@ -124,9 +126,10 @@ def biomarker(
     >>> adata = rt.datasets.gdsc1()
     >>> table = rt.tl.biomarker(adata, "Dabrafenib", "BRAF_mut")
     >>> print(table[["source", "n_mutated", "effect", "direction", "auroc"]].round(2).to_string())
-              source  n_mutated  effect  direction  auroc
-    0       measured         70   -3.46  sensitive   0.89
-    1  two-way means         70   -0.09  sensitive   0.56
+                 source  n_mutated  effect  direction  auroc
+    0          measured         70   -3.46  sensitive   0.89
+    1     two-way means         70   -0.09  sensitive   0.56
+    2  two-way residual         70   -3.61  sensitive   0.90
     """
     import warnings
 
@@ -190,14 +193,12 @@ def biomarker(
 def compared(
     adata: AnnData, layer: str | Sequence[str] | None = None, key: str = KEY
 ) -> dict[str, Source]:
-    """Sources by name, all on the same entries, the trivial answer last."""
+    """Sources by name, all on the same entries, the trivial answers last."""
     import numpy as np
-
-    from ..baselines import two_way_means
 
     if adata.n_obs < 2:
         raise ValueError(
-            "adata holds a single drug, but the line means of the trivial answer come from many. "
+            "adata holds a single drug, but the line means of the trivial answers come from many. "
             "Pass the whole screen, and the drug by name."
         )
     layers = layers_of(adata, layer, key)
@@ -211,11 +212,8 @@ def compared(
         for source, name in layers.items()
     }
     first = next(iter(out.values()))
-    drugs, lines = (np.flatnonzero(same.any(axis)) for axis in (1, 0))
-    trivial = np.full(same.shape, np.nan)
-    trivial[np.ix_(drugs, lines)] = two_way_means(first.values[np.ix_(drugs, lines)])
-    out[TRIVIAL] = Source(np.where(same, trivial, np.nan), first.measure)
-    return out
+    trivial = trivial_answers(first.values)
+    return out | {name: Source(values, first.measure) for name, values in trivial.items()}
 
 
 def _drugs(adata: AnnData, drug: str | Sequence[str] | None) -> NDArray[np.intp]:

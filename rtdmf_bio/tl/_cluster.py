@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..model.checks import check_choice, check_number, name_some
-from ._sources import KEY, TRIVIAL, layers_of, named, values_of
+from ._sources import CENTRED, KEY, TRIVIAL, layers_of, named, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +64,8 @@ def cluster(
         What is clustered, ``"drugs"`` or ``"lines"``. None: whichever has the column.
     layer
         Layer to cluster, or several, ``"X"`` for ``X``. None: the matrix that was corrected,
-        the same with its missing entries imputed by nearest neighbours, and the corrected one;
-        without a correction, ``X`` and its imputation.
+        the same with its missing entries imputed by nearest neighbours, the corrected one and its
+        specific part; without a correction, ``X`` and its imputation.
     key
         The ``key_added`` of the correction.
     method
@@ -84,9 +84,11 @@ def cluster(
     ``method``
         How it was clustered.
     ``source``
-        ``"measured"``, ``"KNN-imputed"``, ``"corrected"``, or the name of the layer. Then
-        ``"two-way means"``, clusters of items of like mean alone (of drugs as potent, of lines as
-        sensitive in general), and ``"one cluster"`` of all. Below each but the last is
+        ``"measured"``, ``"KNN-imputed"``, ``"corrected"``, ``"specific"``, or the name of the
+        layer. Then the trivial answers: ``"two-way means"``, clusters of items of like mean alone
+        (of drugs as potent, of lines as sensitive in general); for drugs ``"two-way residual"``,
+        the first source without drug and line effects, the control of a specific part (profiles
+        of lines are without both anyway); and ``"one cluster"`` of all. Below each but the last is
         ``"<source>, shuffled"``: the same clusters filled at random, mean of 100 times; this, not
         0, is the chance level of ``accuracy`` and ``nmi``.
     ``n_items``, ``n_left_out``
@@ -174,6 +176,10 @@ def cluster(
     }
     level = two_way_means(measured).mean(1 if axis == "drugs" else 0)[items.at, None]
     clustered[TRIVIAL] = level / np.nanmax(np.abs(measured))
+    if axis == "drugs":
+        # Drugs of which the means leave nothing are alike.
+        rest = profiles(trivial_answers(measured)[CENTRED], axis)[items.at]
+        clustered[CENTRED] = np.nan_to_num(rest)
 
     rows = []
     for how in methods:

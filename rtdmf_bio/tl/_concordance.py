@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..model.checks import check_number, check_table
 from ..pp._harmonize import check_screens, harmonize
-from ._sources import KEY, TRIVIAL, layers_of, measure_at, values_of
+from ._sources import CENTRED, KEY, TRIVIAL, layers_of, measure_at, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,8 @@ def concordance(
     general sensitivity of the lines is well reproduced: drug mean + line mean, which knows no drug,
     beats the measurements. So each correlation comes with its controls: ``specificity`` tells
     whether a drug still looks more like itself than like other drugs, the starred columns leave
-    the general sensitivity out, and the trivial answer is scored like any other.
+    the general sensitivity out, and two trivial answers are scored like any other source: these
+    means, and what they leave of the measurements, which a specific part has to surpass.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def concordance(
 
     ``drug``, ``source``, ``n_lines``
         Name in ``a``; ``measured``, ``corrected``, ``specific``, or the layer, and last
-        ``two-way means``, drug effect + line effect over each whole screen; lines compared.
+        ``two-way means``, drug effect + line effect over each whole screen, and ``two-way
+        residual``, the first source less these; lines compared.
     ``rho``, ``pvalue``, ``ci_low``, ``ci_high``
         Spearman's rank correlation, its two-sided p value, and its 95 % confidence interval.
     ``pearson``, ``pearson_pvalue``
@@ -76,7 +78,8 @@ def concordance(
         Share of the other drugs of ``b`` that correlate less with this drug of ``a`` than its own
         twin does; 0.5 is chance.
     ``rho_star``, ``specificity_star``
-        The same after subtracting each line's mean over the shared drugs measured on it.
+        The same after subtracting each line's mean over the shared drugs measured on it; so
+        ``two-way residual`` has about those of the first source.
 
     Scores are NaN where a profile is constant.
 
@@ -97,10 +100,11 @@ def concordance(
     >>> adata = rt.datasets.gdsc1()[:30, :200].copy()
     >>> table = rt.tl.concordance(adata, adata, layer="ln_ic50")
     >>> print(rt.tl.concordance_summary(table)[["n_drugs", "median_rho", "specificity"]])
-                   n_drugs  median_rho  specificity
+                      n_drugs  median_rho  specificity
     source
-    ln_ic50             30         1.0          1.0
-    two-way means       30         1.0          0.5
+    ln_ic50                30         1.0          1.0
+    two-way means          30         1.0          0.5
+    two-way residual       30         1.0          1.0
     """
     import numpy as np
     import pandas as pd
@@ -129,7 +133,7 @@ def concordance(
             f"{measured.sum(axis=1).max()}. Compare larger screens, or pass a smaller min_lines."
         )
     parts = []
-    for source in [*sources, TRIVIAL]:
+    for source in [*sources, TRIVIAL, CENTRED]:
         found = scores(
             np.asarray(both.a.layers[source], dtype=float)[enough],
             np.asarray(both.b.layers[source], dtype=float)[enough],
@@ -191,25 +195,23 @@ def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reduced(adata: AnnData, layers: Mapping[str, str], sources: Sequence[str]) -> AnnData:
-    """The sources alone, and the trivial answer over the whole screen, where measured."""
+    """The sources alone, and the trivial answers over the whole screen, where measured."""
     import anndata
     import numpy as np
-
-    from ..baselines import two_way_means
 
     values = {name: values_of(adata, layers[name]) for name in sources}
     measured = np.isfinite(values[sources[0]])
     drugs, lines = np.flatnonzero(measured.any(1)), np.flatnonzero(measured.any(0))
     here = np.ix_(drugs, lines)
     values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}
-    first = values[sources[0]]
-    values[TRIVIAL] = np.where(np.isfinite(first), two_way_means(first), np.nan)
+    trivial = trivial_answers(values[sources[0]])
+    values |= trivial
     # What is called X has the measure of X, whatever comes first.
     main = "X" if "X" in sources else sources[0]
     out = anndata.AnnData(values[main], adata.obs.iloc[drugs], adata.var.iloc[lines])
     out.layers.update(values)
     measures = {name: measure_at(adata, layers[name]) for name in sources}
-    measures[TRIVIAL] = measures[sources[0]]
+    measures |= dict.fromkeys(trivial, measures[sources[0]])
     out.uns["measure"] = own = measures[main]
     # Those that go the way of X are left to it, so that what is said of it is said once.
     out.uns["layer_measures"] = {

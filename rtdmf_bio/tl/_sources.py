@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY = "rtdmf"
-TRIVIAL = "two-way means"
 SPECIFIC = "specific"
+# What needs no method: drug effect + line effect is the control of a whole matrix, and what they
+# leave of the measurements that of a specific part.
+TRIVIAL, CENTRED = "two-way means", "two-way residual"
+_ROUNDING = 1e-9  # of the fit of the means, relative to the largest value
 
 
 def named(parameter: str, value: str | Sequence[str]) -> list[str]:
@@ -37,8 +40,8 @@ def layers_of(
     """
     if layer is not None:
         names = named("layer", layer)
-        if TRIVIAL in names:
-            raise ValueError(f"Rename layer {TRIVIAL!r}: the trivial answer goes by this name.")
+        for taken in {TRIVIAL, CENTRED}.intersection(names):
+            raise ValueError(f"Rename layer {taken!r}: a trivial answer goes by this name.")
         return {name: name for name in names}
     # Without a correction the measurements are all there is, but another key was meant.
     if key == KEY and not (key in adata.uns and f"{key}_flag" in adata.layers):
@@ -64,6 +67,22 @@ def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
     if np.isnan(values).all():
         raise ValueError(f"{layer!r} has no measured entry: all are missing.")
     return values
+
+
+def trivial_answers(measured: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Drug effect + line effect where measured, and the measurements without them, by name."""
+    import numpy as np
+
+    from ..baselines import two_way_means
+
+    finite = np.isfinite(measured)
+    known = np.ix_(finite.any(1), finite.any(0))
+    means = np.full(measured.shape, np.nan)
+    means[known] = two_way_means(measured[known])
+    means[~finite] = np.nan
+    rest = measured - means
+    rest[np.abs(rest) <= _ROUNDING * np.nanmax(np.abs(measured))] = 0
+    return {TRIVIAL: means, CENTRED: rest}
 
 
 def measure_at(adata: AnnData, layer: str) -> dict[str, Any]:

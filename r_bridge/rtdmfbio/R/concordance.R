@@ -17,12 +17,13 @@
 #' @param alpha Level of the two-sided test.
 #' @param min_lines Drugs measured on fewer lines in both screens are left out.
 #' @return A list of two data frames:
-#'   - `drugs`, one row per shared drug and source (`measured`, `corrected`, and the trivial answer
-#'     `two-way means`, drug mean + line mean): `n_lines`, Spearman's `rho`, `pvalue`, `ci_low`,
-#'     `ci_high`, `pearson`, `pearson_pvalue`, `significant` (`pvalue < alpha` and `rho > 0`),
-#'     `specificity` (share of the other drugs of `b` that correlate less with this drug of `a` than
-#'     its own twin does; 0.5 is chance), and `rho_star` and `specificity_star`, the same without
-#'     the general sensitivity of the lines;
+#'   - `drugs`, one row per shared drug and source (`measured`, `corrected`, and as trivial answers
+#'     `two-way means`, drug mean + line mean, and `two-way residual`, what these leave of the
+#'     measurements): `n_lines`, Spearman's `rho`, `pvalue`, `ci_low`, `ci_high`, `pearson`,
+#'     `pearson_pvalue`, `significant` (`pvalue < alpha` and `rho > 0`), `specificity` (share of
+#'     the other drugs of `b` that correlate less with this drug of `a` than its own twin does; 0.5
+#'     is chance), and `rho_star` and `specificity_star`, the same without the general sensitivity
+#'     of the lines;
 #'   - `summary`, one row per source: shares, medians of rho, means of specificity.
 #' @references Hu et al., Briefings in Bioinformatics 2025 (Table 1).
 #' @export

@@ -22,7 +22,7 @@ test_that("correlations are those of R", {
     expect_equal(measured$rho[i], unname(own$estimate))
     expect_equal(measured$n_lines[i], sum(known))
   }
-  expect_equal(found$summary$source, c("measured", "two-way means"))
+  expect_equal(found$summary$source, c("measured", "two-way means", "two-way residual"))
   expect_type(measured$significant, "logical")
 })
 
@@ -30,7 +30,8 @@ test_that("corrected screens are compared before and after", {
   skip_without_python()
   x <- lapply(two_screens(), rtdmf_correct, progress = FALSE)
   found <- rtdmf_concordance(x[[1]], x[[2]])
-  expect_equal(found$summary$source, c("measured", "corrected", "two-way means"))
+  expect_equal(found$summary$source,
+               c("measured", "corrected", "two-way means", "two-way residual"))
   before <- rtdmf_concordance(rtdmf_result(x[[1]])$measured, rtdmf_result(x[[2]])$measured)
   expect_equal(found$summary$median_rho[1], before$summary$median_rho[1])
   expect_equal(found$summary$median_rho[2],
@@ -43,7 +44,7 @@ test_that("aliases match, and what cannot be compared is refused", {
   rownames(x[[2]]) <- paste("compound", 1:12)
   expect_error(rtdmf_concordance(x[[1]], x[[2]]), "share no drug", class = "rtdmf_error")
   aliases <- setNames(rownames(x[[1]]), rownames(x[[2]]))
-  expect_equal(rtdmf_concordance(x[[1]], x[[2]], aliases = aliases)$summary$n_drugs, c(12, 12))
+  expect_equal(rtdmf_concordance(x[[1]], x[[2]], aliases = aliases)$summary$n_drugs, c(12, 12, 12))
   expect_error(rtdmf_concordance(x[[1]], x[[2]], aliases = "x"), "named character vector")
   expect_error(rtdmf_concordance(x[[1]], x[[2]][, 1:5], aliases = aliases), "at least 10")
 })
