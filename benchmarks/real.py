@@ -24,7 +24,6 @@ from rivals import knn, soft_impute_centred
 
 import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
-from rtdmf_bio.model.parts import General
 from rtdmf_bio.pp._matching import normalised, plain
 from rtdmf_bio.tl._sources import CENTRED, TRIVIAL
 
@@ -93,18 +92,10 @@ def corrected(name: str) -> anndata.AnnData:
     )  # fmt: skip
     published.fit(data, groups=list(adata.var["tissue"]))
     adata.layers[PUBLISHED] = published.corrected_
-    adata.layers["not weighed"] = _weighed(adata, 1.0)
+    adata.layers["not weighed"] = rt.tl.weighed(adata, 1.0)
     rt.pp.correct(adata, group_key=None, key_added="no groups", progress=False)
     print(name, adata.shape, "done", flush=True)
     return adata
-
-
-def _weighed(adata: anndata.AnnData, weight: float) -> np.ndarray:
-    """What correct(specific_weight=weight) gives, from the parts it stored."""
-    level, slope = (adata.obs[f"rtdmf_{x}"].to_numpy() for x in ("level", "slope"))
-    general = General(level, slope, adata.var["rtdmf_sensitivity"].to_numpy())
-    whole = general.weighed(weight) + weight * adata.layers["rtdmf_specific"]
-    return np.where(adata.layers["rtdmf_flag"] == 3, adata.X, whole)
 
 
 def _concordance(given: argparse.Namespace) -> None:
@@ -186,7 +177,7 @@ def _frontier(screens: dict[str, anndata.AnnData], out: Path) -> dict[str, Rows]
     weights = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
     for adata in screens.values():
         for weight in weights:
-            adata.layers[f"weight {weight:g}"] = _weighed(adata, weight)
+            adata.layers[f"weight {weight:g}"] = rt.tl.weighed(adata, weight)
     tables = {}
     figure, axes = plt.subplots(1, len(PAIRS), figsize=(5.5 * len(PAIRS), 4.5), layout="tight")
     for pair, ax in zip(PAIRS, axes, strict=True):

@@ -412,6 +412,38 @@ def test_the_stored_parts_make_up_the_corrected_matrix_and_the_broad_structure(c
     assert np.nanstd(rest) > 0.01
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1])
+@pytest.mark.parametrize("given", [{}, {"retain": "shrink", "group_key": None}])
+def test_parts_are_weighed_anew_as_a_correction_with_that_weight_does_it(weight, given):
+    adata = screen()
+    adata.X[7] = np.nan
+    given = {"unmeasured": "nan", "progress": False, **given}
+    rt.pp.correct(adata, key_added="mine", **given)
+    before = adata.copy()
+    found = rt.tl.weighed(adata, weight, key="mine")
+    assert found.dtype == adata.layers["mine"].dtype
+    np.testing.assert_array_equal(adata.layers["mine"], before.layers["mine"])
+    rt.pp.correct(adata, key_added="fitted", specific_weight=weight, **given)
+    np.testing.assert_allclose(found, adata.layers["fitted"], atol=1e-6)
+    shrunk = np.isin(adata.layers["mine_flag"], (1, 2))
+    assert (found == adata.layers["mine"])[~shrunk & np.isfinite(found)].all()
+    assert (found != adata.layers["mine"])[shrunk].mean() > 0.99
+    np.testing.assert_array_equal(rt.tl.weighed(adata, 0.7, key="mine")[7], adata.X[7])
+
+
+def test_what_cannot_be_weighed_is_refused(corrected):
+    with pytest.raises(ValueError, match=r"specific_weight parameter must be a number .* Got 2"):
+        rt.tl.weighed(corrected, 2)
+    with pytest.raises(TypeError, match="specific_weight"):
+        rt.tl.weighed(corrected, "1")
+    with pytest.raises(ValueError, match="holds no correction under 'other'"):
+        rt.tl.weighed(corrected, 1, key="other")
+    adata = screen()
+    rt.pp.correct(adata, retain="all", progress=False)
+    with pytest.raises(ValueError, match=r"retain=\['all'\], where nothing is weighed"):
+        rt.tl.weighed(adata, 1)
+
+
 def test_replicates_are_a_column_of_the_drugs():
     adata = screen()
     adata.obs["drug"] = [f"d{i // 2}" for i in range(adata.n_obs)]

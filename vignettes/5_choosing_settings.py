@@ -210,10 +210,9 @@ truth = screen.layers["low_rank"] + screen.layers["signal"]
 repeat = truth + rng.normal(0, 0.05, truth.shape)
 seen = np.isfinite(screen.X)
 error = {"measured, as it is": screen.X - repeat}
+rt.pp.correct(screen, group_key="group", key_added="weighed")
 for weight in (0.7, 1):
-    key = f"weight_{weight}"
-    rt.pp.correct(screen, group_key="group", specific_weight=weight, key_added=key)
-    error[f"corrected, {weight}"] = screen.layers[key] - repeat
+    error[f"corrected, {weight}"] = rt.tl.weighed(screen, weight, key="weighed") - repeat
 error["drug + line means"] = rt.baselines.two_way_means(screen.X) - repeat
 error["the truth itself"] = truth - repeat
 rmse = pd.Series({name: np.sqrt((e[seen] ** 2).mean()) for name, e in error.items()})
@@ -223,9 +222,8 @@ print(rmse.round(4).to_string())
 # %% [markdown]
 # With 1 the corrected values are nearer to the repeat than the first measurement is. With 0.7 they
 # gain little here: this "laboratory" repeats the specific part perfectly, which real ones do not.
-# Neither choice changes flags, retained or imputed values, and both parts are always stored
-# (`layers["rtdmf_specific"]`, `obs["rtdmf_level"]`, `obs["rtdmf_slope"]`,
-# `var["rtdmf_sensitivity"]`), so that you can weigh them as you like.
+# Neither choice changes flags, retained or imputed values, and both parts are always stored, so
+# that `tl.weighed` can weigh them anew without another fit.
 #
 # ## Honest limits
 #

@@ -46,7 +46,7 @@ _FEWEST = 10  # common lines of two replicates
 
 @dataclass
 class General:
-    """Level and slope of every drug, general sensitivity of every line."""
+    """Level and slope of every drug, general sensitivity of every line; NaN if never measured."""
 
     level: Array
     slope: Array
@@ -57,7 +57,7 @@ class General:
 
     def weighed(self, weight: float) -> Array:
         """The general part with each drug's own slope drawn towards the mean slope."""
-        mean = self.slope.mean()
+        mean = np.nanmean(self.slope)
         return General(self.level, mean + weight**2 * (self.slope - mean), self.line).matrix()
 
 

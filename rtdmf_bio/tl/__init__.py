@@ -11,6 +11,7 @@ from ._predict import predict
 from ._recovery import recovery
 from ._stability import stability
 from ._threshold_path import threshold_path
+from ._weighed import weighed
 
 __all__ = [
     "biomarker",
@@ -23,4 +24,5 @@ __all__ = [
     "recovery",
     "stability",
     "threshold_path",
+    "weighed",
 ]

@@ -1,0 +1,74 @@
+"""The corrected matrix under another weight of the specific part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..model.checks import check_number
+from ._enrichment import stored
+from ._sources import KEY, SPECIFIC, values_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+def weighed(
+    adata: AnnData, specific_weight: float, *, key: str = KEY
+) -> NDArray[np.float32 | np.float64]:
+    """Weigh general and specific part of a correction anew, without another fit.
+
+    The parts are stored apart, so that one correction can serve several purposes: 1 is closest to
+    a repeat of the same screen, and puts measured and imputed lines on one scale; lower weights
+    serve comparison between laboratories.
+
+    Parameters
+    ----------
+    adata
+        Corrected by :func:`rtdmf_bio.pp.correct`; it is not changed.
+    specific_weight
+        How much the specific part of a measured entry counts, from 0 to 1.
+    key
+        The ``key_added`` of the correction.
+
+    Returns
+    -------
+    Array (n drugs, p lines), dtype and unit of the corrected matrix. Imputed entries and retained
+    ones (flag 3) stay as they are, so that this is what ``pp.correct`` gives with this
+    ``specific_weight``, but for rounding; unless ``"soft"`` retains some in part.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such correction, it was made without ``shrink``, or the weight is not a
+        number from 0 to 1.
+
+    Examples
+    --------
+    >>> import rtdmf_bio as rt
+    >>> adata = rt.datasets.gdsc1()[:60, :200].copy()
+    >>> rt.pp.correct(adata, progress=False)
+    >>> adata.layers["unweighed"] = rt.tl.weighed(adata, 1.0)
+    """
+    import numpy as np
+
+    from ..model.parts import General
+
+    retain = stored(adata, key)["params"]["retain"]
+    check_number("specific_weight", specific_weight, 0.0, 1.0)
+    if "shrink" not in retain:
+        modes = [str(mode) for mode in np.atleast_1d(retain)]
+        raise ValueError(
+            f"The correction {key!r} was made with retain={modes}, where nothing is weighed. "
+            f"Run rtdmf_bio.pp.correct with 'shrink' among retain."
+        )
+    level, slope = (adata.obs[f"{key}_{name}"].to_numpy() for name in ("level", "slope"))
+    general = General(level, slope, adata.var[f"{key}_sensitivity"].to_numpy())
+    whole = general.weighed(specific_weight)
+    whole += specific_weight * values_of(adata, f"{key}_{SPECIFIC}")
+    # Of a drug without noise nothing was changed in the first place.
+    noisy = adata.obs[f"{key}_reliability"].to_numpy()[:, None] < 1
+    corrected = np.asarray(adata.layers[key])
+    shrunk = np.isin(adata.layers[f"{key}_flag"], (1, 2)) & noisy
+    return np.where(shrunk, whole, corrected).astype(corrected.dtype)
