@@ -212,6 +212,33 @@ def test_another_direction_is_refused_or_turned_over():
 
 
 @pytest.mark.parametrize(
+    ("name", "other"),
+    [("auc", "ln_ic50"), ("auc_recomputed", "ic50_recomputed"), ("AUC", "面积")],
+)
+def test_measures_of_different_kinds_are_no_silent_match(name, other):
+    a, b = A.copy(), B.copy()
+    a.uns["measure"]["name"], b.uns["measure"]["name"] = name, other
+    said = f"first screen holds '{name}', the second '{other}'"
+    with pytest.warns(UserWarning, match=said):
+        rt.pp.harmonize(a, b)
+    # One that is turned over has another name for a reason.
+    b.uns["measure"]["higher_is"] = "sensitive"
+    rt.pp.harmonize(a, b, align_direction=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("auc_published", "AUC"), ("IC50 (ln)", "ic50_recomputed"), ("面积", "面积"), (None, "auc")],
+)
+def test_measures_of_one_kind_match_however_they_are_called(name, other):
+    a, b = A.copy(), B.copy()
+    a.uns["measure"]["name"], b.uns["measure"]["name"] = name, other
+    if name is None:
+        del a.uns["measure"]["name"]
+    rt.pp.harmonize(a, b)
+
+
+@pytest.mark.parametrize(
     "bounds", [{}, {"bounds": None}, {"bounds": [0, np.inf]}, {"bounds": [-np.inf, np.inf]}]
 )
 def test_without_finite_bounds_only_the_sign_is_turned(bounds):

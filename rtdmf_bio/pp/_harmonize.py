@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OPPOSITE = {"resistant": "sensitive", "sensitive": "resistant"}
+_HOW = {"recomputed", "published"}  # in names of measures, such as auc_recomputed
 
 
 class Harmonized(NamedTuple):
@@ -89,7 +91,7 @@ def harmonize(
     Warns
     -----
     UserWarning
-        If the direction of only one screen is known.
+        If the direction of only one screen is known, or their measures have other names.
 
     Examples
     --------
@@ -106,6 +108,8 @@ def harmonize(
     check_choice("replicates", replicates, ("mean", "error"))
     check_screens(a, b)
     measures, turned = _turned(a, b, align_direction)
+    if "X" not in turned:
+        _warn_of_kinds(a, b)
     drugs = match_drugs(list(a.obs_names), list(b.obs_names), aliases, replicates)
     lines = match_lines(a.var, b.var, line_ids)
     # A name occurs once in each, where replicates have one.
@@ -171,6 +175,18 @@ def _turned(a: AnnData, b: AnnData, align: bool) -> tuple[dict[str, dict[str, An
                 stacklevel=3,
             )
     return found, out
+
+
+def _warn_of_kinds(a: AnnData, b: AnnData) -> None:
+    """Say if ``X`` has measures whose names have nothing in common."""
+    names = [str(measure_of(adata).get("name", "")) for adata in (a, b)]
+    words = [set(re.findall(r"[^\W_]+", name.lower())) - _HOW for name in names]
+    if all(names) and names[0] != names[1] and not words[0] & words[1]:
+        warnings.warn(
+            f"The first screen holds {names[0]!r}, the second {names[1]!r}. If these are different "
+            f"measures, compare the order of their values alone.",
+            stacklevel=3,
+        )
 
 
 def _shared(
