@@ -600,6 +600,8 @@ def test_volcano_draws_the_source_asked_for_on_the_axes_given(screen):
     assert not ax.lines
     for fdr in (0, 1):
         volcano(biomarker(screen), fdr=fdr)
+    screen.layers["rtdmf_specific"] = screen.X
+    assert volcano(biomarker(screen)).get_title().startswith("specific")
     del screen.layers["rtdmf_flag"]
     assert volcano(biomarker(screen)).get_title().startswith("measured")
 

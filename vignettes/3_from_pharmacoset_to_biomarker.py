@@ -94,7 +94,7 @@ columns = ["drug", "group", "n_mutated", "effect", "direction", "auroc", "qvalue
 print(specific[columns].head(10).to_string(index=False))
 
 # %%
-_ = rt.pl.volcano(table, source="specific")
+_ = rt.pl.volcano(table)
 
 # %% [markdown]
 # BRAF with the inhibitors of RAF and MEK, TP53 with nutlin-3a: the pairs that pharmacology expects

@@ -142,7 +142,8 @@ def volcano(
     table
         From :func:`rtdmf_bio.tl.biomarker`.
     source
-        Whose rows to draw. None: the corrected ones, if there are any, else the first source.
+        Whose rows to draw. None: those of the specific part, if there are any, else the corrected
+        ones, else the first source.
     fdr
         Pairs with a q value of at most this are coloured by the direction of the mutated lines;
         a dashed line separates them from the rest.
@@ -172,7 +173,7 @@ def volcano(
 
     check_table(table, _COLUMNS, "tl.biomarker")
     sources = list(table["source"].unique())
-    source = source or ("corrected" if "corrected" in sources else sources[0])
+    source = source or next((s for s in (SPECIFIC, "corrected") if s in sources), sources[0])
     check_choice("source", source, sources)
     check_number("fdr", fdr, 0.0, 1.0)
     check_number("n_label", n_label, 0)
