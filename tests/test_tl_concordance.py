@@ -229,6 +229,16 @@ def test_replicates_count_once_whatever_the_layer_is_called(pair):
             np.testing.assert_allclose(found[column][first], expected[column][first])
 
 
+def test_views_are_screens(pair):
+    """What indexing an AnnData gives; its matrices pass for sparse ones at first sight."""
+    views = [adata[2:20, :90] for adata in pair]
+    found = rt.tl.concordance(*views)
+    pd.testing.assert_frame_equal(found, rt.tl.concordance(*(adata.copy() for adata in views)))
+    rt.pl.scatter(*views, "drug4")
+    assert all(adata.is_view for adata in views)
+    plt.close("all")
+
+
 def test_the_direction_counts(pair):
     a, b = pair[0], pair[1].copy()
     b.X = -b.X

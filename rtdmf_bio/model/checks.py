@@ -27,6 +27,11 @@ def name_some(names: Sequence[Any], limit: int = 5) -> str:
     return text if len(names) <= limit else f"{text} and {len(names) - limit} more"
 
 
+def is_sparse(X: object) -> bool:
+    """Whether blanks are zero. A view of an AnnData has dense matrices with a toarray, too."""
+    return hasattr(X, "toarray") and not isinstance(X, np.ndarray)
+
+
 def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     """``X`` as a matrix of floats of its own, whatever its values.
 
@@ -37,7 +42,7 @@ def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     ValueError
         Not two dimensions.
     """
-    if hasattr(X, "toarray") and not isinstance(X, np.ndarray):
+    if is_sparse(X):
         raise TypeError(
             "The matrix is sparse, where a blank means zero, not 'not measured'. Pass a dense "
             "array with NaN for missing entries, e.g. X = X.toarray(), then X[X == 0] = numpy.nan "

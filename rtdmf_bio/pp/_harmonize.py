@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .._measure import as_mapping, measure_of
-from ..model.checks import check_choice
+from ..model.checks import check_choice, is_sparse
 from ._correct import check_adata
 from ._matching import match_drugs, match_lines
 
@@ -140,7 +140,7 @@ def check_screens(*screens: AnnData) -> None:
         if adata.X is None and not adata.layers:
             raise ValueError("adata.X is empty, and there are no layers: nothing can be compared.")
         for name, values in (("X", adata.X), *adata.layers.items()):
-            if hasattr(values, "toarray"):
+            if is_sparse(values):
                 raise TypeError(
                     f"{name!r} is sparse, where a blank means zero, not 'not measured'. Make it "
                     f"dense, with NaN for missing entries, or delete it."
