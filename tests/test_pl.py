@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 import rtdmf_bio as rt
 
@@ -68,6 +69,18 @@ def test_threshold_marks_the_threshold_and_counts_every_entry(adata):
     share = [float(t.get_text().split("(")[1].rstrip("%)")) for t in ax.get_legend().texts[:3]]
     assert sum(share) == pytest.approx(100, abs=0.2)
     assert "auc" in ax.get_xlabel()
+
+
+def test_a_part_of_a_screen_is_drawn_with_the_noise_of_its_own_drugs(adata):
+    """Also in another order, and as a view, which is what indexing gives."""
+    part = adata[::-2, 5:]
+    ax = rt.pl.threshold(part)
+    rt.pl.correction(part)
+    x, noise = next(line.get_data() for line in ax.lines if line.get_label().startswith("noise"))
+    sd = adata.obs["rtdmf_noise_sd"].to_numpy()[::-2]
+    entries = np.isfinite(part.layers["rtdmf_residual"]).sum(1)
+    expected = (entries * norm.pdf(x[:, None], scale=sd)).sum(1) * (x[1] - x[0])
+    np.testing.assert_allclose(noise, expected)
 
 
 def test_enrichment_shows_the_leading_pairs(adata):

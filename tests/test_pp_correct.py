@@ -13,7 +13,10 @@ import rtdmf_bio as rt
 
 WRITTEN = {
     "layers": {"rtdmf", "rtdmf_residual", "rtdmf_flag", "rtdmf_specific"},
-    "obs": {f"rtdmf_{x}" for x in ("n_retained", "n_imputed", "level", "slope", "reliability")},
+    "obs": {
+        f"rtdmf_{x}"
+        for x in ("n_retained", "n_imputed", "level", "slope", "reliability", "noise_sd")
+    },
     "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity"},
     "obsm": {"rtdmf_factors"},
     "varm": {"rtdmf_factors"},

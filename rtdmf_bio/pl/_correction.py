@@ -125,7 +125,7 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     counts = np.histogram(residual[measured], edges)[0]
     # Every drug has noise of its own size, so the curve is a sum of normals.
     noise = np.zeros(center.size)
-    for entries, s in zip(measured.sum(1), result["noise_sd_by_drug"], strict=True):
+    for entries, s in zip(measured.sum(1), adata.obs[f"{key}_noise_sd"], strict=True):
         if entries:
             noise += entries * step / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * (center / s) ** 2)
     ax.plot(center, noise, color="black", linewidth=1, label=f"noise, sd {result['noise_sd']:.3g}")

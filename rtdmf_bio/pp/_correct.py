@@ -109,6 +109,8 @@ def correct(
         is the measure's: of an AUC, positive lines are the resistant ones.
     ``obs["rtdmf_reliability"]`` : float64
         Share kept of what the other drugs do not predict; NaN without ``shrink``.
+    ``obs["rtdmf_noise_sd"]`` : float64
+        Standard deviation of the noise of a drug, in the unit of the measure.
     ``obsm["rtdmf_factors"]``, ``varm["rtdmf_factors"]`` : float64 (n, r), (p, r)
         The chain beside drug and line effects as r modes, largest first: loadings of the drugs in
         the measure's unit, scores of the lines of mean square 1. Their product is the chain.
@@ -211,7 +213,7 @@ def _written(key: str) -> list[tuple[str, str]]:
     return [
         *[("layers", f"{key}{part}") for part in ("", "_residual", "_flag", "_specific")],
         *[(where, name) for where in ("obs", "var") for name in counts],
-        *[("obs", f"{key}_{name}") for name in ("level", "slope", "reliability")],
+        *[("obs", f"{key}_{name}") for name in ("level", "slope", "reliability", "noise_sd")],
         ("var", f"{key}_sensitivity"),
         *[(where, f"{key}_factors") for where in ("obsm", "varm")],
         ("uns", key),
@@ -280,6 +282,7 @@ def _write(
         ("obs", f"{key}_level"): model.level_,
         ("obs", f"{key}_slope"): model.slope_,
         ("obs", f"{key}_reliability"): model.reliability_,
+        ("obs", f"{key}_noise_sd"): model.noise_by_drug_,
         ("var", f"{key}_sensitivity"): model.sensitivity_,
         ("obsm", f"{key}_factors"): drugs,
         ("varm", f"{key}_factors"): lines,
@@ -321,7 +324,6 @@ def _uns(
         ),
         "false_flag_rate": model.false_flag_rate_,
         "noise_sd": model.noise_,
-        "noise_sd_by_drug": model.noise_by_drug_,
         "weight_decay": model.weight_decay_,
         "impute_weight_decay": model.impute_weight_decay_,
         "validation_rmse": dict(model.validation_rmse_),
