@@ -432,6 +432,8 @@ def test_parts_are_weighed_anew_as_a_correction_with_that_weight_does_it(weight,
     assert (found == adata.layers["mine"])[~shrunk & np.isfinite(found)].all()
     assert (found != adata.layers["mine"])[shrunk].mean() > 0.99
     np.testing.assert_array_equal(rt.tl.weighed(adata, 0.7, key="mine")[7], adata.X[7])
+    # A part of a screen is weighed as within the whole.
+    np.testing.assert_array_equal(rt.tl.weighed(adata[:9, ::2], weight, key="mine"), found[:9, ::2])
 
 
 def test_what_cannot_be_weighed_is_refused(corrected):

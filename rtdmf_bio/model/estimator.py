@@ -483,7 +483,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         corrected = denoised
         if shrinks and params["specific_weight"] < 1:
             share = params["specific_weight"]
-            corrected = np.where(observed, parts.weighed(share) + share * specific, completed)
+            corrected = np.where(
+                observed, parts.weighed(share, parts.slope.mean()) + share * specific, completed
+            )
         # w = 1 keeps the measurement itself, to the last bit.
         corrected = np.where(observed & (kept.weight == 1), data, corrected)
 

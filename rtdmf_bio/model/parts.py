@@ -46,7 +46,7 @@ _FEWEST = 10  # common lines of two replicates
 
 @dataclass
 class General:
-    """Level and slope of every drug, general sensitivity of every line; NaN if never measured."""
+    """Level and slope of every drug, general sensitivity of every line."""
 
     level: Array
     slope: Array
@@ -55,9 +55,8 @@ class General:
     def matrix(self) -> Array:
         return self.level[:, None] + np.outer(self.slope, self.line)
 
-    def weighed(self, weight: float) -> Array:
+    def weighed(self, weight: float, mean: float) -> Array:
         """The general part with each drug's own slope drawn towards the mean slope."""
-        mean = np.nanmean(self.slope)
         return General(self.level, mean + weight**2 * (self.slope - mean), self.line).matrix()
 
 

@@ -324,6 +324,7 @@ def _uns(
         ),
         "false_flag_rate": model.false_flag_rate_,
         "noise_sd": model.noise_,
+        "mean_slope": float(np.nanmean(model.slope_)),
         "weight_decay": model.weight_decay_,
         "impute_weight_decay": model.impute_weight_decay_,
         "validation_rmse": dict(model.validation_rmse_),

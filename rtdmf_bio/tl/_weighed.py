@@ -55,7 +55,8 @@ def weighed(
 
     from ..model.parts import General
 
-    retain = stored(adata, key)["params"]["retain"]
+    result = stored(adata, key)
+    retain = result["params"]["retain"]
     check_number("specific_weight", specific_weight, 0.0, 1.0)
     if "shrink" not in retain:
         modes = [str(mode) for mode in np.atleast_1d(retain)]
@@ -65,7 +66,7 @@ def weighed(
         )
     level, slope = (adata.obs[f"{key}_{name}"].to_numpy() for name in ("level", "slope"))
     general = General(level, slope, adata.var[f"{key}_sensitivity"].to_numpy())
-    whole = general.weighed(specific_weight)
+    whole = general.weighed(specific_weight, result["mean_slope"])
     whole += specific_weight * values_of(adata, f"{key}_{SPECIFIC}")
     # Of a drug without noise nothing was changed in the first place.
     noisy = adata.obs[f"{key}_reliability"].to_numpy()[:, None] < 1
