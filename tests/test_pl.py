@@ -57,8 +57,20 @@ def test_before_and_after_share_order_and_colours(adata):
     before, after = rt.pl.matrix(adata), rt.pl.matrix(adata, layer="rtdmf")
     assert before.images[0].get_clim() == after.images[0].get_clim()
     a = np.ma.filled(before.images[0].get_array(), np.nan)
-    flag = rt.pl.matrix(adata, layer="rtdmf_flag").images[0].get_array()
+    drawn = rt.pl.matrix(adata, layer="rtdmf_flag").images[0]
+    flag = drawn.get_array()
+    assert drawn.get_clim() == (0, 3)
     assert np.array_equal(np.isnan(a), flag == 0)
+
+
+def test_what_lies_around_zero_has_colours_of_its_own(adata):
+    for name, said in (("residual", "residual"), ("specific", "specific part")):
+        drawn = rt.pl.matrix(adata, layer=f"rtdmf_{name}").images[0]
+        low, high = drawn.get_clim()
+        assert high == -low == np.nanpercentile(np.abs(adata.layers[f"rtdmf_{name}"]), 99)
+        assert drawn.colorbar.ax.get_ylabel() == f"{said}, auc (higher = resistant)"
+    with pytest.raises(ValueError, match=r"adata\.layers has no 'nothing'"):
+        rt.pl.matrix(adata, layer="nothing")
 
 
 def test_threshold_marks_the_threshold_and_counts_every_entry(adata):

@@ -499,6 +499,17 @@ def test_the_picture_names_the_trivial_answer_of_each_kind_of_source(screen, lay
     assert "residual" in titles[-1]
 
 
+def test_long_names_take_several_lines(screen):
+    """Side by side, titles wider than their panel would cover each other."""
+    name = "A compound known by " + "a very long name " * 4
+    screen.obs_names = [name, *screen.obs_names[1:]]
+    figure = draw(screen, name, "KRAS_mut")
+    figure.canvas.draw()
+    boxes = [ax.title.get_window_extent() for ax in figure.axes]
+    assert boxes[0].x1 < boxes[1].x0
+    assert name.split()[-1] in figure.axes[0].get_title()
+
+
 def test_points_are_spread_alike_at_each_call(screen):
     one, other = (draw(screen, "Drug-0", "KRAS_mut") for _ in range(2))
     for a, b in zip(one.axes, other.axes, strict=True):

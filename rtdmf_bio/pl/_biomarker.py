@@ -31,6 +31,7 @@ _SIDES = {
 _OFFSETS = [
     (dx, sign * dy) for dy in range(0, 80, 8) for sign in (1, -1) for dx in (8, -8, 30, -30)
 ]
+_WIDEST = 32  # letters above a panel
 _COLUMNS = {"drug", "group", "source", "effect", "direction", "pvalue", "qvalue"}
 
 
@@ -85,6 +86,8 @@ def biomarker(
     >>> import rtdmf_bio as rt
     >>> figure = rt.pl.biomarker(rt.datasets.gdsc1(), "Dabrafenib", "BRAF_mut")
     """
+    import textwrap
+
     import matplotlib.pyplot as plt
     import numpy as np
 
@@ -116,7 +119,8 @@ def biomarker(
         _boxes(ax, sides)
         ax.set_xticks((0, 1), [f"wild type\nn = {sides[0].size}", f"{group}\nn = {sides[1].size}"])
         ax.set_title(
-            f"{drug}, {name}\ng = {scores['effect']:.2f}, p = {scores['pvalue']:.1e}\n"
+            f"{textwrap.fill(f'{drug}, {name}', _WIDEST)}\n"
+            f"g = {scores['effect']:.2f}, p = {scores['pvalue']:.1e}\n"
             f"AUROC {scores['auroc']:.2f} ({trivial}: {table.loc[trivial, 'auroc']:.2f})",
             fontsize="medium",
         )

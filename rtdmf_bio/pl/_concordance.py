@@ -73,7 +73,7 @@ def concordance(
     names = list(dict.fromkeys(name for pair in tables for name in pair))
     shown = np.full((len(names), len(names)), np.nan)
     size = 1.6 * len(names)
-    ax = ax or plt.subplots(figsize=(size + 2.2, size + 0.6))[1]
+    ax = ax or plt.subplots(figsize=(size + 2.2, size + 0.6), layout="constrained")[1]
     for pair, table in tables.items():
         summary = concordance_summary(table)
         i, j = sorted(names.index(name) for name in pair)

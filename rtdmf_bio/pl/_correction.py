@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .._measure import measure_label, measure_of
 from ..tl._enrichment import enrichment as enrichment_table
 from ..tl._enrichment import stored
+from ..tl._sources import SPECIFIC, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ def matrix(
     """Draw a matrix of drugs x cell lines; before and after share order and colours.
 
     Drugs are sorted by their mean measurement; lines by group, and within it by theirs. The
-    colour range is the 1st to 99th percentile of the measurements. Missing entries are white.
+    colour range is the 1st to 99th percentile of the measurements; residuals and the specific part
+    lie around 0 and have their own. Missing entries are white.
 
     Parameters
     ----------
@@ -54,19 +56,31 @@ def matrix(
     Returns
     -------
     The axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no correction, or no such layer.
     """
     import matplotlib.pyplot as plt
     import numpy as np
 
-    ax = ax or plt.subplots(figsize=(7, 4))[1]
     measured = _measured(adata, key)
-    drawn = measured if layer is None else np.asarray(adata.layers[layer], dtype=float)
+    drawn = measured if layer is None else values_of(adata, layer)
+    ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
     drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
     mean = np.nanmean(measured, axis=0)
     grouped = group_key is not None and group_key in adata.var
     labels = adata.var[group_key].astype(str).to_numpy() if grouped else np.full(mean.size, "")
     lines = np.lexsort((mean, labels))
     low, high = np.nanpercentile(measured, [1, 99])
+    label = _measure_label(adata, key)
+    around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
+    if layer == f"{key}_flag":
+        low, high, label = 0, 3, "flag"
+    elif layer in around_zero:
+        high = np.nanpercentile(np.abs(drawn), 99)
+        low, label = -high, f"{around_zero[layer]}, {label}"
     image = ax.imshow(
         drawn[np.ix_(drugs, lines)], aspect="auto", cmap="viridis", vmin=low, vmax=high,
         interpolation="nearest", rasterized=True,
@@ -82,7 +96,7 @@ def matrix(
         for edge in np.flatnonzero(labels[lines][1:] != labels[lines][:-1]):
             ax.axvline(edge + 0.5, color="white", linewidth=0.4)
     if colorbar:
-        ax.figure.colorbar(image, ax=ax, label=_measure_label(adata, key))
+        ax.figure.colorbar(image, ax=ax, label=label)
     return ax
 
 
@@ -105,7 +119,7 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     import matplotlib.pyplot as plt
     import numpy as np
 
-    ax = ax or plt.subplots(figsize=(5, 4))[1]
+    ax = ax or plt.subplots(figsize=(5, 4), layout="constrained")[1]
     result = stored(adata, key)
     residual = np.asarray(adata.layers[f"{key}_residual"], dtype=float)
     flag = np.asarray(adata.layers[f"{key}_flag"])
@@ -163,7 +177,7 @@ def enrichment(
     import matplotlib.pyplot as plt
     import numpy as np
 
-    ax = ax or plt.subplots(figsize=(6, 0.3 * n_top + 1))[1]
+    ax = ax or plt.subplots(figsize=(6, 0.3 * n_top + 1), layout="constrained")[1]
     table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
     y = np.arange(len(table))
     score = -np.log10(np.maximum(table["qvalue"], 1e-300))

@@ -41,7 +41,8 @@ def factors(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     modes = list(dict.fromkeys(table["factor"]))
     what = list(dict.fromkeys(table["axis"] + ": " + table["property"]))
     shown = np.full((len(what), len(modes)), np.nan)
-    ax = ax or plt.subplots(figsize=(2.4 + 1.0 * len(modes), 1.5 + 0.5 * len(what)))[1]
+    size = max(7.5, 2.8 + 1.0 * len(modes)), 1.8 + 0.5 * len(what)
+    ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
     for row in table[table["qvalue"] <= 0.05].itertuples():
         i, j = what.index(f"{row.axis}: {row.property}"), modes.index(row.factor)
         shown[i, j] = (row.r2 - row.chance) / (1 - row.chance)
