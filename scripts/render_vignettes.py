@@ -49,8 +49,9 @@ def render(text: Path, out: Path) -> Path:
     notebook = jupytext.read(text)
     here = {"metadata": {"path": str(out), "name": text.stem}}
     # Without the kernel's advice on encryption: it talks to this process and this machine only.
-    quiet = ["--log-level=ERROR"]
-    runner = ExecutePreprocessor(timeout=600, kernel_name="python3", extra_arguments=quiet)
+    # It knows where it stands, as a script does, since it does not run there.
+    options = ["--log-level=ERROR", f"--IPKernelApp.exec_lines=__file__ = {str(text.resolve())!r}"]
+    runner = ExecutePreprocessor(timeout=600, kernel_name="python3", extra_arguments=options)
     try:
         runner.preprocess(notebook, here)
     except CellExecutionError as error:

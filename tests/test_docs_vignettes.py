@@ -73,3 +73,13 @@ def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
     assert "warning" not in (done.stdout + done.stderr).lower()
     file, check = PROMISED[name]
     check(tmp_path / file)
+
+
+def test_a_notebook_finds_its_data_where_jupyter_opens_it():
+    """In its own folder, and without __file__."""
+    start = (FOLDER / "3_from_pharmacoset_to_biomarker.py").read_text().split("# ## Correct")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "BRAF_mut" in done.stdout

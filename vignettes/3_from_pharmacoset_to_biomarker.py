@@ -29,7 +29,7 @@ import pandas as pd
 import r_bridge
 import rtdmf_bio as rt
 
-here = Path(__file__).parent if "__file__" in globals() else Path("..")
+here = Path(__file__).parent if "__file__" in globals() else Path()
 path = here / "data" / "gdsc1_part.rds"
 print(r_bridge.describe(path))
 
