@@ -65,7 +65,7 @@ def test_readme_names_only_what_exists():
         assert name in r_bridge.__all__
     for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / path).exists(), path
-    for name in set(re.findall(r"rt\.((?:pp|tl|pl|io|datasets)\.\w+|RTDMF)", text)):
+    for name in set(re.findall(r"(?:rt\.|`)((?:pp|tl|pl|io|datasets|baselines)\.\w+)", text)):
         thing = rtdmf_bio
         for part in name.split("."):
             thing = getattr(thing, part)

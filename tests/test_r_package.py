@@ -254,6 +254,14 @@ def test_real_pharmacosets_give_in_r_what_they_give_in_python(library, tmp_path)
             np.testing.assert_array_equal(theirs.layers[layer], ours.layers[layer])
 
 
+def test_readme_example_runs(library, tmp_path):
+    """As a whole, on the bundled screen."""
+    text = (SOURCE.parent.parent / "README.md").read_text()
+    (tmp_path / "readme.R").write_text(re.search(r"```r\n(.*?)```", text, re.S).group(1))
+    said = run("Rscript", "readme.R", cwd=tmp_path, R_LIBS=str(library))
+    assert re.search(r"Dabrafenib +tissueid +skin sensitive", said)
+
+
 INTERRUPT = """
 library(rtdmfbio)
 x <- rtdmf_gdsc1()
