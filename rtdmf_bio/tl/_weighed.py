@@ -68,8 +68,6 @@ def weighed(
     general = General(level, slope, adata.var[f"{key}_sensitivity"].to_numpy())
     whole = general.weighed(specific_weight, result["mean_slope"])
     whole += specific_weight * values_of(adata, f"{key}_{SPECIFIC}")
-    # Of a drug without noise nothing was changed in the first place.
-    noisy = adata.obs[f"{key}_reliability"].to_numpy()[:, None] < 1
     corrected = np.asarray(adata.layers[key])
-    shrunk = np.isin(adata.layers[f"{key}_flag"], (1, 2)) & noisy
+    shrunk = np.isin(adata.layers[f"{key}_flag"], (1, 2))
     return np.where(shrunk, whole, corrected).astype(corrected.dtype)
