@@ -189,6 +189,46 @@ def test_names_without_letters_of_the_alphabet_are_still_names():
     assert how(both.drugs, "b", "紫杉醇") == ("", "none")
 
 
+def test_identifiers_held_as_text_are_the_same_ones():
+    """As a table reads them once a column has gaps; what says "missing" identifies nobody."""
+    a = screen(["d", "e"], ["p", "q", "HeLa"], cosmic_id=["905949", "905950.0", "nan"])
+    b = screen(["d", "e"], ["x", "q", "U87"], cosmic_id=["905949.0", 905950, "NA"])
+    both = rt.pp.harmonize(a, b)
+    assert how(both.lines, "a", "p") == ("p", "cosmic_id")
+    assert how(both.lines, "a", "q") == ("q", "cosmic_id")
+    assert how(both.lines, "a", "HeLa") == ("", "none")
+
+
+def test_letters_of_any_alphabet_count():
+    a = screen(["IFN-Ж", "IFN-Д", "d"], ["细胞1", "k"])
+    b = screen(["ifn д", "d"], ["株1", "k"])
+    both = rt.pp.harmonize(a, b)
+    assert list(both.a.obs_names) == ["IFN-Д", "d"]
+    assert list(both.a.var_names) == ["k"]
+    aliased = rt.pp.harmonize(screen(["紫杉醇", "d"], ["k"]), screen(["Paclitaxel"], ["k"]),
+                              aliases={"紫杉醇": "Paclitaxel"})  # fmt: skip
+    assert how(aliased.drugs, "a", "紫杉醇") == ("紫杉醇", "alias")
+
+
+def test_aliases_may_be_blank_or_have_brackets():
+    for nothing in ([np.nan, "", "NA"], ["--", "?", "..."]):
+        blank = pd.DataFrame({"name": ["B", "C", "D"], "unified": nothing})
+        both = rt.pp.harmonize(screen("ABC", ["k"]), screen("AD", ["k"]), aliases=blank)
+        assert list(both.a.obs_names) == ["A"]
+    old, new = screen(["A", "JQ1 (old)"], ["k"]), screen(["A", "Foo"], ["k"])
+    both = rt.pp.harmonize(old, new, aliases={"JQ1 (old)": "Foo"})
+    assert how(both.drugs, "a", "JQ1 (old)") == ("JQ1 (old)", "alias")
+    short, long = screen(["A", "PLX"], ["k"]), screen(["A", "Vemurafenib [12]"], ["k"])
+    both = rt.pp.harmonize(short, long, aliases={"PLX": "Vemurafenib [12]"})
+    assert how(both.drugs, "a", "PLX") == ("PLX", "alias")
+
+
+def test_replicates_take_no_name_of_another_drug():
+    a = screen(["X (1) [2]", "X (1) [3]", "X (1)"], ["k"])
+    both = rt.pp.harmonize(a, screen(["X (1) [2]", "X (1)"], ["k"]))
+    assert list(both.a.obs_names) == ["X (1) [2]", "X (1)"]
+
+
 def test_floating_identifiers_are_identifiers():
     a = screen(["d", "e"], ["p", "q"], ModelID=["ACH-1", None], COSMICID=[906800.0, 7.0])
     b = screen(["d", "e"], ["r", "s"], depmap_id=["ACH-1", "ACH-2"], cosmic_id=[np.nan, 7])

@@ -342,6 +342,8 @@ def test_groups_the_correction_was_given_are_no_fair_test(corrected):
         cluster(adata, "tissue", method="hierarchical", key="own")
     with pytest.warns(UserWarning, match="'own' was given the groups 'tissue'"):
         cluster(adata, "tissue", method="hierarchical", layer="own")
+    with pytest.warns(UserWarning, match="'own' was given the groups 'tissue'"):
+        cluster(adata, "tissue", method="hierarchical", layer="own_specific")
     adata.var["mechanism"] = adata.var["tissue"]
     adata.obs["tissue"] = adata.obs["mechanism"]
     fair = [("tissue", "rtdmf", "lines"), ("mechanism", "own", "lines"), ("tissue", "own", "drugs")]

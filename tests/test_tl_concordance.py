@@ -214,6 +214,19 @@ def test_correction_is_compared_where_both_screens_have_it(pair):
         np.testing.assert_array_equal(named[named["source"] == layer]["rho"], old)
 
 
+def test_imputed_entries_are_not_measured_whatever_comes_first(pair):
+    a, b = (adata.copy() for adata in pair)
+    for adata in (a, b):
+        rt.pp.correct(adata, group_key=None, progress=False)
+    both = {order: rt.tl.concordance(a, b, layer=list(order)) for order in
+            (("X", "rtdmf"), ("rtdmf", "X"), ("rtdmf",))}  # fmt: skip
+    expected = both["X", "rtdmf"].set_index(["source", "drug"]).loc["rtdmf"]
+    for table in both.values():
+        found = table.set_index(["source", "drug"])
+        pd.testing.assert_frame_equal(found.loc["rtdmf"], expected)
+        assert found["n_lines"].groupby("drug").nunique().eq(1).all()
+
+
 def test_replicates_count_once_whatever_the_layer_is_called(pair):
     """A drug screened twice is one drug, with the mean of both."""
     a, b = pair

@@ -51,6 +51,15 @@ def test_the_planted_drivers_are_named(planted):
     assert table["share"].iloc[0] > 0.8
 
 
+def test_what_is_infinite_is_not_known(planted):
+    adata = planted.copy()
+    adata.obs.loc["drug3", "dose"] = np.inf
+    found = rt.tl.factors(adata, obs=["dose"], n_factors=1).set_index("property")
+    adata.obs.loc["drug3", "dose"] = np.nan
+    expected = rt.tl.factors(adata, obs=["dose"], n_factors=1).set_index("property")
+    pd.testing.assert_frame_equal(found, expected)
+
+
 def test_numbers_are_those_of_scipy(planted):
     table = rt.tl.factors(planted, obs=["shuffled", "dose"], n_factors=1).set_index("property")
     loading = planted.obsm["rtdmf_factors"][:, 0]

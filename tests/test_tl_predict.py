@@ -394,9 +394,34 @@ def test_correction_takes_the_parameters_of_rtdmf():
     ].any()
 
 
+def test_defaults_spelled_out_are_defaults():
+    """Whoever names the preset has not asked for another weight."""
+    plain = _predict._parameters({}, "cpu", 0)
+    assert plain["specific_weight"] == 1
+    for spelled in ({"preset": "default"}, {"retain": ("enriched", "shrink")}):
+        assert _predict._parameters(spelled, "cpu", 0) == {**plain, **spelled}
+    assert _predict._parameters({"specific_weight": 0.7}, "cpu", 0)["specific_weight"] == 0.7
+    for other in ({"preset": "paper"}, {"retain": "none"}):
+        assert "specific_weight" not in _predict._parameters(other, "cpu", 0)
+
+
+@pytest.mark.parametrize("model", ["elastic-net", "transfer"])
+def test_a_gene_that_only_a_held_out_line_expresses_does_no_harm(model, brief):
+    """Over the training lines its standard deviation is that of rounding, 1e-17, and not 0."""
+    task = arrays(model)
+    genes = task.genes.copy()
+    genes[:, -1] = 0.1
+    plain = predict_fold(replace(task, genes=genes, n_genes=25), 0, "measured")
+    genes = genes.copy()
+    genes[np.flatnonzero(task.fold == 0)[0], -1] = 5.0
+    found = predict_fold(replace(task, genes=genes, n_genes=25), 0, "measured")
+    assert np.abs(found - plain).max() < 1
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"n_folds": 50}, ValueError, "or pass fewer n_folds or min_lines"),
         ({"model": "forest"}, ValueError, "model parameter must be one of .*'elastic-net'"),
         ({"training": ["rtdmf", "mean"]}, ValueError, "training parameter must be one of"),
         ({"training": []}, ValueError, "training parameter must be a name or several"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,13 @@ ID_SPELLINGS = {
     "cosmic_id": ("cosmicid", "cosmic", "cosmicsampleid"),
     "depmap_id": ("depmapid", "modelid", "depmapmodelid"),
 }
+_BLANK = {"", "na", "n/a", "nan", "none", "null", "<na>"}
 _NONE, _DUPLICATE, _CONTRADICTED = "none", "duplicate", "contradicted"
 
 
 def normalised(name: Any) -> str:
-    """Lower case, letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+    """Lower case, letters and digits only, of any alphabet."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", str(name)).casefold())
 
 
 def plain(name: Any) -> str:
@@ -49,7 +51,12 @@ def unified(aliases: Any) -> dict[str, str]:
             f"aliases must map names to unified names, or be a table of two columns. Got "
             f"{type(aliases).__name__}."
         )
-    return {normalised(k): normalised(v) for k, v in aliases.items()}
+    pairs = {
+        normalised(k): normalised(plain(v))
+        for k, v in aliases.items()
+        if not _blank(k) and not _blank(v)
+    }
+    return {k: v for k, v in pairs.items() if k and v}
 
 
 def match_drugs(
@@ -60,7 +67,7 @@ def match_drugs(
 
     def identity(name: str) -> str:
         key = normalised(plain(name)) or str(name)
-        return same.get(key, key)
+        return same.get(normalised(name)) or same.get(key, key)
 
     keys_a, keys_b = [identity(x) for x in a], [identity(x) for x in b]
     # The first of several rows with one identity.
@@ -71,7 +78,15 @@ def match_drugs(
         raise ValueError(_no_shared(keys_a, keys_b, a, b))
     if replicates == "error":
         _refuse_replicates(shared, (keys_a, a), (keys_b, b))
-    common = {k: plain(twin[k]) if keys_a.count(k) > 1 else str(twin[k]) for k in shared}
+    owner = dict(zip(map(str, a), keys_a, strict=True))
+
+    def common_name(key: str) -> str:
+        """Without brackets where several rows are one drug, unless another drug has that name."""
+        bare = plain(twin[key])
+        several = keys_a.count(key) > 1 and owner.get(bare, key) == key
+        return bare if several else str(twin[key])
+
+    common = {k: common_name(k) for k in shared}
 
     def how(name: str, other: str | None) -> str:
         if other is None:
@@ -172,12 +187,16 @@ def _identifiers(
 
 def _identifier(value: Any) -> str:
     """Identifiers are read as text, whole or floating numbers, and blank in many ways."""
-    import pandas as pd
-
-    if pd.isna(value):
+    if _blank(value):
         return ""
     number = isinstance(value, (int, float)) and float(value).is_integer()
-    return str(int(value)) if number else str(value).strip()
+    return str(int(value)) if number else re.sub(r"^(\d+)\.0+$", r"\1", str(value).strip())
+
+
+def _blank(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value)) or str(value).strip().lower() in _BLANK
 
 
 def _contradict(ids: Mapping[str, list[list[str]]], i: int, j: int) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..model.checks import check_choice, check_number, name_some
-from ._sources import CENTRED, KEY, TRIVIAL, layers_of, named, trivial_answers, values_of
+from ._sources import CENTRED, KEY, SPECIFIC, TRIVIAL, layers_of, named, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,7 +160,8 @@ def cluster(
     if n_clusters is None:
         n_clusters = n_groups
     check_number("n_clusters", n_clusters, 2, items.groups.size)
-    own = [at for at in layers.values() if axis == "lines" and group_key in _groups_used(adata, at)]
+    made = dict.fromkeys(at.removesuffix(f"_{SPECIFIC}") for at in layers.values())
+    own = [at for at in made if axis == "lines" and group_key in _groups_used(adata, at)]
     if own:
         warnings.warn(
             f"The correction {name_some(own)} was given the groups {group_key!r} and keeps high "

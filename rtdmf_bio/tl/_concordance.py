@@ -116,7 +116,9 @@ def concordance(
     check_screens(a, b)
     layers = [layers_of(adata, layer, key) for adata in (a, b)]
     sources = [name for name in layers[0] if name in layers[1]]
-    reduced = [_reduced(adata, own, sources) for adata, own in zip((a, b), layers, strict=True)]
+    reduced = [
+        _reduced(adata, own, sources, key) for adata, own in zip((a, b), layers, strict=True)
+    ]
     both = harmonize(
         *reduced,
         aliases=aliases,
@@ -194,13 +196,17 @@ def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _reduced(adata: AnnData, layers: Mapping[str, str], sources: Sequence[str]) -> AnnData:
+def _reduced(
+    adata: AnnData, layers: Mapping[str, str], sources: Sequence[str], key: str
+) -> AnnData:
     """The sources alone, and the trivial answers over the whole screen, where measured."""
     import anndata
     import numpy as np
 
     values = {name: values_of(adata, layers[name]) for name in sources}
     measured = np.isfinite(values[sources[0]])
+    if f"{key}_flag" in adata.layers:  # a corrected matrix is complete
+        measured &= np.asarray(adata.layers[f"{key}_flag"]) > 0
     drugs, lines = np.flatnonzero(measured.any(1)), np.flatnonzero(measured.any(0))
     here = np.ix_(drugs, lines)
     values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}

@@ -165,6 +165,7 @@ def _explained(
 
     known = np.isfinite(values) & column.notna().to_numpy()
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        known[known] = np.isfinite(column[known].to_numpy(dtype=float))
         x, y = values[known], column[known].to_numpy(dtype=float)
         if x.size < 3 or np.ptp(y) == 0:
             raise ValueError(

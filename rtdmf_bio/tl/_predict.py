@@ -302,7 +302,7 @@ def _model(task: Task, fold: int, genes: Array, targets: Array, truth: Array, ne
     rng = np.random.default_rng((task.random_state, fold))
     inner = np.zeros(len(genes), dtype=bool)
     inner[rng.permutation(len(genes))[: max(1, round(_INNER * len(genes)))]] = True
-    spread = genes.std(0)
+    spread = _spread(genes)
     top = np.sort(np.argsort(-spread, kind="stable")[: task.n_genes])
     mean, spread = genes[:, top].mean(0), np.where(spread > 0, spread, 1)[top]
     x, x_new = (genes[:, top] - mean) / spread, (new[:, top] - mean) / spread
@@ -315,12 +315,17 @@ def _model(task: Task, fold: int, genes: Array, targets: Array, truth: Array, ne
     further = None
     if task.pretrain is not None:
         further = task.pretrain[:, top]
-        deviation = further.std(0)
+        deviation = _spread(further)
         further = (further - further.mean(0)) / np.where(deviation > 0, deviation, 1)
     return transfer(
         x, targets, truth, x_new, inner,
         pretrain=further, device=task.device, seed=task.random_state,
     )  # fmt: skip
+
+
+def _spread(genes: Array) -> Array:
+    """Standard deviation of each gene, 0 of one that does not vary, whatever rounding says."""
+    return np.where(np.ptp(genes, axis=0) > 0, genes.std(0), 0.0)
 
 
 def _from_general(values: Array, general: Array, predicted: Array) -> Array:
@@ -427,6 +432,10 @@ def _finite(table: pd.DataFrame, parameter: str) -> Array:
 
 def _too_few_shared(lines: NDArray[Any], table: pd.DataFrame, n: int, needed: int) -> str:
     hint = "Make the names agree."
+    if n:
+        hint = "Make the names agree, or pass fewer n_folds or min_lines."
+    if n == lines.size:
+        hint = "Pass fewer n_folds or min_lines."
     if np.isin(lines, table.columns).sum() > n:
         hint = "Lines are its columns: pass expression.T."
     return (
@@ -484,6 +493,7 @@ def _folds(known: NDArray[np.bool_], n_folds: int, seed: int) -> NDArray[np.intp
 
 def _parameters(given: Mapping[str, Any] | None, device: str, seed: int) -> dict[str, Any]:
     from ..model.estimator import RTDMF
+    from ..model.settings import resolve
 
     given = {} if given is None else given
     if not isinstance(given, Mapping):
@@ -491,6 +501,6 @@ def _parameters(given: Mapping[str, Any] | None, device: str, seed: int) -> dict
     check_names(given, RTDMF().get_params(), "correction holds", "those of RTDMF")
     # A drug without a training entry in one fold is no reason to stop.
     own = {"unmeasured": "nan", "device": device, "random_state": seed}
-    if not {"retain", "preset"} & set(given):  # others than the default's do not weigh
+    if "shrink" in resolve(RTDMF(**given).get_params())["retain"]:  # others do not weigh
         own["specific_weight"] = 1.0
     return {**own, **given}

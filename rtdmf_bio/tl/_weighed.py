@@ -26,7 +26,8 @@ def weighed(
     Parameters
     ----------
     adata
-        Corrected by :func:`rtdmf_bio.pp.correct`; it is not changed.
+        Corrected by :func:`rtdmf_bio.pp.correct`, or a part of it; it is not changed. Not what
+        :func:`rtdmf_bio.pp.harmonize` made of replicates, whose parts are those of the first.
     specific_weight
         How much the specific part of a measured entry counts, from 0 to 1.
     key
