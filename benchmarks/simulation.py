@@ -30,6 +30,7 @@ from rivals import Answer, even_odds
 from rivals import rtdmf as fit_rtdmf
 
 from rtdmf_bio import RTDMF, baselines
+from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.datasets import simulate
 from rtdmf_bio.model.recovery import recovery_scores
 
@@ -92,7 +93,7 @@ def generated(low_rank: str, signal: str, seed: int, quick: bool) -> Screen:
     adata = simulate(
         low_rank=low_rank, signal=signal, random_state=seed, **(small if quick else {})
     )
-    part = {name: np.asarray(layer) for name, layer in adata.layers.items()}
+    part = {name: np.asarray(layer) for name, layer in named_layers(adata).items()}
     return Screen(
         part["low_rank"] + part["signal"] + part["noise"],
         part["low_rank"],

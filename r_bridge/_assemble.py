@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rtdmf_bio._adata.columns import is_text
 from rtdmf_bio.model.checks import check_choice
 
 from . import _measures
@@ -197,7 +198,7 @@ def storable(table: pd.DataFrame) -> pd.DataFrame:
     table.columns = pd.Index(_distinct(["index" if name == "_index" else name for name in names]))
     for name, column in table.items():
         # Text with gaps survives only as categories, and repeated text is smaller so.
-        if column.dtype == object and (column.isna().any() or column.duplicated().any()):
+        if is_text(column) and (column.isna().any() or column.duplicated().any()):
             table[name] = column.astype("category")
         elif isinstance(column.dtype, pd.CategoricalDtype):
             table[name] = column.cat.remove_unused_categories()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rtdmf_bio._adata.columns import is_text
+
 from . import _long_table, _node
 from ._measures import FLAG, usable
 
@@ -80,7 +82,7 @@ class PSet:
             raise ValueError(f"{self.label} has no measure {measure!r}. It has {self.measures}.")
         with _node.within(f"{self.label}: the profiles of the slot {self.slot}"):
             values = _node.column(self.profiles, measure)
-        if isinstance(values, pd.Categorical) or values.dtype == object:
+        if isinstance(values, pd.Categorical) or is_text(values):
             text = pd.Series(np.asarray(values, dtype=object))
             numbers = np.array([_number(entry) for entry in text], dtype=np.float64)
             lost = np.isnan(numbers) & text.notna() & ~text.isin(["NA", "NaN"])

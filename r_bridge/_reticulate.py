@@ -23,6 +23,7 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.layers import named_layers
 
 from . import _node, _wire
 from ._node import as_na
@@ -287,7 +288,7 @@ def _concordance(message: Node) -> dict[str, Any]:
 def _gdsc1(_: Node) -> dict[str, Any]:
     """Return the bundled screen in parts."""
     adata = rt.datasets.gdsc1()
-    assays = {"auc": adata.X, **adata.layers}
+    assays = {"auc": adata.X, **named_layers(adata)}
     return {
         "assays": {name: _matrix(adata, matrix.astype(float)) for name, matrix in assays.items()},
         "colData": adata.var,

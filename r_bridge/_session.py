@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio._measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
 
@@ -83,7 +84,7 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
         raise ValueError("adata.X is empty. Put the measure there, such as one of the layers.")
     measure = measure_of(adata)
     enrichment = as_mapping(adata.uns.get("rtdmf")).get("enrichment")
-    matrices = [(str(measure.get("name") or "X"), adata.X), *adata.layers.items()]
+    matrices = [(str(measure.get("name") or "X"), adata.X), *named_layers(adata).items()]
     _unique("assays, of X by its measure and of the layers,", [name for name, _ in matrices])
     try:
         metadata = {}

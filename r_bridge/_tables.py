@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rtdmf_bio._adata.columns import is_text
+
 from ._node import as_na
 
 
@@ -23,7 +25,7 @@ def write(table: pd.DataFrame, path: Path, suffix: str, *, as_matrix: bool) -> N
     for name, column in () if as_matrix else table.items():
         if column.dtype == np.float64:
             content[name] = as_na(column.to_numpy())
-        elif column.dtype == object:
+        elif is_text(column):
             content[name] = column.astype("category")
     rdata.write_rds(path, content, constructor_dict={**DEFAULT_CLASS_MAP, _Matrix: _construct})
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtdmf_bio._adata.layers import named_layers
+
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
@@ -222,10 +224,10 @@ def _checked(adata: AnnData, layer: str) -> tuple[pd.DataFrame, pd.DataFrame | N
 
     if not isinstance(adata, AnnData):
         raise TypeError(f"write_pset takes an AnnData. Got {type(adata).__name__} instead.")
-    if layer not in adata.layers:
+    if layer not in named_layers(adata):
         raise ValueError(
-            f"There is no layer {layer!r}, only {list(adata.layers)}. Run rtdmf_bio.pp.correct "
-            "first, or pass layer."
+            f"There is no layer {layer!r}, only {list(named_layers(adata))}. Run "
+            "rtdmf_bio.pp.correct first, or pass layer."
         )
     for what, names in (("drugs", adata.obs_names), ("cell lines", adata.var_names)):
         if names.has_duplicates:

@@ -117,10 +117,11 @@ _ = rt.pl.scatter(first, second, best, names=("first laboratory", "second labora
 # it does. The parts are stored, so `tl.weighed` needs no other fit.
 
 # %%
-for weight in (0.0, 0.4, 0.7, 1.0):
+weighed = {f"weight {weight}": weight for weight in (0.0, 0.4, 0.7, 1.0)}
+for name, weight in weighed.items():
     for adata in (first, second):
-        adata.layers[f"weight {weight}"] = rt.tl.weighed(adata, weight)
-layers = ["X", *(name for name in first.layers if name.startswith("weight"))]
+        adata.layers[name] = rt.tl.weighed(adata, weight)
+layers = ["X", *weighed]
 weights = rt.tl.concordance_summary(rt.tl.concordance(first, second, layer=layers))
 print(weights.round(3).to_string())
 

@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Literal
 
+from .._adata.columns import is_text
+from .._adata.layers import named_layers
 from ._atomic import replacing
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def _shell(adata: AnnData) -> AnnData:
         varm=dict(adata.varm),
         obsp=dict(adata.obsp),
         varp=dict(adata.varp),
-        layers=dict(adata.layers),
+        layers=named_layers(adata),
         raw=None
         if raw is None
         else {"X": raw.X, "var": _storable(raw.var), "varm": dict(raw.varm)},
@@ -110,8 +112,8 @@ def _shell(adata: AnnData) -> AnnData:
 def _storable(table: pd.DataFrame) -> pd.DataFrame:
     """Copy `table`. A text column without any text, as a subset may have, is no text to anndata."""
     table = table.copy()
-    for name, column in table.select_dtypes("object").items():
-        if column.isna().all():
+    for name, column in table.items():
+        if is_text(column) and column.isna().all():
             table[name] = column.astype("category")
     return table
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from .._adata.columns import is_text
 from ._cells import MISSING_NAMES, names, read_cells
 
 
@@ -159,7 +160,7 @@ def _read_annotation(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 def _typed(column: pd.Series) -> pd.Series:
     """Give a column of text the type of what it says."""
-    if column.dtype != object:
+    if not is_text(column):
         return column
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     cells = cells.mask(cells.isin(MISSING_NAMES))

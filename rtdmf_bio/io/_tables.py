@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from .._adata.layers import named_layers
 from ._atomic import replacing
 
 if TYPE_CHECKING:
@@ -210,9 +211,11 @@ def write_table(
     if kind == "parquet":
         _cells.import_parquet()
     if layer is None and adata.X is None:
-        raise ValueError(f"X is empty. Pass layer, one of {list(adata.layers)}.")
+        raise ValueError(f"X is empty. Pass layer, one of {list(named_layers(adata))}.")
     if layer is not None and layer not in adata.layers:
-        raise ValueError(f"There is no layer {layer!r}. Pass one of {list(adata.layers)}, or None.")
+        raise ValueError(
+            f"There is no layer {layer!r}. Pass one of {list(named_layers(adata))}, or None."
+        )
     for what, names in (("drugs", adata.obs_names), ("cell lines", adata.var_names)):
         if names.has_duplicates:
             twice = names[names.duplicated()].unique().tolist()

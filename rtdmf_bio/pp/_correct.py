@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._adata.layers import named_layers
 from ._write import assign
 
 if TYPE_CHECKING:
@@ -199,11 +200,14 @@ def _matrix(adata: AnnData, layer: str | None) -> Any:
     check_adata(adata)
     if layer is None:
         if adata.X is None:
-            raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(adata.layers)}.")
+            raise ValueError(
+                f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}."
+            )
         return adata.X
     if layer not in adata.layers:
         raise ValueError(
-            f"adata.layers has no {layer!r}. It has {sorted(adata.layers)}; layer=None takes X."
+            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; "
+            f"layer=None takes X."
         )
     return adata.layers[layer]
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .._adata.layers import named_layers
 from .._measure import as_mapping, measure_of
 from ..model.checks import check_choice, is_sparse
 from ._correct import check_adata
@@ -137,9 +138,9 @@ def check_screens(*screens: AnnData) -> None:
     """Refuse what is no AnnData in memory, with unique names and dense matrices."""
     for adata in screens:
         check_adata(adata)
-        if adata.X is None and not adata.layers:
+        if adata.X is None and not named_layers(adata):
             raise ValueError("adata.X is empty, and there are no layers: nothing can be compared.")
-        for name, values in (("X", adata.X), *adata.layers.items()):
+        for name, values in (("X", adata.X), *named_layers(adata).items()):
             if is_sparse(values):
                 raise TypeError(
                     f"{name!r} is sparse, where a blank means zero, not 'not measured'. Make it "
@@ -150,7 +151,7 @@ def check_screens(*screens: AnnData) -> None:
 def _turned(a: AnnData, b: AnnData, align: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Say what the layers of ``b`` measure, where either screen says so, and what to turn over."""
     own = {*as_mapping(a.uns.get("layer_measures")), *as_mapping(b.uns.get("layer_measures"))}
-    shared = [name for name in a.layers if name in b.layers and name in own]
+    shared = [name for name in named_layers(a) if name in b.layers and name in own]
     found, out = {}, []
     for name in ["X", *shared]:
         # A layer of which nothing is known has the measure of X.
@@ -216,7 +217,7 @@ def _shared(
 
     if adata.X is not None:
         out.X = merged("X", adata.X)
-    for name, values in adata.layers.items():
+    for name, values in named_layers(adata).items():
         out.layers[name] = merged(name, values)
     out.obs_names, out.var_names = list(order[0]), list(order[1])
     return out
@@ -263,7 +264,7 @@ def _turn_over(adata: AnnData, owner: str) -> None:
 
     if owner == "X" and adata.X is not None:
         adata.X = over(adata.X)
-    for name, values in list(adata.layers.items()):
+    for name, values in named_layers(adata).items():
         key = next((k for k in made if name in (k, f"{k}_residual", f"{k}_specific")), None)
         if has_it(name, key) and not _is_flags(adata, name, np.asarray(values)):
             adata.layers[name] = over(values) if key in (None, name) else -np.asarray(values)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._adata.layers import named_layers
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -139,7 +141,8 @@ def _matrix(adata: AnnData, what: Any, parameter: str) -> NDArray[np.float64]:
         if what not in adata.layers:
             raise ValueError(
                 f"{parameter}={what!r} is neither the key of a correction nor a layer. Run "
-                f"rtdmf_bio.pp.correct first, or pass one of {sorted(adata.layers)}, or an array."
+                f"rtdmf_bio.pp.correct first, or pass one of {sorted(named_layers(adata))}, "
+                f"or an array."
             )
         what = adata.layers[what]
     return np.asarray(what, dtype=float)

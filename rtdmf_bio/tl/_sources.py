@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._adata.layers import named_layers
 from .._measure import as_mapping, measure_of
 from ..model.checks import as_numbers
 from ._enrichment import stored
@@ -58,10 +59,10 @@ def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
 
     if layer != "X" and layer not in adata.layers:
         raise ValueError(
-            f"adata.layers has no {layer!r}. It has {sorted(adata.layers)}; 'X' takes X."
+            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; 'X' takes X."
         )
     if layer == "X" and adata.X is None:
-        raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(adata.layers)}.")
+        raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}.")
     values = as_numbers(adata.X if layer == "X" else adata.layers[layer])
     values[~np.isfinite(values)] = np.nan
     if np.isnan(values).all():

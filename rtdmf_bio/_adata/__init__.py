@@ -1,0 +1,1 @@
+"""What a screen and a correction are inside an AnnData; between model and pp."""
