@@ -12,6 +12,7 @@ import scipy.sparse
 import r_bridge
 import rtdmf_bio as rt
 from r_bridge import _r
+from rtdmf_bio._adata.layers import named_layers
 
 try:
     ri = _r.session()
@@ -123,8 +124,8 @@ def whole(frame):
 def assert_equal(a, b):
     pd.testing.assert_frame_equal(whole(a.obs), b.obs, check_column_type=False)
     pd.testing.assert_frame_equal(whole(a.var), b.var, check_column_type=False)
-    assert list(a.layers) == list(b.layers)
-    for x, y in ((a.X, b.X), *((a.layers[name], b.layers[name]) for name in a.layers)):
+    assert list(named_layers(a)) == list(named_layers(b))
+    for x, y in ((a.X, b.X), *((layer, b.layers[name]) for name, layer in named_layers(a).items())):
         assert x.dtype == y.dtype
         np.testing.assert_array_equal(x, y)
     assert a.uns.get("measure") == b.uns.get("measure")
@@ -416,7 +417,7 @@ META = ", metadata = list(measure = list(name = 'two', unit = 'u'))"
 def test_x_is_the_assay_of_the_measure_or_the_first(extra, measure, x, meaning):
     adata = r_bridge.from_r(r_object(two_assays(extra)), measure=measure)
     assert adata.X.tolist() == [[x]]
-    assert {name: layer.tolist() for name, layer in adata.layers.items()} == {
+    assert {name: layer.tolist() for name, layer in named_layers(adata).items()} == {
         "one" if x == 2 else "two": [[3 - x]]
     }
     assert adata.uns["measure"] == meaning

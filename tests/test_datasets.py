@@ -17,6 +17,7 @@ import pytest
 
 import rtdmf_bio.datasets
 import rtdmf_bio.io
+from rtdmf_bio._adata.layers import named_layers
 
 PROJECT = Path(__file__).parents[1]
 SOURCE = PROJECT.parent / "shared" / "data"
@@ -217,9 +218,9 @@ def require_source() -> None:
 def assert_same(left: ad.AnnData, right: ad.AnnData) -> None:
     np.testing.assert_array_equal(left.X, right.X)
     assert left.X.dtype == right.X.dtype
-    assert set(left.layers) == set(right.layers)
-    for name in right.layers:
-        np.testing.assert_array_equal(left.layers[name], right.layers[name])
+    assert set(named_layers(left)) == set(named_layers(right))
+    for name, layer in named_layers(right).items():
+        np.testing.assert_array_equal(left.layers[name], layer)
     pd.testing.assert_frame_equal(left.obs, right.obs)
     pd.testing.assert_frame_equal(left.var, right.var)
     assert set(left.uns) == set(right.uns)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.datasets import simulate
 
 SMALL = {"n_drugs": 90, "n_lines": 84}
@@ -47,7 +48,7 @@ def test_the_default_screen_has_the_stated_size_and_parts():
     """The default is what the documentation and the benchmarks speak of."""
     adata = simulate()
     assert adata.shape == (800, 400)
-    assert {name: adata.layers[name].dtype for name in adata.layers} == {
+    assert {name: layer.dtype for name, layer in named_layers(adata).items()} == {
         **{part: np.dtype(np.float64) for part in PARTS},
         "block": np.dtype(bool),
         "split": np.dtype(np.int8),
@@ -190,7 +191,9 @@ def test_parts_are_drawn_independently(change, kept):
     """Only so can one thing be varied at a time."""
     before, after = simulate(**SMALL), simulate(**SMALL, **change)
     same = {
-        name for name in before.layers if np.array_equal(before.layers[name], after.layers[name])
+        name
+        for name, layer in named_layers(before).items()
+        if np.array_equal(layer, after.layers[name])
     }
     assert same == set(kept)
     np.testing.assert_array_equal(before.obs["position"], after.obs["position"])
@@ -202,7 +205,7 @@ def test_the_seed_decides_everything(low_rank):
     first, again, other = (
         simulate(60, 50, low_rank=low_rank, random_state=seed) for seed in (3, 3, 4)
     )
-    for name in first.layers:
+    for name in named_layers(first):
         np.testing.assert_array_equal(first.layers[name], again.layers[name])
         assert not np.array_equal(first.layers[name], other.layers[name])
     np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
@@ -230,7 +233,7 @@ def test_a_screen_survives_h5ad(screen, tmp_path):
     screen.write_h5ad(tmp_path / "screen.h5ad")
     back = ad.read_h5ad(tmp_path / "screen.h5ad")
     np.testing.assert_array_equal(back.X, screen.X)
-    for name in screen.layers:
+    for name in named_layers(screen):
         np.testing.assert_array_equal(back.layers[name], screen.layers[name])
         assert back.layers[name].dtype == screen.layers[name].dtype
     assert back.var.equals(screen.var)

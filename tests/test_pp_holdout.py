@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.layers import named_layers
 
 N, P = 40, 60
 TISSUE = np.repeat(["skin", "lung", "blood", "breast", "colon", "ovary"], 10)
@@ -104,7 +105,7 @@ def test_only_the_layer_is_written_and_the_seed_says_all():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     assert rt.pp.holdout(adata, random_state=3) is None
     assert np.array_equal(adata.X, x, equal_nan=True)
-    assert set(adata.layers) == {"holdout"}
+    assert set(named_layers(adata)) == {"holdout"}
     assert not adata.uns
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     assert np.array_equal(adata.layers["holdout"], split(screen(), random_state=3))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.model import tuning
 
 GRID = {"depth": [3, 2], "weight_decay": [1.0, 0.5]}
@@ -49,7 +50,7 @@ def untouched(adata):
     return (
         np.array_equal(adata.X, before.X, equal_nan=True)
         and set(adata.uns) == {"measure"}
-        and not set(adata.layers)
+        and not named_layers(adata)
         and adata.obs.equals(before.obs)
         and adata.var.equals(before.var)
     )

@@ -14,6 +14,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.pl._biomarker import biomarker as draw
 from rtdmf_bio.pl._biomarker import volcano
 from rtdmf_bio.tl._biomarker import biomarker
@@ -439,7 +440,7 @@ def test_nothing_is_written(screen):
     draw(screen, "Drug-0", "KRAS_mut")
     np.testing.assert_array_equal(before.X, screen.X)
     pd.testing.assert_frame_equal(before.var, screen.var)
-    for name, layer in before.layers.items():
+    for name, layer in named_layers(before).items():
         np.testing.assert_array_equal(layer, screen.layers[name])
     assert set(before.uns) == set(screen.uns)
 
