@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ._formats import TABLE_SUFFIXES
 from ._h5ad import write_h5ad
-from ._tables import TABLE_SUFFIXES, read_table, write_table
+from ._tables import read_table, write_table
 
 __all__ = ["TABLE_SUFFIXES", "read_table", "write_h5ad", "write_table"]

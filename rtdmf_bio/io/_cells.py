@@ -11,17 +11,14 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
-from ._tables import TABLE_SUFFIXES
+from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip
 
-SEPARATORS = {"csv": ",", "tsv": "\t", "txt": "\t"}
 MISSING_NAMES = frozenset(
     ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"]
 )
@@ -51,40 +48,6 @@ class Missing:
         if isinstance(cell, bool | np.bool_):
             raise TypeError(cell)
         return np.nan if cell is None or cell is pd.NA else float(cell)  # type: ignore[arg-type]
-
-
-def file_kind(path: str | os.PathLike[str]) -> str:
-    """Return the format that the name of a file tells: csv, tsv, txt or parquet."""
-    name = os.fspath(path).lower()
-    if not name.endswith(TABLE_SUFFIXES):
-        raise ValueError(
-            f"The name of {path} does not tell its format. "
-            f"Use one of the endings {', '.join(TABLE_SUFFIXES)}."
-        )
-    return name.removesuffix(".gz").rsplit(".", 1)[1]
-
-
-def is_gzip(path: str | os.PathLike[str]) -> bool:
-    return os.fspath(path).lower().endswith(".gz")
-
-
-@contextmanager
-def open_for_writing(path: Path, *, packed: bool) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    with open(path, "wb") as file:
-        if not packed:
-            yield file
-            return
-        # Without the name of the temporary file and the time, the same matrix is the same bytes.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packer:
-            yield packer
-
-
-def import_parquet() -> ModuleType:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise ImportError("Parquet needs pyarrow: pip install rtdmf-bio[parquet]") from None
-    return parquet  # type: ignore[no-any-return]
 
 
 def read_cells(

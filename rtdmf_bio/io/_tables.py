@@ -1,7 +1,7 @@
 """Drug-response tables: text or parquet to AnnData and back.
 
-Only the interface is here, so that importing it costs nothing; `_cells` turns files into cells,
-names and numbers, `_matrix` turns those into a matrix.
+Only the interface is here, so that importing it costs nothing; `_formats` tells what a file is by
+its name, `_cells` turns files into cells, names and numbers, `_matrix` turns those into a matrix.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._adata.layers import named_layers
 from ._atomic import replacing
+from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Aggregate: TypeAlias = Literal["mean", "median", "min", "max", "first", "last"]
-
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
-"""File name endings that `read_table` and `write_table` know; ``.txt`` is separated by tabs."""
 
 
 def read_table(
@@ -202,14 +200,13 @@ def write_table(
     from anndata import AnnData
 
     from ..model.checks import check_choice
-    from . import _cells
 
     if not isinstance(adata, AnnData):
         raise TypeError(f"write_table writes an AnnData. Got {type(adata).__name__} instead.")
     check_choice("drugs", drugs, ("rows", "columns"))
-    kind = _cells.file_kind(path)
+    kind = file_kind(path)
     if kind == "parquet":
-        _cells.import_parquet()
+        import_parquet()
     if layer is None and adata.X is None:
         raise ValueError(f"X is empty. Pass layer, one of {list(named_layers(adata))}.")
     if layer is not None and layer not in adata.layers:
@@ -230,5 +227,5 @@ def write_table(
         if kind == "parquet":
             frame.reset_index().to_parquet(temporary, engine="pyarrow", index=False)
         else:
-            with _cells.open_for_writing(temporary, packed=_cells.is_gzip(path)) as file:
-                frame.to_csv(file, sep=_cells.SEPARATORS[kind])
+            with open_for_writing(temporary, packed=is_gzip(path)) as file:
+                frame.to_csv(file, sep=SEPARATORS[kind])
