@@ -142,8 +142,8 @@ def write_pset(
     """
     import numpy as np
 
+    from rtdmf_bio._atomic import replacing
     from rtdmf_bio._measure import as_mapping
-    from rtdmf_bio.io._atomic import replacing
 
     from . import _open, _pset, _tables
 

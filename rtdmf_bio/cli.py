@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._atomic import replacing
 from ._measure import measure_of
 
 if TYPE_CHECKING:
@@ -296,7 +297,6 @@ def _read(args: argparse.Namespace) -> AnnData:
 
 def _write_enrichment(adata: AnnData, path: Path, key: str, force: bool) -> None:
     from . import tl
-    from .io._atomic import replacing
 
     sep = "\t" if path.suffix.lower() in (".tsv", ".txt") else ","
     with replacing(path, overwrite=force) as temporary:
@@ -310,7 +310,6 @@ def _draw(adata: AnnData, path: Path, key: str, group_key: list[str] | None, for
     import matplotlib.pyplot as plt
 
     from . import pl
-    from .io._atomic import replacing
 
     figure = pl.correction(adata, key=key, group_key=group_key[0] if group_key else None)
     with replacing(path, overwrite=force) as temporary:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .._adata.columns import is_text
 from .._adata.layers import named_layers
-from ._atomic import replacing
+from .._atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._adata.layers import named_layers
-from ._atomic import replacing
+from .._atomic import replacing
 from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
 
 if TYPE_CHECKING:

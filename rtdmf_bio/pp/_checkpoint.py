@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..io._atomic import replacing
+from .._atomic import replacing
 
 _KIND = "rtdmf_bio tuning"
 
