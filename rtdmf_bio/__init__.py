@@ -10,11 +10,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from . import baselines, datasets, io, pl, pp, tl
     from .model.estimator import RTDMF
 
-__version__ = "0.1.0"
 __all__ = ["RTDMF", "__version__", "baselines", "datasets", "io", "pl", "pp", "tl"]
 
 _MODULES = ("baselines", "datasets", "io", "pl", "pp", "tl")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._atomic import replacing
 from ._measure import measure_of
+from ._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import __version__
-
     parser = argparse.ArgumentParser(
         prog="rtdmf-bio", description="Correct and complete drug-sensitivity screens."
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._adata.layers import named_layers
+from .._version import __version__
 from ._write import assign
 
 if TYPE_CHECKING:
@@ -305,8 +306,6 @@ def _uns(
     from importlib.metadata import version
 
     import numpy as np
-
-    from .. import __version__
 
     auto = model.params_["threshold"] == "auto"
     higher_is = _higher_is(adata, layer)

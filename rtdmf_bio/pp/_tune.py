@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._version import __version__
 from ._checkpoint import Checkpoint
 from ._correct import _check_keys, _groups, _matrix, _written, correct
 from ._holdout import draw
@@ -319,8 +320,6 @@ def _search(
 def _identity(task: Task, fixed: Settings) -> dict[str, str]:
     """What a score depends on besides the candidate."""
     import numpy as np
-
-    from .. import __version__
 
     def digest(array: NDArray[Any]) -> str:
         return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
