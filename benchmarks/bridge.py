@@ -13,10 +13,9 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from correction import _make_folder, _write
-from speed import _run
+from report import Rows, make_folder, write_tables
+from speed import run_fresh
 
 _MAKE = """function(path, drugs, lines) {
   set.seed(1)
@@ -56,8 +55,6 @@ wall = time.perf_counter() - wall
 print(json.dumps([wall, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10]))
 """
 
-Rows = list[dict[str, Any]]
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -66,7 +63,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
     parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
-    _make_folder(given)
+    make_folder(given)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "made.rds")
         size = (8, 10) if given.quick else (400, 750)
@@ -79,7 +76,7 @@ def main() -> None:
         # In this order: a child inherits the peak memory of its parent.
         whole = [row for file in files for row in in_fresh_processes(*file, given.quick)]
         ratios = [row for file in files for row in against_r(*file, repeats)]
-    _write(
+    write_tables(
         given.out,
         "bridge",
         {
@@ -125,7 +122,7 @@ def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows
     rows = []
     for backend, start in (("r", "_r.session()"), ("rdata", "import rdata")):
         code = _READ.format(path=str(path), measure=measure, backend=backend, start=start)
-        runs = [_run(code) for _ in range(1 if quick or backend == "rdata" else 3)]
+        runs = [run_fresh(code) for _ in range(1 if quick or backend == "rdata" else 3)]
         wall, _, peak = zip(*runs, strict=True)
         rows.append(
             {

@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.stats import spearmanr
+from screens import SYNTHETIC, THRESHOLD, published
 
+from rtdmf_bio import RTDMF
 from rtdmf_bio.model.mixture import Mixture
-from rtdmf_bio.model.tuning import Task, _fit
 
-SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 LOSSES, DEPTHS, DECAYS = ("mixture", "squared", "clip", "hard"), (3, 2, 4), (1, 0.5, 0.7, 1.4, 2)
 
 
@@ -40,26 +39,24 @@ def criteria(of_l: np.ndarray, of_c: np.ndarray, s: float) -> dict[str, float]:
     }
 
 
-def compare(file: Path) -> None:
+def compare(name: str) -> None:
     """Print one row per criterion."""
-    with np.load(file) as content:
-        z = dict(content)
-    data = z["observed"]
-    fold = np.zeros(data.shape, dtype=np.int8)
-    fold.flat[z["validation"]], fold.flat[z["test"]] = 1, 2
+    screen = published(name)
+    train = ~(screen.validation | screen.test)
     rows, wrong, noise = [], [], None
     for depth, loss, decay in itertools.product(DEPTHS, LOSSES, DECAYS):
-        model = _fit(Task(data, fold), {"depth": depth, "loss": loss, "weight_decay": float(decay)})
+        model = RTDMF(depth=depth, loss=loss, weight_decay=float(decay), refit=False)
+        model.fit(screen.seen, validation=screen.validation)
         noise = model.noise_ if noise is None else noise
-        of_l, of_c = data - model.low_rank_, data - model.completed_
-        rows.append(criteria(of_l[fold == 1], of_c[fold == 1], noise))
-        rows[-1]["error of L (oracle)"] = np.mean((model.low_rank_ - z["low_rank"]) ** 2)
-        wrong.append(int(((of_l > 0.15) != (z["signal"] > 0.15))[fold == 0].sum()))
-    print(f"{file.stem}: RE {min(wrong)} to {max(wrong)}, default {wrong[0]}")
-    for name in rows[0]:
-        scores = [row[name] for row in rows]
+        of_l, of_c = screen.data - model.low_rank_, screen.data - model.completed_
+        rows.append(criteria(of_l[screen.validation], of_c[screen.validation], noise))
+        rows[-1]["error of L (oracle)"] = np.mean((model.low_rank_ - screen.low_rank) ** 2)
+        wrong.append(int(((of_l > THRESHOLD) != (screen.signal > THRESHOLD))[train].sum()))
+    print(f"{name}: RE {min(wrong)} to {max(wrong)}, default {wrong[0]}")
+    for criterion in rows[0]:
+        scores = [row[criterion] for row in rows]
         picked = wrong[int(np.argmin(scores))]
-        print(f"  {name:22s} {spearmanr(scores, wrong).statistic:+.2f}  picks RE {picked}")
+        print(f"  {criterion:22s} {spearmanr(scores, wrong).statistic:+.2f}  picks RE {picked}")
 
 
 if __name__ == "__main__":
@@ -67,5 +64,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", help="name of one simulation, such as residual_p0.01")
     only = parser.parse_args().only
     warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
     for path in sorted(SYNTHETIC.glob(f"{only or '*'}.npz")):
-        compare(path)
+        compare(path.stem)

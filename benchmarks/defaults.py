@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from report import Rows
 from rivals import (
     Answer,
     grand_mean,
@@ -24,7 +25,7 @@ from rivals import (
     soft_impute_centred,
     two_way_means,
 )
-from simulation import SYNTHETIC, THRESHOLD, published
+from screens import SYNTHETIC, THRESHOLD, published
 
 from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.enrichment import enrichment
@@ -62,8 +63,6 @@ METHODS: dict[str, Any] = {
     "weight_decay auto": rtdmf(weight_decay="auto"),
 }
 QUICK = ("grand mean", "drug mean + line mean", "soft-impute, centred", DEFAULT)
-
-Rows = list[dict[str, Any]]
 
 
 def measure(quick: bool, n_holdouts: int = 3) -> tuple[Rows, Rows]:

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from correction import _make_folder, _write
+from report import make_folder, write_tables
 
 # The same matrix and settings in both; in R the time within pp.correct is taken out.
 _SETTINGS = {"threshold": 0.3, "weight_decay": 1, "impute": "low-rank", "progress": False}
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
     parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
-    _make_folder(given)
+    make_folder(given)
     n, repeats = (50, 1) if given.quick else (1000, 5)
     with tempfile.TemporaryDirectory() as folder:
         in_r, alone = measure(Path(folder), n, repeats)
@@ -90,7 +90,7 @@ def main() -> None:
             "limit": 0.5,
         },
     ]
-    _write(given.out, "r_package", {f"rtdmfbio on a {n} x {n} matrix": rows}, as_csv=False)
+    write_tables(given.out, "r_package", {f"rtdmfbio on a {n} x {n} matrix": rows}, as_csv=False)
 
 
 def measure(folder: Path, n: int, repeats: int) -> tuple[dict[str, list[float]], list[float]]:

@@ -19,15 +19,14 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
-from correction import Rows, _make_folder, _write
+from report import Rows, make_folder, write_tables
 from rivals import knn, soft_impute_centred
+from screens import DATA
 
 import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.pp._matching import normalised, plain
-from rtdmf_bio.tl._sources import CENTRED, TRIVIAL
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
 SLOW = "published"  # half an hour, so only on demand
 SCREENS = ("gdsc1000", "ctrpv2", "ccle")
@@ -39,6 +38,7 @@ TISSUE = {
     "gdsc1": "OncotreeLineage",
 }
 PUBLISHED = "published objective"
+TRIVIAL, CENTRED = "two-way means", "two-way residual"  # as tl.concordance names them
 
 
 def screen(name: str) -> anndata.AnnData:
@@ -114,7 +114,7 @@ def _concordance(given: argparse.Namespace) -> None:
     }
     tables = _pairs(screens, label)
     tables |= _frontier(screens, given.out)
-    _write(given.out, "real_concordance", tables, as_csv=False)
+    write_tables(given.out, "real_concordance", tables, as_csv=False)
 
 
 @cache
@@ -164,7 +164,7 @@ def _published(given: argparse.Namespace) -> None:
         print(fits[-1], flush=True)
     label = {"X": "measured", TRIVIAL: "drug mean + line mean", "published": "published"}
     tables = _pairs(screens, label)
-    _write(given.out, "real_published", {"fits": fits, **tables}, as_csv=False)
+    write_tables(given.out, "real_published", {"fits": fits, **tables}, as_csv=False)
 
 
 def _frontier(screens: dict[str, anndata.AnnData], out: Path) -> dict[str, Rows]:
@@ -222,7 +222,7 @@ def _biomarkers(given: argparse.Namespace) -> None:
                 )
         found = table.assign(found=table["qvalue"] <= 0.05).groupby("source", sort=False)["found"]
         counts.append({"screen": name, "pairs": int(found.size().iloc[0]), **found.sum()})
-    _write(
+    write_tables(
         given.out,
         "real_biomarkers",
         {"Known biomarkers": rows, "Pairs with q <= 0.05 (the trivial answer wins)": counts},
@@ -250,7 +250,7 @@ def _clusters(given: argparse.Namespace) -> None:
             table = rt.tl.cluster(adata, key, axis=axis, min_group_size=3)
         scores = table.drop(columns=["n_left_out"])
         rows += [{"screen": name, "by": key, **row} for row in scores.to_dict("records")]
-    _write(given.out, "real_clusters", {"Clusters against known groups": rows}, as_csv=False)
+    write_tables(given.out, "real_clusters", {"Clusters against known groups": rows}, as_csv=False)
 
 
 def _prediction(given: argparse.Namespace) -> None:
@@ -269,7 +269,7 @@ def _prediction(given: argparse.Namespace) -> None:
             table = rt.tl.predict(adata, here, drugs=drugs, model=model, progress=False)
             rows += _errors(table, name, model)
             print(pd.DataFrame(rows).tail(10).to_string(), flush=True)
-    _write(given.out, "real_prediction", {"Prediction from expression": rows}, as_csv=False)
+    write_tables(given.out, "real_prediction", {"Prediction from expression": rows}, as_csv=False)
 
 
 def _errors(table: pd.DataFrame, name: str, model: str) -> Rows:
@@ -295,7 +295,7 @@ def main() -> None:
     given.quick = False
     if not DATA.exists():
         raise SystemExit("The published screens are not here (../shared/data).")
-    _make_folder(given)
+    make_folder(given)
     for section in [given.only] if given.only else SECTIONS:
         globals()[f"_{section}"](given)
 

@@ -13,32 +13,29 @@ The study is resumed where it was interrupted: rows in results/simulation.csv ar
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import torch
-from correction import _csv, _make_folder, _write
+from report import Rows, make_folder, read_csv, write_csv, write_tables
 from rivals import Answer, even_odds
 from rivals import rtdmf as fit_rtdmf
+from screens import GENERATORS, PUBLISHED, SYNTHETIC, THRESHOLD, Screen, generated, load
+from wide import best_point, descend, stopping_point
 
 from rtdmf_bio import RTDMF, baselines
 from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.datasets import simulate
 from rtdmf_bio.model.recovery import recovery_scores
+from rtdmf_bio.model.settings import PRESETS
 
-SYNTHETIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
-PUBLISHED = ("twoblock_b20", "mixed_b20", "residual_p0.01")
-THRESHOLD = 0.15  # the planted signal starts at 0.2, the noise has 0.05
 BEST = np.linspace(0.05, 0.25, 41)
-GENERATORS = list(itertools.product(("nmf", "deep"), ("two_block", "mixed", "residual")))
 SECTIONS = ("study", "stability", "speed")
 
 # The paper's objective and rules on the compact chain: from a small start, ended by validation.
@@ -169,7 +166,7 @@ METHODS: dict[str, Callable[[Screen], Answer]] = {
 def study(given: argparse.Namespace) -> None:
     path, cache = given.out / "simulation.csv", given.out / "recovered"
     cache.mkdir(exist_ok=True)
-    rows: Rows = _read(path)
+    rows: Rows = read_csv(path)
     done = {(row["screen"], row["method"]) for row in rows}
     names = [name for name in PUBLISHED if (SYNTHETIC / f"{name}.npz").exists()]
     names = names[-1:] if given.quick else names
@@ -180,9 +177,9 @@ def study(given: argparse.Namespace) -> None:
     for row in work(joblib.delayed(one)(name, m, given.quick, cache) for name, m in todo):
         print(*row.values(), sep="  ", flush=True)
         rows.append(row)
-        _csv(path, rows)
-    _write(given.out, "simulation", tables(_read(path)), as_csv=False)
-    pictures(_read(path), given.out, given.quick)
+        write_csv(path, rows)
+    write_tables(given.out, "simulation", tables(read_csv(path)), as_csv=False)
+    pictures(read_csv(path), given.out, given.quick)
 
 
 def one(name: str, method: str, quick: bool, cache: Path) -> dict[str, Any]:
@@ -222,20 +219,6 @@ def one(name: str, method: str, quick: bool, cache: Path) -> dict[str, Any]:
     if name in PUBLISHED or name.endswith("/0"):
         np.savez_compressed(cache / f"{name}_{method}.npz".replace("/", "_"), L=answer.low_rank)
     return row
-
-
-def _read(path: Path) -> Rows:
-    if not path.exists():
-        return []
-
-    def value(text: str) -> Any:
-        try:
-            return float(text)
-        except ValueError:
-            return np.nan if text == "-" else text
-
-    with path.open(newline="") as file:
-        return [{k: value(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
 def tables(rows: Rows) -> dict[str, Rows]:
@@ -399,13 +382,11 @@ def stability(given: argparse.Namespace) -> None:
             }
         )
         print(rows[-1], flush=True)
-    _write(given.out, "simulation_stability", {f"Stability on {name}": rows}, as_csv=False)
+    write_tables(given.out, "simulation_stability", {f"Stability on {name}": rows}, as_csv=False)
 
 
 def speed(given: argparse.Namespace) -> None:
     """The network as published against one fit of the default, same screen, same thread."""
-    from wide import PRESETS, _best, _stopped, descend
-
     here = (SYNTHETIC / f"{PUBLISHED[0]}.npz").exists() and not given.quick
     name = PUBLISHED[0] if here else "nmf/two_block/0"
     screen = load(name, quick=not here)
@@ -421,8 +402,8 @@ def speed(given: argparse.Namespace) -> None:
         screen.validation,
         PRESETS["paper"] | {"early_stopping": False, "max_iter": cap},
     )
-    best, last = _best(curve), curve[-1]
-    stop = _stopped(curve, PRESETS["paper"]["patience"])
+    best, last = best_point(curve), curve[-1]
+    stop = stopping_point(curve, PRESETS["paper"]["patience"])
     wide = {"best validation error": best, f"all {last['iteration']} iterations": last}
     if stop is not None:
         wide["its early stopping"] = stop
@@ -450,7 +431,7 @@ def speed(given: argparse.Namespace) -> None:
             }
         )
     tables = {f"Speed on {name}, one thread": rows, "One fit of simulated screens": fits}
-    _write(given.out, "simulation_speed", tables, as_csv=False)
+    write_tables(given.out, "simulation_speed", tables, as_csv=False)
 
 
 def main() -> None:
@@ -462,7 +443,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
     parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
-    _make_folder(given)
+    make_folder(given)
     for section in SECTIONS:
         if given.only in (None, section):
             {"study": study, "stability": stability, "speed": speed}[section](given)

@@ -10,9 +10,8 @@ import json
 import statistics
 import subprocess
 import sys
-from typing import Any
 
-Rows = list[dict[str, Any]]
+from report import Rows
 
 _LOAD = "import numpy as np; from rtdmf_bio.datasets import gdsc1; adata = gdsc1(){cut}\n"
 _ARRAY = _LOAD + (
@@ -55,7 +54,7 @@ def time_and_memory(quick: bool, repeats: int = 5) -> Rows:
             f"{before}\nimport time\nwall, cpu = time.perf_counter(), time.process_time()\n"
             f"{timed}\nwall = time.perf_counter() - wall\n{_REPORT}"
         )
-        runs = [_run(code) for _ in range(1 if quick else repeats)]
+        runs = [run_fresh(code) for _ in range(1 if quick else repeats)]
         wall, cpu, peak = zip(*runs, strict=True)
         row = {
             "case": name,
@@ -76,7 +75,8 @@ def time_and_memory(quick: bool, repeats: int = 5) -> Rows:
     return rows
 
 
-def _run(code: str) -> list[float]:
+def run_fresh(code: str) -> list[float]:
+    """Run `code` in a new Python and return the numbers it printed last."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"A timed process failed:\n{code}\n{done.stderr}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from report import Rows
 from rivals import means, rmse
 
 from rtdmf_bio import RTDMF
@@ -21,8 +22,6 @@ from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.settings import PRESETS
 from rtdmf_bio.model.solver import FitSettings, fit_chain
-
-Rows = list[dict[str, Any]]
 
 ONE_FIT, CHOSEN = "compact, default, one fit of L", "compact, default, all by hold-out"
 SAME, WIDE = "compact, the paper's objective", "wide, as published"
@@ -57,22 +56,23 @@ def wide_against_compact(quick: bool, iterations: int) -> tuple[Rows, Rows, Rows
     compact = {"width": "auto", "init": "spectral", "optimizer": "accelerated"}
     compact |= {"learning_rate": "auto", "patience": 20, "max_iter": 4000}
     same = descend(X, held_out, PRESETS["paper"] | compact)
-    runs.append(_say({"run": SAME} | _best(same)))
+    runs.append(_say({"run": SAME} | best_point(same)))
     wide = descend(
         X, held_out, PRESETS["paper"] | {"early_stopping": False, "max_iter": iterations}
     )
-    runs.append(_say({"run": WIDE} | _best(wide)))
-    stop = _stopped(wide, PRESETS["paper"]["patience"])
+    runs.append(_say({"run": WIDE} | best_point(wide)))
+    stop = stopping_point(wide, PRESETS["paper"]["patience"])
     if stop is not None:
         runs.append(
-            {"run": f"{WIDE}, early stopping (ends at {stop['iteration']})"} | _best(wide, stop)
+            {"run": f"{WIDE}, early stopping (ends at {stop['iteration']})"}
+            | best_point(wide, stop)
         )
 
     comparisons = [
         (ONE_FIT, runs[2]["validation_rmse"], runs[2]["seconds"]),
         (CHOSEN, error, seconds),
-        (SAME + ", its own best", _best(same)["validation_rmse"], _best(same)["seconds"]),
-        (SAME + ", the wide network's best", _best(wide)["validation_rmse"], None),
+        (SAME + ", its own best", best_point(same)["validation_rmse"], best_point(same)["seconds"]),
+        (SAME + ", the wide network's best", best_point(wide)["validation_rmse"], None),
     ]
     ratios = [_compare(name, target, took, same, wide) for name, target, took in comparisons]
     curves = [
@@ -105,13 +105,13 @@ def descend(X: np.ndarray, held_out: np.ndarray, params: dict[str, Any]) -> Rows
     ]
 
 
-def _best(curve: Rows, until: dict[str, Any] | None = None) -> dict[str, Any]:
+def best_point(curve: Rows, until: dict[str, Any] | None = None) -> dict[str, Any]:
     seen = [p for p in curve if until is None or p["iteration"] <= until["iteration"]]
     point = min(seen, key=lambda p: p["validation_rmse"])
     return point | {"run_to_iteration": seen[-1]["iteration"], "run_seconds": seen[-1]["seconds"]}
 
 
-def _stopped(curve: Rows, patience: int) -> dict[str, Any] | None:
+def stopping_point(curve: Rows, patience: int) -> dict[str, Any] | None:
     """Where early stopping would have ended the run."""
     best, stale = float("inf"), 0
     for point in curve:
