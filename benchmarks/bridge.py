@@ -47,7 +47,8 @@ _OPEN = """function(path, measure) {
 }"""
 _READ = """
 import resource, json, time, anndata, r_bridge
-from r_bridge import _assemble, _open, _r
+import r_bridge._psets.assemble, r_bridge._psets.open
+from r_bridge._nodes import by_rpy2
 {start}
 wall = time.perf_counter()
 r_bridge.read_pset({path!r}, {measure!r}, backend={backend!r}, progress=False)
@@ -89,14 +90,14 @@ def main() -> None:
 def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
     """Time `read_pset` and plain R on the same file, one after the other."""
     import r_bridge
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    ri = _r.session()
+    ri = by_rpy2.session()
     opened = ri.baseenv["eval"](ri.parse(_OPEN))
-    file, missing = _r.strings([str(path)]), _r.strings([None])
+    file, missing = by_rpy2.strings([str(path)]), by_rpy2.strings([None])
     ways = {
         "R: load": lambda: opened(file, missing),
-        "R: load and median by tapply": lambda: opened(file, _r.strings([measure])),
+        "R: load and median by tapply": lambda: opened(file, by_rpy2.strings([measure])),
         "read_pset": lambda: r_bridge.read_pset(path, measure, backend="r"),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -120,7 +121,7 @@ def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
 def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows:
     """Seconds and peak memory of each back end."""
     rows = []
-    for backend, start in (("r", "_r.session()"), ("rdata", "import rdata")):
+    for backend, start in (("r", "by_rpy2.session()"), ("rdata", "import rdata")):
         code = _READ.format(path=str(path), measure=measure, backend=backend, start=start)
         runs = [run_fresh(code) for _ in range(1 if quick or backend == "rdata" else 3)]
         wall, _, peak = zip(*runs, strict=True)

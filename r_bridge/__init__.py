@@ -12,11 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._catalogue import available_psets
-    from ._pull import download_pset
-    from ._read import describe, list_measures, read_pset
-    from ._session import from_r, to_r
-    from ._write import WriteReport, write_pset
+    from ._download.catalogue import available_psets
+    from ._download.pull import download_pset
+    from ._psets.read import describe, list_measures, read_pset
+    from ._psets.write import WriteReport, write_pset
+    from ._session.objects import from_r, to_r
 
 __all__ = [
     "WriteReport",
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "_catalogue": ("available_psets",),
-    "_pull": ("download_pset",),
-    "_read": ("describe", "list_measures", "read_pset"),
-    "_session": ("from_r", "to_r"),
-    "_write": ("WriteReport", "write_pset"),
+    "_download.catalogue": ("available_psets",),
+    "_download.pull": ("download_pset",),
+    "_psets.read": ("describe", "list_measures", "read_pset"),
+    "_psets.write": ("WriteReport", "write_pset"),
+    "_session.objects": ("from_r", "to_r"),
 }
 
 

@@ -25,15 +25,16 @@ from joblib.externals.loky import get_reusable_executor
 import rtdmf_bio as rt
 from rtdmf_bio._adata.layers import named_layers
 
-from . import _node, _wire
-from ._node import as_na
-from ._pset import LONG
+from ._nodes import node as nodes
+from ._nodes.node import as_na
+from ._psets.slots import LONG
+from ._session import wire
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from ._node import Node
-    from ._pset import PSet
+    from ._nodes.node import Node
+    from ._psets.slots import PSet
 
 _KEY = "rtdmf"
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
@@ -74,7 +75,7 @@ def call(name: str, message: bytes | bytearray) -> bytearray:
         for category in _SILENT:
             warnings.simplefilter("ignore", category)
         try:
-            answer["value"] = _FUNCTIONS[name](_wire.loads(message))
+            answer["value"] = _FUNCTIONS[name](wire.loads(message))
         except KeyboardInterrupt as stop:
             answer["interrupted"] = _text(stop)
         except _EXPECTED as error:
@@ -89,7 +90,7 @@ def call(name: str, message: bytes | bytearray) -> bytearray:
                     f"{kind}: {_text(error)} (a defect of rtdmf_bio; please report it)"
                 )
     answer["warnings"] = list(dict.fromkeys(str(w.message) for w in caught))
-    return bytearray(_wire.dumps(answer))
+    return bytearray(wire.dumps(answer))
 
 
 @contextmanager
@@ -150,16 +151,16 @@ def _run(function: Callable[..., Any], adata: AnnData, groups: list[str], messag
 
 def _fit_pset(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     """Beside the record, return what R has to add to the PharmacoSet."""
-    from ._write import check_source, note, place
+    from ._psets.write import check_source, note, place
 
     pset, adata = _read(message)
     measure = dict(adata.uns["measure"])
-    measure_name = _wire.plain(message.item("measure_name"))
+    measure_name = wire.plain(message.item("measure_name"))
     if measure_name is None:
-        measure_name = f"{measure['name']}_{_wire.plain(message.item('key_added'))}"
+        measure_name = f"{measure['name']}_{wire.plain(message.item('key_added'))}"
     check_source(adata, pset, measure_name)
     adata.var = _named_as_in_r(adata.var)
-    groups = _node.text(message.item("groups"))
+    groups = nodes.text(message.item("groups"))
     unknown = [name for name in groups if name not in adata.var]
     if unknown:
         raise ValueError(
@@ -193,27 +194,28 @@ def _screen(message: Node) -> AnnData:
     from anndata import AnnData
 
     groups: Any = message.item("groups")
-    drugs, lines = (pd.Index(_node.text(message.item(axis)), dtype=object) for axis in _AXES)
+    drugs, lines = (pd.Index(nodes.text(message.item(axis)), dtype=object) for axis in _AXES)
     keys = [] if groups is None else groups.names
     return AnnData(
-        np.ascontiguousarray(_wire.plain(message.item("matrix")).values, dtype=np.float64),
+        np.ascontiguousarray(wire.plain(message.item("matrix")).values, dtype=np.float64),
         obs=pd.DataFrame(index=drugs),
-        var=pd.DataFrame({key: _node.column(groups, key) for key in keys}, index=lines),
+        var=pd.DataFrame({key: nodes.column(groups, key) for key in keys}, index=lines),
         uns={"measure": _dict(message.item("measure"))},
     )
 
 
 def _read(message: Node) -> tuple[PSet, AnnData]:
     """Read the tables of a PharmacoSet as `read_pset` does."""
-    from . import _assemble, _pset
-    from ._open import Opened
+    from ._psets import slots
+    from ._psets.assemble import assemble, check_settings
+    from ._psets.open import Opened
 
     settings = {"fill_missing": False, **_dict(message.item("reading"))}
     measure, higher_is, unit = (settings.pop(name) for name in ("measure", "higher_is", "unit"))
-    _assemble.check_settings(settings, higher_is)
+    check_settings(settings, higher_is)
     opened = Opened(message.item("pset"), "The PharmacoSet", "r", None, "")  # type: ignore[arg-type]
-    pset = _pset.read(opened, settings["combinations"])
-    return pset, _assemble.assemble(pset, measure, (), settings, higher_is, unit)
+    pset = slots.read(opened, settings["combinations"])
+    return pset, assemble(pset, measure, (), settings, higher_is, unit)
 
 
 def _named_as_in_r(table: pd.DataFrame) -> pd.DataFrame:
@@ -237,9 +239,9 @@ def _record(adata: AnnData, groups: list[str]) -> dict[str, Any]:
     }
 
 
-def _matrix(adata: AnnData, values: Any) -> _wire.Matrix:
+def _matrix(adata: AnnData, values: Any) -> wire.Matrix:
     values = as_na(values) if values.dtype.kind == "f" else values
-    return _wire.Matrix(values, adata.obs_names, adata.var_names)
+    return wire.Matrix(values, adata.obs_names, adata.var_names)
 
 
 def _anndata(message: Node) -> None:
@@ -252,7 +254,7 @@ def _adata(message: Node) -> AnnData:
     if message.item("pset") is not None:
         adata = _read(message)[1]
     else:
-        from ._session import adata_of
+        from ._session.objects import adata_of
 
         adata = adata_of(message)
     record = message.item("record")
@@ -270,7 +272,7 @@ def _adata(message: Node) -> AnnData:
 
 def _write_h5ad(message: Node) -> None:
     """Write what `_anndata` makes."""
-    path, overwrite = (_wire.plain(message.item(name)) for name in ("path", "overwrite"))
+    path, overwrite = (wire.plain(message.item(name)) for name in ("path", "overwrite"))
     rt.io.write_h5ad(_adata(message), path, overwrite=overwrite)
 
 
@@ -326,7 +328,7 @@ def _defaults(_: Node) -> dict[str, dict[str, Any]]:
 
 
 def _dict(node: Node | None) -> dict[str, Any]:
-    return dict(_wire.plain(node) or {})
+    return dict(wire.plain(node) or {})
 
 
 _AXES = ("rows", "columns")
@@ -342,5 +344,5 @@ _FUNCTIONS: dict[str, Callable[[Node], Any]] = {
     "gdsc1": _gdsc1,
     "status": _status,
     "defaults": _defaults,
-    "echo": lambda message: _wire.plain(message.item(0)),
+    "echo": lambda message: wire.plain(message.item(0)),
 }

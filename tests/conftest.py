@@ -22,10 +22,10 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(scope="session")
 def needs_r():
     """Skip where R cannot be reached through rpy2."""
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
     try:
-        _r.session()
+        by_rpy2.session()
     except ImportError:
         pytest.skip(NO_R)
 

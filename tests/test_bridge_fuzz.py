@@ -561,11 +561,11 @@ def test_a_source_that_changed_since_is_refused(backend, tmp_path):
 
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_an_interrupt_while_tables_are_written_leaves_nothing(moment, tmp_path, monkeypatch):
-    from r_bridge import _tables
+    from r_bridge._psets import tables
 
     source = made.write(tmp_path / "in.rds", made.pset("current"))
     adata = corrected(source)
-    real, calls = _tables.write, []
+    real, calls = tables.write, []
 
     def stop(*args, **kwargs):
         calls.append(args)
@@ -574,7 +574,7 @@ def test_an_interrupt_while_tables_are_written_leaves_nothing(moment, tmp_path, 
         real(*args, **kwargs)
 
     (tmp_path / "out_imputed.csv").write_bytes(b"old")
-    monkeypatch.setattr(_tables, "write", stop)
+    monkeypatch.setattr(tables, "write", stop)
     with pytest.raises(KeyboardInterrupt):
         r_bridge.write_pset(adata, source, tmp_path / "out.rds", backend="rdata", progress=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.rds", "out_imputed.csv"]

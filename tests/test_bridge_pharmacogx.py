@@ -106,9 +106,9 @@ def test_what_pharmacogx_cannot_read_is_one_clear_error(env, tmp_path):
 
 
 def test_without_pharmacogx_the_error_says_how_to_get_it(needs_r, tmp_path):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
     if has("PharmacoGx"):
         pytest.skip("PharmacoGx is here")
     with pytest.raises(ImportError, match=r"not installed.*In R: BiocManager::install\('Pharmaco"):
-        _r.require_pharmacogx()
+        by_rpy2.require_pharmacogx()

@@ -23,7 +23,9 @@ import pooch
 import pytest
 import requests
 
-from r_bridge import _catalogue, _fetch, available_psets, download_pset
+from r_bridge import available_psets, download_pset
+from r_bridge._download import fetch
+from r_bridge._download.catalogue import CATALOGUE
 
 BODY = b"\x1f\x8b" + bytes(hashlib.shake_256(b"a PharmacoSet").digest(300_000))
 OTHER = b"\x1f\x8b" + bytes(hashlib.shake_256(b"another one").digest(300_000))
@@ -139,7 +141,7 @@ def offline(monkeypatch, tmp_path):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     naps = []
-    monkeypatch.setattr(_fetch, "time", SimpleNamespace(sleep=naps.append))
+    monkeypatch.setattr(fetch, "time", SimpleNamespace(sleep=naps.append))
     return naps
 
 
@@ -755,7 +757,7 @@ def test_a_catalogue_that_is_down_is_one_clear_error_and_is_asked_once(server, h
     with contextlib.closing(socket.socket()) as unused:
         unused.bind(("127.0.0.1", 0))
         catalogue = {
-            "no such host": _catalogue.CATALOGUE,
+            "no such host": CATALOGUE,
             "refused": f"http://127.0.0.1:{unused.getsockname()[1]}/api",
             "silent": server.url + "/api",
         }[how]
@@ -844,14 +846,15 @@ def test_without_r_or_pharmacogx_the_error_is_that_of_the_bridge(monkeypatch, as
     def missing():
         raise ImportError("It is not installed.")
 
-    monkeypatch.setattr(f"r_bridge._r.{asked}", missing)
+    monkeypatch.setattr(f"r_bridge._nodes.by_rpy2.{asked}", missing)
     with pytest.raises(ImportError, match=r"^It is not installed\.$"):
         available_psets(source="pharmacogx")
 
 
 def test_importing_the_modules_imports_nothing_heavy():
     code = (
-        "import sys, r_bridge._catalogue, r_bridge._fetch, r_bridge._pull\n"
+        "import sys\n"
+        "from r_bridge._download import catalogue, fetch, pull\n"
         "heavy = {'pooch', 'requests', 'pandas', 'numpy', 'rpy2', 'tqdm', 'urllib3'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

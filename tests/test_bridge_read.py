@@ -204,9 +204,9 @@ def test_of_several_psets_one_is_chosen_by_name(backend, tmp_path):
 
 
 def test_an_object_of_r_is_read_as_a_file_is(files, needs_r):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    ri = _r.session()
+    ri = by_rpy2.session()
     pset = ri.baseenv["readRDS"](str(files["current"]))
     assert np.array_equal(read(pset, MEASURE).X, read(files["current"], MEASURE).X, equal_nan=True)
     with pytest.raises(ValueError, match="the R object is no PharmacoSet, but of class double"):
@@ -450,7 +450,7 @@ def test_describe_counts_and_builds_no_matrix(files, backend, monkeypatch):
     def forbidden(*args):
         raise AssertionError("a matrix was built")
 
-    monkeypatch.setattr("r_bridge._summary.summarize", forbidden)
+    monkeypatch.setattr("r_bridge._psets.summary.summarize", forbidden)
     data = made.truth()
     pairs = data.experiments.value_counts()
     for generation, path in files.items():
@@ -483,7 +483,7 @@ def test_without_r_auto_reads_in_pure_python_and_says_why(files, monkeypatch, ca
     def no_r():
         raise ImportError("rpy2 is not installed.")
 
-    monkeypatch.setattr("r_bridge._r.session", no_r)
+    monkeypatch.setattr("r_bridge._nodes.by_rpy2.session", no_r)
     with caplog.at_level(logging.INFO, "r_bridge"):
         adata = r_bridge.read_pset(files["current"], MEASURE)
     assert adata.uns["pset"]["backend"] == "rdata"
@@ -495,7 +495,7 @@ def test_without_r_auto_reads_in_pure_python_and_says_why(files, monkeypatch, ca
 
 def test_rpy2_without_r_gives_one_clear_error(monkeypatch, needs_r):
     """Without R rpy2 raises anything but ImportError."""
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
     class Broken:
         def find_spec(self, name, *_):
@@ -505,7 +505,7 @@ def test_rpy2_without_r_gives_one_clear_error(monkeypatch, needs_r):
     monkeypatch.delitem(sys.modules, "rpy2.rinterface", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match=r"R could not be started.*R_HOME must be set.*Install R"):
-        _r.session.__wrapped__()
+        by_rpy2.session.__wrapped__()
 
 
 def test_progress_is_shown_by_the_slow_back_end_only_if_wanted(files, capfd, caplog):
@@ -516,9 +516,9 @@ def test_progress_is_shown_by_the_slow_back_end_only_if_wanted(files, capfd, cap
 
 
 def test_r_prints_nothing_and_leaves_nothing_behind(files, needs_r, capfd):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    ri = _r.session()
+    ri = by_rpy2.session()
     before = list(ri.globalenv.keys())
     read(files["current"], MEASURE, backend="r")
     with pytest.raises(ValueError, match="has no measure"):
@@ -528,10 +528,10 @@ def test_r_prints_nothing_and_leaves_nothing_behind(files, needs_r, capfd):
 
 
 def test_warnings_of_r_are_caught_and_not_printed(needs_r, capfd):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    quietly, as_integer = _r.functions()["quietly"], _r.session().baseenv["as.integer"]
-    value, error, warnings = map(_r.RNode, quietly(as_integer, _r.strings(["x"])))
+    quietly, as_integer = by_rpy2.functions()["quietly"], by_rpy2.session().baseenv["as.integer"]
+    value, error, warnings = map(by_rpy2.RNode, quietly(as_integer, by_rpy2.strings(["x"])))
     assert value.values().isna().all()
     assert error.kind == "NULL"
     assert warnings.values().tolist() == ["NAs introduced by coercion"]
@@ -542,7 +542,7 @@ def test_starting_r_leaves_the_environment_to_others(needs_r):
     """R's LD_LIBRARY_PATH gives Python processes started later the libpython of the system."""
     code = (
         "import os; before = dict(os.environ)\n"
-        "from r_bridge import _r; _r.session()\n"
+        "from r_bridge._nodes import by_rpy2; by_rpy2.session()\n"
         "own = ('R_', 'PYTHON_SESSION')\n"
         "print({k for k in {**before, **os.environ} if os.environ.get(k) != before.get(k)\n"
         "       and not k.startswith(own)})"

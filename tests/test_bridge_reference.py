@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 import r_bridge
-from r_bridge import _assemble, _open, _pset
+from r_bridge._psets import slots
+from r_bridge._psets.assemble import assemble
+from r_bridge._psets.open import open_pset
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "psets"
 if not FOLDER.is_dir():
@@ -35,8 +37,8 @@ def reference(measure, summary, fill):
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend):
     """Names and order included. A TreatmentResponseExperiment has lost the order of experiments."""
-    opened = _open.open_pset(file(generation), backend=backend, progress=False)
-    pset = _pset.read(opened)
+    opened = open_pset(file(generation), backend=backend, progress=False)
+    pset = slots.read(opened)
     for measure, summary, fill in itertools.product(MEASURES, SUMMARIES, (False, True)):
         settings = {
             "summary": summary,
@@ -45,7 +47,7 @@ def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend):
             "combinations": "error",
             "unmatched": "error",
         }
-        adata = _assemble.assemble(pset, measure, (), settings, None, None)
+        adata = assemble(pset, measure, (), settings, None, None)
         expected = reference(measure, summary, fill)
         assert list(adata.obs_names) == list(expected.index)
         assert list(adata.var_names) == list(expected.columns)
@@ -126,8 +128,8 @@ def test_a_written_measure_reads_back_everywhere(generation, needs_r, tmp_path):
         FOLDER / "reference" / "GDSCsmall__writeback_auc_corrected_0.9x+0.01.csv.gz",
         float_precision="round_trip",
     )
-    opened = _open.open_pset(tmp_path / "out.rds", backend="r")
-    ours = _pset.read(opened)
+    opened = open_pset(tmp_path / "out.rds", backend="r")
+    ours = slots.read(opened)
     assert list(ours.rows.index) == list(written["exp"])
     single = ~written.duplicated(["treatmentid", "sampleid"], keep=False)
     values = pd.Series(ours.values("auc_corrected"))

@@ -11,22 +11,22 @@ import scipy.sparse
 
 import r_bridge
 import rtdmf_bio as rt
-from r_bridge import _r
+from r_bridge._nodes import by_rpy2
 from rtdmf_bio._adata.layers import named_layers
 
 try:
-    ri = _r.session()
+    ri = by_rpy2.session()
 except ImportError as error:
     pytest.skip(f"R cannot be had: {error}", allow_module_level=True)
 
-from r_bridge import _session
+from r_bridge._session import objects
 
 KINDS = [
     "list",
     pytest.param(
         "SummarizedExperiment",
         marks=pytest.mark.skipif(
-            not _session._has_package(), reason="R lacks the package SummarizedExperiment"
+            not objects._has_package(), reason="R lacks the package SummarizedExperiment"
         ),
     ),
 ]
@@ -42,7 +42,7 @@ def r(code, **objects):
     into = ri.baseenv["new.env"](parent=ri.globalenv)
     for name, value in objects.items():
         into[name] = value
-    value = _r.RNode(ri.baseenv["eval"](ri.parse(code), into)).values()
+    value = by_rpy2.RNode(ri.baseenv["eval"](ri.parse(code), into)).values()
     return value.tolist()
 
 
@@ -307,7 +307,7 @@ def test_a_correction_goes_to_r_and_back(as_, screen, tissues, one_thread):
 
 
 def test_auto_is_a_list_where_r_lacks_the_package(monkeypatch):
-    monkeypatch.setattr(_session, "_has_package", lambda: False)
+    monkeypatch.setattr(objects, "_has_package", lambda: False)
     assert r("is.list(x) && !isS4(x)", x=r_bridge.to_r(example())) == [True]
     with pytest.raises(ImportError, match=r"BiocManager::install.*r-bioc-summ.*as_='list'"):
         r_bridge.to_r(example(), as_="SummarizedExperiment")
@@ -319,7 +319,7 @@ def test_auto_is_a_summarizedexperiment_where_r_has_the_package(as_, monkeypatch
     assert r("methods::is(x, 'SummarizedExperiment') && methods::validObject(x)", x=packed) == [
         True
     ]
-    monkeypatch.setattr(_session, "_has_package", lambda: False)
+    monkeypatch.setattr(objects, "_has_package", lambda: False)
     with pytest.raises(ImportError, match="BiocManager::install"):
         r_bridge.from_r(packed)
 
@@ -588,8 +588,8 @@ def test_a_session_without_r_says_what_to_install(monkeypatch):
     def fail():
         raise ImportError("rpy2 is not installed.")
 
-    monkeypatch.setattr(_r, "session", fail)
-    monkeypatch.setattr(_r, "functions", fail)
+    monkeypatch.setattr(by_rpy2, "session", fail)
+    monkeypatch.setattr(by_rpy2, "functions", fail)
     for use in (lambda: r_bridge.to_r(plain()), lambda: r_bridge.from_r(None)):
         with pytest.raises(ImportError, match="rpy2 is not installed"):
             use()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from r_bridge._summary import SUMMARIES, summarize
+from r_bridge._psets.summary import SUMMARIES, summarize
 
 SHAPE = (7, 5)
 

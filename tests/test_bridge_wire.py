@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from r_bridge import _reticulate, _wire
-from r_bridge._node import R_NA
-from r_bridge._vector import as_vector
+from r_bridge import _reticulate
+from r_bridge._nodes.node import R_NA
+from r_bridge._nodes.vector import as_vector
+from r_bridge._session import wire
 
 VALUES = {
     "nothing": None,
@@ -24,7 +25,7 @@ VALUES = {
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_plain_values_come_back(value):
-    assert _wire.plain(_wire.loads(_wire.dumps(value))) == value
+    assert wire.plain(wire.loads(wire.dumps(value))) == value
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_plain_values_come_back(value):
 )
 def test_arrays_come_back_with_their_bits(array):
     """One of one element, too, which R itself does not tell from a number."""
-    back = _wire.plain(_wire.loads(_wire.dumps(array)))
+    back = wire.plain(wire.loads(wire.dumps(array)))
     assert back.dtype == array.dtype
     assert back.tobytes() == array.tobytes()
 
@@ -48,8 +49,8 @@ def test_arrays_come_back_with_their_bits(array):
 def test_na_and_nan_stay_apart():
     values = np.array([1.0, np.nan, 0.0])
     values.view(np.uint64)[2] = R_NA
-    matrix = _wire.Matrix(values.reshape(3, 1), ["a", None, "c"])
-    back = _wire.plain(_wire.loads(_wire.dumps(matrix)))
+    matrix = wire.Matrix(values.reshape(3, 1), ["a", None, "c"])
+    back = wire.plain(wire.loads(wire.dumps(matrix)))
     assert back.values.tobytes() == values.tobytes()
     assert (back.rows, back.columns) == (["a", None, "c"], None)
 
@@ -64,7 +65,7 @@ def test_tables_come_back_with_gaps_and_categories():
             "group": pd.Categorical(["v", None, "u"], categories=["v", "u"], ordered=True),
         }
     )
-    back = _wire.plain(_wire.loads(_wire.dumps(table)))
+    back = wire.plain(wire.loads(wire.dumps(table)))
     pd.testing.assert_frame_equal(back, table)
 
 
@@ -78,7 +79,7 @@ def test_tables_come_back_with_gaps_and_categories():
 )
 def test_what_r_has_no_place_for_is_refused(value, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        _wire.dumps(value)
+        wire.dumps(value)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +99,14 @@ def test_every_array_has_one_kind_of_vector(values, kind):
 
 def ask(name, **arguments):
     """Call as R does, and return what R gets."""
-    return _wire.plain(_wire.loads(_reticulate.call(name, bytearray(_wire.dumps(arguments)))))
+    return wire.plain(wire.loads(_reticulate.call(name, bytearray(wire.dumps(arguments)))))
 
 
 def screen(**settings):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(12, 1)) @ rng.normal(size=(1, 15)) + 0.1 * rng.normal(size=(12, 15))
     return {
-        "matrix": _wire.Matrix(X),
+        "matrix": wire.Matrix(X),
         "rows": [f"drug {i}" for i in range(12)],
         "columns": [f"line {j}" for j in range(15)],
         "groups": None,

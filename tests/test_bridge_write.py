@@ -17,7 +17,8 @@ import scipy.sparse
 
 import r_bridge
 import rtdmf_bio
-from r_bridge import _open, _pset
+from r_bridge._psets import slots
+from r_bridge._psets.open import open_pset
 from rtdmf_bio._adata.layers import named_layers
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -48,7 +49,7 @@ def corrected(path, **kwargs):
 
 def by_row(path, measure, backend="rdata"):
     """Values of a measure by row of the profiles, with the ids."""
-    pset = _pset.read(_open.open_pset(path, backend=backend, progress=False))
+    pset = slots.read(open_pset(path, backend=backend, progress=False))
     return pset.rows.assign(value=pset.values(measure))
 
 
@@ -238,9 +239,9 @@ def test_combinations_are_written_to_their_rows(tmp_path, needs_r):
 
 
 def test_a_source_given_as_an_object_of_r_is_left_as_it_was(source, tmp_path, needs_r):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    pset = _r.session().baseenv["readRDS"](str(source))
+    pset = by_rpy2.session().baseenv["readRDS"](str(source))
     before = r_bridge.list_measures(pset)
     r_bridge.write_pset(corrected(source), pset, tmp_path / "out.rds")
     assert r_bridge.list_measures(pset) == before == list(made.MEASURES)
@@ -414,9 +415,9 @@ def test_the_source_is_never_replaced(source, tmp_path):
 
 @pytest.mark.parametrize("moment", ["add_measure", "save_object"])
 def test_an_interrupt_leaves_every_file_as_it_was(moment, source, tmp_path, needs_r, monkeypatch):
-    from r_bridge import _r
+    from r_bridge._nodes import by_rpy2
 
-    real = _r.call
+    real = by_rpy2.call
 
     def stop(name, *args):
         if name == moment:
@@ -427,7 +428,7 @@ def test_an_interrupt_leaves_every_file_as_it_was(moment, source, tmp_path, need
     for name in ("out.rds", "out_imputed.csv"):
         (tmp_path / name).write_bytes(b"old")
     before = files_in(tmp_path)
-    monkeypatch.setattr(_r, "call", stop)
+    monkeypatch.setattr(by_rpy2, "call", stop)
     with pytest.raises(KeyboardInterrupt):
         r_bridge.write_pset(adata, source, tmp_path / "out.rds")
     assert files_in(tmp_path) == before

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rtdmf_bio._adata.columns import is_text
 
-from ._node import as_na
+from .._nodes.node import as_na
 
 
 def write(table: pd.DataFrame, path: Path, suffix: str, *, as_matrix: bool) -> None:

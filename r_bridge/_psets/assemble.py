@@ -12,13 +12,13 @@ from anndata import AnnData
 from rtdmf_bio._adata.columns import is_text
 from rtdmf_bio.model.checks import check_choice
 
-from . import _measures
-from ._summary import SUMMARIES, summarize
+from . import measures
+from .summary import SUMMARIES, summarize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._pset import PSet
+    from .slots import PSet
 
 
 def check_settings(settings: dict[str, Any], higher_is: str | None) -> None:
@@ -40,13 +40,13 @@ def assemble(
 ) -> AnnData:
     """Summarise `measure` and `layers`, and put annotation and experiments beside them."""
     if measure is None:
-        measure = _measures.default(pset.listed, pset.label)
+        measure = measures.default(pset.listed, pset.label)
     drug, line, dropped = _codes(pset, settings["unmatched"])
     kept = pset.first[~dropped]
     shape = (len(pset.treatment), len(pset.sample))
 
     values = pset.values(measure)[kept]
-    meaning = _measures.meaning(
+    meaning = measures.meaning(
         *(measure, values),
         higher_is=higher_is,
         unit=unit,
@@ -67,7 +67,7 @@ def assemble(
         )
     further = {}
     for name in layers:
-        bounds = (_measures.known(name, pset.written) or {}).get("bounds")
+        bounds = (measures.known(name, pset.written) or {}).get("bounds")
         own = _treat(pset.values(name)[kept], bounds, policy)
         further[name] = summarize(drug, line, own, shape, how)[0]
 
@@ -85,7 +85,7 @@ def assemble(
     adata.uns["measure"] = meaning
     if layers:
         adata.uns["layer_measures"] = {
-            name: {"name": name, **(_measures.known(name, pset.written) or {})} for name in layers
+            name: {"name": name, **(measures.known(name, pset.written) or {})} for name in layers
         }
     adata.uns["pset"] = {
         "name": pset.name,
@@ -104,7 +104,7 @@ def assemble(
 def _witnesses(pset: PSet, kept: NDArray[np.intp], measure: str) -> dict[str, NDArray[np.float64]]:
     """Values of the other measures that a direction can be checked against."""
     found = {}
-    for name in _measures.WITNESSES:
+    for name in measures.WITNESSES:
         if name in pset.measures and name != measure:
             # Text, such as ">10", is no reason not to read another measure.
             with suppress(ValueError):

@@ -17,15 +17,16 @@ import pandas as pd
 
 from rtdmf_bio._adata.columns import is_text
 
-from . import _long_table, _node
-from ._measures import FLAG, usable
+from .._nodes import node as nodes
+from . import long_table
+from .measures import FLAG, usable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._long_table import Combinations
-    from ._node import Node
-    from ._open import Opened
+    from .._nodes.node import Node
+    from .long_table import Combinations
+    from .open import Opened
 
 SLOTS = {
     "response": ("treatmentResponse", "sensitivity"),
@@ -80,8 +81,8 @@ class PSet:
         """
         if measure not in self.measures:
             raise ValueError(f"{self.label} has no measure {measure!r}. It has {self.measures}.")
-        with _node.within(f"{self.label}: the profiles of the slot {self.slot}"):
-            values = _node.column(self.profiles, measure)
+        with nodes.within(f"{self.label}: the profiles of the slot {self.slot}"):
+            values = nodes.column(self.profiles, measure)
         if isinstance(values, pd.Categorical) or is_text(values):
             text = pd.Series(np.asarray(values, dtype=object))
             numbers = np.array([_number(entry) for entry in text], dtype=np.float64)
@@ -111,14 +112,14 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     slot = used["response"]
     generation = _generation(opened.node, parts["response"])
     if opened.backend == "pharmacogx":
-        from . import _r
+        from .._nodes import by_rpy2 as r
 
-        parts = _r.accessors(opened.node, label)
+        parts = r.accessors(opened.node, label)
     response = parts["response"]
-    with _node.within(f"{label}: the slot {slot}"):
+    with nodes.within(f"{label}: the slot {slot}"):
         if generation == LONG:
-            rows, profiles, first = _long_table.read(response, label, slot, combinations)
-            measures = _long_table.measures(profiles)
+            rows, profiles, first = long_table.read(response, label, slot, combinations)
+            measures = long_table.measures(profiles)
         else:
             rows, profiles = _lists(response, label, slot)
             measures, first = _measures(profiles), np.arange(len(rows))
@@ -127,13 +128,13 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     if not measures:
         raise ValueError(f"{label}: the profiles of the slot {slot} have no measures.")
 
-    with _node.within(f"{label}: the slot curation"):
+    with nodes.within(f"{label}: the slot curation"):
         curation = _curation(parts.get("curation"))
     annotation, written = _annotation(parts.get("annotation"))
     tables, notes = {}, list(opened.warnings)
     for kind, key in (("treatment", "treatmentid"), ("sample", "sampleid")):
-        node = None if _node.is_empty(parts[kind]) else parts[kind]
-        with _node.within(f"{label}: the slot {used[kind]}"):
+        node = None if nodes.is_empty(parts[kind]) else parts[kind]
+        with nodes.within(f"{label}: the slot {used[kind]}"):
             tables[kind] = _annotated(node, curation.get(kind), rows[key])
         if node is None:
             notes.append(
@@ -174,7 +175,7 @@ def _slots(node: Node, label: str) -> tuple[dict[str, Any], dict[str, str]]:
                 f"{label}: the slot {names[0]} (or {names[1]}) is missing. This PharmacoSet has "
                 f"{node.attributes}."
             )
-        found = [name for name in names if not _node.is_empty(node.attr(name))]
+        found = [name for name in names if not nodes.is_empty(node.attr(name))]
         used[kind] = found[0] if found else names[0]
         parts[kind] = node.attr(found[0]) if found else None
     if parts["response"] is None:
@@ -183,7 +184,7 @@ def _slots(node: Node, label: str) -> tuple[dict[str, Any], dict[str, str]]:
             "can be read."
         )
     for kind in ("sample", "treatment"):
-        if parts[kind] is not None and not _node.is_table(parts[kind]):
+        if parts[kind] is not None and not nodes.is_table(parts[kind]):
             raise ValueError(f"{label}: the slot {used[kind]} is no data frame.")
     return parts, used
 
@@ -201,28 +202,28 @@ def _generation(node: Node, response: Node) -> str:
 def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
     """Ids and profiles of a response kept as a list of tables."""
     for name in ("info", "profiles"):
-        if not _node.is_table(response.item(name)):
+        if not nodes.is_table(response.item(name)):
             raise ValueError(
                 f"{label}: the slot {slot} has no table {name!r} among {response.names}."
             )
     info: Any = response.item("info")
     profiles: Any = response.item("profiles")
-    there = _node.columns(info)
+    there = nodes.columns(info)
     ids = {}
-    for names in (TREATMENT, _long_table.SAMPLE):
+    for names in (TREATMENT, long_table.SAMPLE):
         key = next((name for name in names if name in there), None)
         if key is None:
             raise ValueError(
                 f"{label}: the table info of the slot {slot} has no column {names[0]!r} (or "
                 f"{names[1]!r}), but {there}."
             )
-        values = _node.column(info, key)
+        values = nodes.column(info, key)
         if values is None:
             raise ValueError(
                 f"{label}: in the slot {slot}, the column {key!r} of info is no plain vector."
             )
         ids[names[0]] = _as_text(values)
-    index, other = _node.row_names(info), _node.row_names(profiles)
+    index, other = nodes.row_names(info), nodes.row_names(profiles)
     if len(index) != len(other):
         raise ValueError(
             f"{label}: in the slot {slot}, info has {len(index)} rows and profiles {len(other)}. "
@@ -241,12 +242,12 @@ def _lists(response: Node, label: str, slot: str) -> tuple[pd.DataFrame, Node]:
 def _measures(profiles: Node) -> list[str]:
     """Columns of the profiles that are plain vectors."""
     if profiles.kind != "list":
-        return list(dict.fromkeys(_node.columns(profiles)))
+        return list(dict.fromkeys(nodes.columns(profiles)))
     items = {name: profiles.item(name) for name in profiles.names}
     return [
         name
         for name, item in items.items()
-        if item is not None and item.kind in _node.ATOMIC and item.attr("dim") is None
+        if item is not None and item.kind in nodes.ATOMIC and item.attr("dim") is None
     ]
 
 
@@ -272,7 +273,7 @@ def rename(name: str) -> str:
 def _annotated(node: Node | None, curation: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame:
     """Annotation of drugs or lines; where the table is empty, the ids that are known otherwise."""
     if node is not None:
-        return _node.table(node).rename(columns=rename)
+        return nodes.table(node).rename(columns=rename)
     if curation is not None and len(curation):
         return pd.DataFrame(index=curation.index)
     return pd.DataFrame(index=pd.Index(ids.dropna().unique(), dtype=object))
@@ -281,7 +282,7 @@ def _annotated(node: Node | None, curation: pd.DataFrame | None, ids: pd.Series)
 def _with_joint(table: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
     """Add rows, without annotation, for combinations that the table of treatments does not have."""
     names = ids.dropna().unique()
-    new = [name for name in names if _long_table.JOINT in name and name not in table.index]
+    new = [name for name in names if long_table.JOINT in name and name not in table.index]
     if not new:
         return table
     # Whole numbers and booleans need a type that can be missing.
@@ -311,9 +312,9 @@ def _curation(node: Node | None) -> dict[str, pd.DataFrame]:
     new = {"drug": "treatment", "cell": "sample"}
     items = {new.get(name, name): node.item(name) for name in node.names}
     return {
-        name: _node.table(item).rename(columns=rename)
+        name: nodes.table(item).rename(columns=rename)
         for name, item in items.items()
-        if item is not None and _node.is_table(item)
+        if item is not None and nodes.is_table(item)
     }
 
 
@@ -323,7 +324,7 @@ def _annotation(node: Node | None) -> tuple[dict[str, str], dict[str, dict[str, 
         return {}, {}
     plain = {}
     for name in ("name", "dateCreated"):
-        values = _node.text(node.item(name))
+        values = nodes.text(node.item(name))
         if values and values[0] is not None:
             plain[name] = values[0]
     ours = node.item("rtdmf_bio")
@@ -336,7 +337,7 @@ def _entry(node: Node | None) -> dict[str, Any]:
         return {}
     entry: dict[str, Any] = {}
     for name in ("unit", "higher_is"):
-        if values := _node.text(node.item(name)):
+        if values := nodes.text(node.item(name)):
             entry[name] = values[0]
     bounds = node.item("bounds")
     if bounds is not None and bounds.kind == "double":

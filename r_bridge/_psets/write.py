@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._open import Backend, Opened
-    from ._pset import PSet
+    from .open import Backend, Opened
+    from .slots import PSet
 
 
 SUFFIXES = (".rds", ".rda", ".rdata")
@@ -145,7 +145,9 @@ def write_pset(
     from rtdmf_bio._atomic import replacing
     from rtdmf_bio._measure import as_mapping
 
-    from . import _open, _pset, _tables
+    from . import slots
+    from .open import open_pset, sniff
+    from .tables import write
 
     dest = _destination(dest, source)
     matrix, flags = _checked(adata, layer)
@@ -159,12 +161,12 @@ def write_pset(
     read = as_mapping(adata.uns.get("pset"))
     if name is None and read.get("object"):
         name = str(read["object"])
-    if isinstance(source, (str, os.PathLike)) and _open.sniff(Path(source))[0]:
+    if isinstance(source, (str, os.PathLike)) and sniff(Path(source))[0]:
         name = None
     if backend == "pharmacogx":
         backend = "r"  # The rows to be filled are those of the slots.
-    opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
-    pset = _pset.read(opened, "join")
+    opened = open_pset(source, name=name, backend=backend, progress=progress)
+    pset = slots.read(opened, "join")
     check_source(adata, pset, measure_name, read.get("experiments"))
 
     columns, lonely = place(matrix, flags, pset, measure_name)
@@ -179,7 +181,7 @@ def write_pset(
         for part, files in paths.items():
             for path in files:
                 file = stack.enter_context(replacing(path, overwrite=overwrite))
-                _tables.write(tables[part], file, path.suffix, as_matrix=part != "experiments")
+                write(tables[part], file, path.suffix, as_matrix=part != "experiments")
         if with_r:
             file = stack.enter_context(replacing(dest, overwrite=overwrite))
             _save(file, dest, opened, pset, columns, meaning)
@@ -267,9 +269,9 @@ def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
 
 def check_source(adata: AnnData, pset: PSet, measure_name: str, before: Any = None) -> None:
     """Refuse a measure that `pset` cannot take; `before` are the experiments as once read."""
-    from ._long_table import is_key
-    from ._measures import FLAG
-    from ._node import columns
+    from .._nodes.node import columns
+    from .long_table import is_key
+    from .measures import FLAG
 
     if not measure_name.isprintable() or not measure_name or is_key(measure_name):
         raise ValueError(f"{measure_name!r} cannot be the name of a measure. Pass measure_name.")
@@ -322,7 +324,7 @@ def place(
     import numpy as np
     import pandas as pd
 
-    from ._measures import FLAG
+    from .measures import FLAG
 
     drug = matrix.index.get_indexer(pd.Index(pset.rows["treatmentid"], dtype=object))
     line = matrix.columns.get_indexer(pd.Index(pset.rows["sampleid"], dtype=object))
@@ -358,22 +360,22 @@ def _save(
     meaning: dict[str, Any],
 ) -> None:
     """Let R add `columns`, a measure and perhaps its flags, to the PharmacoSet and save it."""
-    from . import _r
-    from ._pset import LONG
+    from .._nodes import by_rpy2 as r
+    from .slots import LONG
 
     measure_name, *flag = columns
-    vectors = {measure_name: _r.doubles(columns[measure_name])}
-    vectors |= {name: _r.integers(columns[name]) for name in flag}
-    changed, _ = _r.call(
+    vectors = {measure_name: r.doubles(columns[measure_name])}
+    vectors |= {name: r.integers(columns[name]) for name in flag}
+    changed, _ = r.call(
         "add_measure",
         opened.node.sexp,  # type: ignore[attr-defined]
-        _r.strings([pset.slot]),
-        _r.logical(pset.generation == LONG),
-        _r.named(vectors),
-        _r.strings([measure_name]),
-        _r.named(
+        r.strings([pset.slot]),
+        r.logical(pset.generation == LONG),
+        r.named(vectors),
+        r.strings([measure_name]),
+        r.named(
             {
-                key: _r.doubles(value) if key == "bounds" else _r.strings([value])
+                key: r.doubles(value) if key == "bounds" else r.strings([value])
                 for key, value in note(meaning).items()
             }
         ),
@@ -381,9 +383,9 @@ def _save(
     # Within an .rda the object keeps its name.
     name = "" if dest.suffix.lower() == ".rds" else opened.name or "pset"
     try:
-        with _r.plain_path(file) as path:
-            _r.call("save_object", changed, _r.strings([path]), _r.strings([name]))
-    except _r.RError as error:
+        with r.plain_path(file) as path:
+            r.call("save_object", changed, r.strings([path]), r.strings([name]))
+    except r.RError as error:
         raise OSError(f"R could not write {dest}: {error}") from error
     if not _is_whole(file):
         raise OSError(f"R could not write {dest} to its end. Is the disk full?")
@@ -405,7 +407,7 @@ def note(meaning: dict[str, Any]) -> dict[str, Any]:
     """Say what the new measure is, for whoever opens the file."""
     from rtdmf_bio import __version__
 
-    from ._measures import usable
+    from .measures import usable
 
     return {
         "by": f"rtdmf_bio {__version__}",

@@ -172,13 +172,13 @@ def _text(value: object) -> str | None:
 
 
 def _ask_pharmacogx(canonical: bool) -> list[dict[str, str | None]]:
-    from . import _r
+    from .._nodes import by_rpy2 as r
 
-    _r.require_pharmacogx()
-    base = _r.session().baseenv
-    ask = base["eval"](_r.session().parse(_ASK_PHARMACOGX), base)
+    r.require_pharmacogx()
+    base = r.session().baseenv
+    ask = base["eval"](r.session().parse(_ASK_PHARMACOGX), base)
     value, error, warnings = (
-        _r.RNode(part) for part in _r.functions()["quietly"](ask, _r.logical(canonical))
+        r.RNode(part) for part in r.functions()["quietly"](ask, r.logical(canonical))
     )
     if value.kind == "NULL":
         said = "; ".join(" ".join(text.split()) for text in [*error.values(), *warnings.values()])

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
-from ._catalogue import CATALOGUE, find_link
-from ._fetch import Download, is_r_file
+from .catalogue import CATALOGUE, find_link
+from .fetch import Download, is_r_file
 
 _DOI = re.compile(r"(?:doi:\s*|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from ._long_table import Combinations
-    from ._open import Backend
-    from ._pset import PSet
-    from ._summary import Summary
+    from .long_table import Combinations
+    from .open import Backend
+    from .slots import PSet
+    from .summary import Summary
 
 OutOfRange: TypeAlias = Literal["keep", "nan", "clip"]
 Unmatched: TypeAlias = Literal["error", "drop"]
@@ -126,7 +126,9 @@ def read_pset(
     .. [1] Smirnov P. et al. PharmacoGx: an R package for analysis of large pharmacogenomic
        datasets. Bioinformatics 32, 1244-1246 (2016).
     """
-    from . import _assemble, _open, _pset
+    from . import slots
+    from .assemble import assemble, check_settings
+    from .open import open_pset
 
     settings = {
         "summary": summary,
@@ -135,12 +137,12 @@ def read_pset(
         "combinations": combinations,
         "unmatched": unmatched,
     }
-    _assemble.check_settings(settings, higher_is)
+    check_settings(settings, higher_is)
     if isinstance(layers, str):
         layers = [layers]
-    opened = _open.open_pset(path_or_object, name=name, backend=backend, progress=progress)
-    pset = _pset.read(opened, combinations)
-    adata = _assemble.assemble(pset, measure, tuple(layers), settings, higher_is, unit)
+    opened = open_pset(path_or_object, name=name, backend=backend, progress=progress)
+    pset = slots.read(opened, combinations)
+    adata = assemble(pset, measure, tuple(layers), settings, higher_is, unit)
     adata.uns["pset"] |= {
         "file": "" if opened.path is None else opened.path.name,
         "object": opened.name,
@@ -203,7 +205,8 @@ def describe(
 
 
 def _look(source: object, name: str | None, backend: Backend, progress: bool) -> PSet:
-    from . import _open, _pset
+    from . import slots
+    from .open import open_pset
 
-    opened = _open.open_pset(source, name=name, backend=backend, progress=progress)
-    return _pset.read(opened, "join")
+    opened = open_pset(source, name=name, backend=backend, progress=progress)
+    return slots.read(opened, "join")

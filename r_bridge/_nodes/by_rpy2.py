@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._node import Node, as_na
+from .node import Node, as_na
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,7 +72,12 @@ def _same_environment() -> Iterator[None]:
                 del os.environ[name]
 
 
-_SOURCES = ("bridge.R", "session.R", "rtdmfbio/R/profiles.R", "rtdmfbio/R/parts.R")
+_SOURCES = (
+    "_nodes/bridge.R",
+    "_session/session.R",
+    "rtdmfbio/R/profiles.R",
+    "rtdmfbio/R/parts.R",
+)
 """The last two are shared with the R package."""
 
 
@@ -80,7 +85,7 @@ _SOURCES = ("bridge.R", "session.R", "rtdmfbio/R/profiles.R", "rtdmfbio/R/parts.
 def functions() -> dict[str, Any]:
     """Functions in R of this package, in an environment of their own."""
     ri = session()
-    files = [Path(__file__).parent / name for name in _SOURCES]
+    files = [Path(__file__).parents[1] / name for name in _SOURCES]
     code = "\n".join(file.read_text() for file in files)
     base = ri.baseenv
     home = base["new.env"](parent=base)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rtdmf_bio.model.checks import check_choice
 
-from ._node import classes
+from .._nodes.node import classes
 
 if TYPE_CHECKING:
-    from ._node import Node
+    from .._nodes.node import Node
 
 Backend: TypeAlias = Literal["auto", "r", "pharmacogx", "rdata"]
 BACKENDS = ("auto", "r", "pharmacogx", "rdata")
@@ -72,9 +72,9 @@ def open_pset(
         )
     if backend == "rdata":
         raise ValueError("The backend rdata reads files. Pass a path, or backend='auto'.")
-    from . import _r
+    from .._nodes import by_rpy2 as r
 
-    node = _r.RNode(source)
+    node = r.RNode(source)
     label = "the R object"
     _check_class(node, label)
     return Opened(node, label, "pharmacogx" if backend == "pharmacogx" else "r", None, "")
@@ -94,7 +94,7 @@ def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -
         logger.info("Reading %s (%.1f MB) with the back end %s.", path.name, size, backend)
     warnings: list[str] = []
     if backend == "rdata":
-        from . import _rdata
+        from .._nodes import by_rdata
 
         if packed is None:
             raise ValueError(
@@ -103,16 +103,16 @@ def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -
             )
         with packed(path) as file:
             try:
-                found: dict[str, Any] = dict(_rdata.objects(file.read(), single, progress))
+                found: dict[str, Any] = dict(by_rdata.objects(file.read(), single, progress))
             # A damaged file makes the parser stumble anywhere.
             except Exception as error:
                 raise _damaged(path, f"{type(error).__name__}: {error}") from error
     else:
-        from . import _r
+        from .._nodes import by_rpy2 as r
 
         try:
-            objects, warnings = _r.objects(path, single)
-        except _r.RError as error:
+            objects, warnings = r.objects(path, single)
+        except r.RError as error:
             raise _damaged(path, str(error)) from error
         found = dict(objects)
     chosen = _pick(found, name, path)
@@ -150,18 +150,18 @@ def sniff(path: Path) -> tuple[bool, Any]:
 
 def _choose(backend: Backend) -> tuple[Backend, str]:
     """Resolve ``auto``, and say why it had to be a slow one."""
-    from . import _r
+    from .._nodes import by_rpy2 as r
 
     if backend == "rdata":
         return backend, ""
     try:
-        _r.session()
+        r.session()
     except ImportError as error:
         if backend != "auto":
             raise
         return "rdata", str(error).rstrip(".")
     if backend == "pharmacogx":
-        _r.require_pharmacogx()
+        r.require_pharmacogx()
         return backend, ""
     return "r", ""
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from . import _node
+from .._nodes import node as nodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._node import Node
+    from .._nodes.node import Node
 
 Combinations: TypeAlias = Literal["error", "join"]
 JOINT = "///"
@@ -62,7 +62,7 @@ def read(
         drug = drug.where(keys[name].isna(), drug + JOINT + keys[name].fillna(""))
     rows = pd.DataFrame({"treatmentid": drug, "sampleid": keys[line]})
     replicate = keys.drop(columns=[*drugs, line])
-    measured = _node.table(profiles, measures(profiles))
+    measured = nodes.table(profiles, measures(profiles))
     distinct = pd.concat(
         [part.reset_index(drop=True) for part in (rows, replicate, measured)], axis=1
     )
@@ -77,7 +77,7 @@ def measures(profiles: Node) -> list[str]:
     return [
         name
         for name in profiles.names
-        if not is_key(name) and _node.column(profiles, name) is not None
+        if not is_key(name) and nodes.column(profiles, name) is not None
     ]
 
 
@@ -91,20 +91,20 @@ def _joined(response: Node, where: str) -> tuple[Node, pd.DataFrame]:
     joined = response.item("joined")
     if joined is not None:
         ids = [name for name in joined.names if _is_id(name)]
-        return joined, _node.table(joined, ids).reset_index(drop=True)
+        return joined, nodes.table(joined, ids).reset_index(drop=True)
     assays = response.attr("assays")
     profiles = None if assays is None else assays.item("profiles")
-    if profiles is None or not _node.is_table(profiles):
+    if profiles is None or not nodes.is_table(profiles):
         raise ValueError(
             f"{where} has no assay 'profiles', only {[] if assays is None else assays.names}."
         )
     parts = {name: response.attr(name) for name in ("rowData", "colData")}
     for name, part in parts.items():
-        if not _node.is_table(part):
+        if not nodes.is_table(part):
             raise ValueError(f"{where} has no table {name!r}.")
     intern = response.attr(".intern")
     if {"rowKey", "colKey"} <= set(profiles.names):
-        index = _node.required(profiles, ["rowKey", "colKey"])
+        index = nodes.required(profiles, ["rowKey", "colKey"])
     else:
         index = _index(profiles, intern, where)
     rows = _ids(parts["rowData"], "rowKey", index, intern, f"{where}: rowData")
@@ -117,9 +117,9 @@ def _ids(data: Any, key: str, index: pd.DataFrame, intern: Node | None, where: s
     if key not in data.names:
         raise ValueError(f"{where} has no column {key!r}, only {data.names}.")
     listed = None if intern is None else intern.item("rowIDs" if key == "rowKey" else "colIDs")
-    wanted = _node.text(listed) or [name for name in data.names if _is_id(name)]
-    with _node.within(where):
-        ids = _node.required(data, [key, *(name for name in wanted if name in data.names)])
+    wanted = nodes.text(listed) or [name for name in data.names if _is_id(name)]
+    with nodes.within(where):
+        ids = nodes.required(data, [key, *(name for name in wanted if name in data.names)])
     ids = ids.set_index(key)
     if ids.index.has_duplicates:
         raise ValueError(f"{where} has keys ({key}) that occur twice.")
@@ -143,11 +143,11 @@ def _index(profiles: Node, intern: Node | None, where: str) -> pd.DataFrame:
         raise ValueError(
             f"{where} has no index ('.intern$assayIndex') that joins its profiles by {keys}."
         )
-    with _node.within(f"{where}: .intern$assayIndex"):
-        table = _node.required(index, keys).dropna()
+    with nodes.within(f"{where}: .intern$assayIndex"):
+        table = nodes.required(index, keys).dropna()
     table = table.drop_duplicates(".profiles").set_index(".profiles")
-    with _node.within(f"{where}: the profiles"):
-        own = _node.required(profiles, [".profiles"])[".profiles"]
+    with nodes.within(f"{where}: the profiles"):
+        own = nodes.required(profiles, [".profiles"])[".profiles"]
     lost = ~own.isin(table.index)
     if lost.any():
         raise ValueError(

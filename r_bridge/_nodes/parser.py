@@ -16,7 +16,7 @@ from rdata.parser._binary import ParserBinary
 from rdata.parser._parser import BYTECODE_SPECIAL_SET
 from rdata.parser._xdr import ParserXDR
 
-from ._node import R_NA
+from .node import R_NA
 
 _LONGEST = 100_000_000
 """Elements that a rule may stand for: a damaged one would fill the memory."""

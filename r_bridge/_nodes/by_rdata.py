@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._node import Node
+from .node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,11 +124,11 @@ def objects(data: bytes, single: bool, progress: bool) -> dict[str, RDataNode]:
 
 
 def _parse(data: bytes, progress: bool) -> Any:
-    from . import _parser
+    from . import parser
 
     body = data[5:] if data[:2] == b"RD" else data
     if not progress or body[:2] != b"X\n":
-        return _parser.parse(body)
+        return parser.parse(body)
 
     from tqdm.auto import tqdm
 
@@ -138,7 +138,7 @@ def _parse(data: bytes, progress: bool) -> Any:
             if at > bar.n + len(body) / 1000:
                 bar.update(at - bar.n)
 
-        return _parser.parse(body, watch)
+        return parser.parse(body, watch)
 
 
 @contextmanager

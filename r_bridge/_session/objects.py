@@ -13,14 +13,14 @@ from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio._measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
 
-from . import _r
-from ._node import ATOMIC, column
-from ._vector import as_vector
+from .._nodes import by_rpy2 as r
+from .._nodes.node import ATOMIC, column
+from .._nodes.vector import as_vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._node import Node
+    from .._nodes.node import Node
 
 _LACKING = (
     "The R package SummarizedExperiment is not installed. In R: "
@@ -90,18 +90,18 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
         metadata = {}
         if measure:
             settings = {str(key): _setting_to_r(value) for key, value in measure.items()}
-            metadata["measure"] = _r.named({k: v for k, v in settings.items() if v is not None})
+            metadata["measure"] = r.named({k: v for k, v in settings.items() if v is not None})
         if isinstance(enrichment, pd.DataFrame):
             metadata["enrichment"] = _frame_to_r(enrichment, "rows", "enrichment")
-        packed, _ = _r.call(
+        packed, _ = r.call(
             "pack",
-            _r.named({name: _matrix_to_r(matrix, name) for name, matrix in matrices}),
+            r.named({name: _matrix_to_r(matrix, name) for name, matrix in matrices}),
             _frame_to_r(adata.obs, "drugs", "obs"),
             _frame_to_r(adata.var, "cell lines", "var"),
-            _r.named(metadata),
-            _r.logical(as_se),
+            r.named(metadata),
+            r.logical(as_se),
         )
-    except _r.RError as error:
+    except r.RError as error:
         raise ValueError(f"R does not take these data: {error}") from error
     return packed
 
@@ -148,19 +148,19 @@ def from_r(obj: Any, *, measure: str | Mapping[str, Any] | None = None) -> AnnDa
         several have one; assays or tables do not fit together; an assay is not of numbers, or has
         no name as layer; several assays, and none is named like the given `measure`.
     """
-    ri = _r.session()
+    ri = r.session()
     wanted = "Pass a SummarizedExperiment, a list like that of to_r, or a matrix of numbers."
     if not isinstance(obj, ri.Sexp):
         raise TypeError(f"from_r takes R objects of rpy2. Got {type(obj).__name__}. {wanted}")
     kind = "/".join(obj.rclass)
     if kind.endswith("SummarizedExperiment") and not _has_package():
         raise ImportError(_LACKING)
-    typeof = _r.RNode(obj).kind
+    typeof = r.RNode(obj).kind
     # R would evaluate code that is handed to a function.
     data = obj if typeof in (*ATOMIC, "list", "S4") else ri.NULL
     try:
-        parts: Any = _r.RNode(_r.call("unpack", data)[0])
-    except _r.RError as error:
+        parts: Any = r.RNode(r.call("unpack", data)[0])
+    except r.RError as error:
         raise ValueError(str(error)) from error
     if parts.kind == "NULL":
         raise TypeError(f"from_r cannot use an R object of class {kind} ({typeof}). {wanted}")
@@ -204,7 +204,7 @@ def adata_of(parts: Node, measure: str | Mapping[str, Any] | None = None) -> Ann
 
 
 def _has_package() -> bool:
-    return bool(_r.RNode(_r.call("can_load", _r.strings(["SummarizedExperiment"]))[0]).values()[0])
+    return bool(r.RNode(r.call("can_load", r.strings(["SummarizedExperiment"]))[0]).values()[0])
 
 
 def _unique(what: str, names: Any) -> list[str]:
@@ -231,7 +231,7 @@ def _frame_to_r(frame: pd.DataFrame, rows: str, what: str) -> Any:
         name: _vector(frame.iloc[:, i].values, f"{what}[{name!r}]")
         for i, name in enumerate(_unique(f"columns of {what}", frame.columns))
     }
-    return _r.call("as_frame", _r.named(columns), _r.strings(_unique(rows, frame.index)))[0]
+    return r.call("as_frame", r.named(columns), r.strings(_unique(rows, frame.index)))[0]
 
 
 def _setting_to_r(value: Any) -> Any:
@@ -247,15 +247,15 @@ def _vector(values: Any, what: str) -> Any:
     """Hand over a one-dimensional array of numpy or pandas."""
     vector = as_vector(values, what)
     if vector.levels is not None:
-        levels = _r.strings(_unique(f"levels of {what}", vector.levels))
-        codes, ordered = _r.integers(vector.values), _r.logical(vector.ordered)
-        return _r.call("as_factor", codes, levels, ordered)[0]
+        levels = r.strings(_unique(f"levels of {what}", vector.levels))
+        codes, ordered = r.integers(vector.values), r.logical(vector.ordered)
+        return r.call("as_factor", codes, levels, ordered)[0]
     if vector.kind == "character":
-        return _r.strings(vector.values)
+        return r.strings(vector.values)
     if vector.kind == "double":
-        return _r.doubles(vector.values)
-    whole = _r.integers(vector.values)
-    return whole if vector.kind == "integer" else _r.session().baseenv["as.logical"](whole)
+        return r.doubles(vector.values)
+    whole = r.integers(vector.values)
+    return whole if vector.kind == "integer" else r.session().baseenv["as.logical"](whole)
 
 
 def _settings(node: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 def is_r_file(path: Path) -> bool:
     """Say whether a file begins as what R saves does."""
-    from ._open import MAGIC
+    from .._psets.open import MAGIC
 
     with open(path, "rb") as file:
         return file.read(8).startswith(MAGIC)

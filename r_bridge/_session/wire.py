@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import _node
-from ._vector import R_INT_NA, Vector, as_vector
+from .._nodes import node as nodes
+from .._nodes.vector import R_INT_NA, Vector, as_vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from ._node import Node
+    from .._nodes.node import Node
 
 _HEADER = b"X\n" + struct.pack(">iii", 2, 0x40000, 0x20300)
 _NULL = struct.pack(">i", 254)
@@ -60,9 +60,9 @@ def dumps(value: Any) -> bytes:
 
 def loads(data: bytes | bytearray) -> Node:
     """Read what R's ``serialize`` wrote in its binary formats."""
-    from . import _rdata
+    from .._nodes import by_rdata
 
-    return _rdata.objects(bytes(data), single=True, progress=False)[""]
+    return by_rdata.objects(bytes(data), single=True, progress=False)[""]
 
 
 def plain(node: Node | None) -> Any:
@@ -78,21 +78,21 @@ def plain(node: Node | None) -> Any:
     """
     if node is None or node.kind == "NULL":
         return None
-    if "data.frame" in _node.classes(node):
-        return _node.table(node).reset_index(drop=True)
+    if "data.frame" in nodes.classes(node):
+        return nodes.table(node).reset_index(drop=True)
     if node.kind == "list":
         items = [plain(node.item(i)) for i in range(len(node))]
         return dict(zip(node.names, items, strict=True)) if node.names else items
-    if node.kind not in _node.ATOMIC:
-        raise TypeError(f"an R object of class {'/'.join(_node.classes(node)) or node.kind}")
-    values, dim = _node.vector(node), node.attr("dim")
+    if node.kind not in nodes.ATOMIC:
+        raise TypeError(f"an R object of class {'/'.join(nodes.classes(node)) or node.kind}")
+    values, dim = nodes.vector(node), node.attr("dim")
     if dim is not None:
         shape = tuple(int(n) for n in dim.values())
         if len(shape) != 2:
             return np.asarray(values)
         names = node.attr("dimnames")
         rows, columns = (
-            None if names is None or (axis := names.item(i)) is None else _node.text(axis)
+            None if names is None or (axis := names.item(i)) is None else nodes.text(axis)
             for i in (0, 1)
         )
         whole = values.astype(object) if isinstance(values, _Extension) else values

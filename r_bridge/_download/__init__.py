@@ -1,0 +1,1 @@
+"""PharmacoSets from the network: ORCESTRA's catalogue, and downloads that can be resumed."""
