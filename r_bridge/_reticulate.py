@@ -151,7 +151,7 @@ def _run(function: Callable[..., Any], adata: AnnData, groups: list[str], messag
 
 def _fit_pset(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     """Beside the record, return what R has to add to the PharmacoSet."""
-    from ._psets.write import check_source, note, place
+    from ._psets.place import check_source, note, place
 
     pset, adata = _read(message)
     measure = dict(adata.uns["measure"])

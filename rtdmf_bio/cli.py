@@ -212,7 +212,7 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
         raise ValueError("--enrichment needs groups: pass --group-key, e.g. --group-key tissue.")
     beside = []
     if _is_pset(args.output):
-        from r_bridge._psets.write import companions
+        from r_bridge.files import companions
 
         beside = [path for files in companions(args.output).values() for path in files]
     for path in [*paths, *beside]:
@@ -251,7 +251,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _is_pset(path: Path) -> bool:
-    from r_bridge._psets.write import SUFFIXES
+    from r_bridge.files import SUFFIXES
 
     return path.suffix.lower() in SUFFIXES
 
