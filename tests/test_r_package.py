@@ -21,7 +21,7 @@ import rtdmf_bio as rt
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
 
-SOURCE = Path(r_bridge.__file__).with_name("rtdmfbio")
+SOURCE = Path(__file__).resolve().parents[1] / "r_bridge" / "rtdmfbio"
 NEEDED = ("reticulate", "testthat", "knitr", "rmarkdown", "roxygen2")
 MEASURE = "auc_recomputed"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "psets"
