@@ -60,7 +60,8 @@ def generated(low_rank: str, signal: str, seed: int, quick: bool) -> Screen:
     adata = simulate(
         low_rank=low_rank, signal=signal, random_state=seed, **(small if quick else {})
     )
-    part = {name: np.asarray(layer) for name, layer in adata.layers.items()}
+    names = ("low_rank", "signal", "noise", "block", "split")
+    part = {name: np.asarray(adata.layers[name]) for name in names}
     return Screen(
         part["low_rank"] + part["signal"] + part["noise"],
         part["low_rank"],

@@ -30,8 +30,6 @@ from screens import GENERATORS, PUBLISHED, SYNTHETIC, THRESHOLD, Screen, generat
 from wide import best_point, descend, stopping_point
 
 from rtdmf_bio import RTDMF, baselines
-from rtdmf_bio._adata.layers import named_layers
-from rtdmf_bio.datasets import simulate
 from rtdmf_bio.model.recovery import recovery_scores
 from rtdmf_bio.model.settings import PRESETS
 
@@ -43,72 +41,6 @@ PAPER: dict[str, Any] = {
     "preset": "paper", "width": "auto", "init": "spectral", "init_scale": 1e-3,
     "optimizer": "accelerated", "learning_rate": "auto", "patience": 100,
 }  # fmt: skip
-
-Rows = list[dict[str, Any]]
-
-
-@dataclass
-class Screen:
-    """D with its truth; all (n, p), masks boolean."""
-
-    data: np.ndarray
-    low_rank: np.ndarray
-    signal: np.ndarray
-    block: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    drugs: np.ndarray  # order in which the blocks lie together
-    lines: np.ndarray
-
-    @property
-    def seen(self) -> np.ndarray:
-        """What a method may see: training and validation entries."""
-        return np.where(self.test, np.nan, self.data)
-
-
-def published(name: str) -> Screen:
-    with np.load(SYNTHETIC / f"{name}.npz") as content:
-        z = dict(content)
-    shape = z["observed"].shape
-
-    def mask(flat: np.ndarray) -> np.ndarray:
-        out = np.zeros(shape, dtype=bool)
-        out.flat[flat] = True
-        return out
-
-    block = np.zeros(shape, dtype=bool)
-    block[np.ix_(z["row_sort"], z["column_sort"])] = mask(z["block"])
-    parts = (z["observed"], z["low_rank"], z["signal"], block)
-    orders = (z["row_sort"], z["column_sort"])
-    return Screen(*parts, mask(z["validation"]), mask(z["test"]), *orders)
-
-
-def generated(low_rank: str, signal: str, seed: int, quick: bool) -> Screen:
-    small = {"n_drugs": 100, "n_lines": 90}
-    if signal != "residual":
-        small["block_size"] = 10
-    adata = simulate(
-        low_rank=low_rank, signal=signal, random_state=seed, **(small if quick else {})
-    )
-    part = {name: np.asarray(layer) for name, layer in named_layers(adata).items()}
-    return Screen(
-        part["low_rank"] + part["signal"] + part["noise"],
-        part["low_rank"],
-        part["signal"],
-        part["block"],
-        part["split"] == 1,
-        part["split"] == 2,
-        np.argsort(adata.obs["position"].to_numpy()),
-        np.argsort(adata.var["position"].to_numpy()),
-    )
-
-
-def load(name: str, quick: bool) -> Screen:
-    if name in PUBLISHED:
-        return published(name)
-    low_rank, signal, seed = name.split("/")
-    return generated(low_rank, signal, int(seed), quick)
-
 
 # -- methods --------------------------------------------------------------------------------
 
