@@ -102,8 +102,8 @@ def _concordance(given: argparse.Namespace) -> None:
     screens = {name: corrected(name) for name in SCREENS}
     label = {
         "X": "measured",
-        TRIVIAL: "drug mean + line mean",
-        CENTRED: "what these leave of the measured",
+        "two-way means": "drug mean + line mean",
+        "two-way residual": "what these leave of the measured",
         PUBLISHED: "published objective, compact chain",
         "KNN": "KNN",
         "soft-impute": "soft-impute",
@@ -124,7 +124,7 @@ def _aliases() -> pd.DataFrame:
 
 def _pairs(screens: dict[str, anndata.AnnData], label: dict[str, str]) -> dict[str, Rows]:
     """All five numbers of each pair, one row for each source, under its label."""
-    layers = [name for name in label if name not in (TRIVIAL, CENTRED)]
+    layers = [name for name in label if name not in ("two-way means", "two-way residual")]
     tables = {}
     for pair in PAIRS:
         a, b = (screens[name] for name in pair)
@@ -162,7 +162,7 @@ def _published(given: argparse.Namespace) -> None:
             }
         )
         print(fits[-1], flush=True)
-    label = {"X": "measured", TRIVIAL: "drug mean + line mean", "published": "published"}
+    label = {"X": "measured", "two-way means": "drug mean + line mean", "published": "published"}
     tables = _pairs(screens, label)
     write_tables(given.out, "real_published", {"fits": fits, **tables}, as_csv=False)
 

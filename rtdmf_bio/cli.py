@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._adata.measure import measure_of
 from ._atomic import replacing
-from ._measure import measure_of
 from ._version import __version__
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import rtdmf_bio as rt
 from rtdmf_bio._adata.layers import named_layers
+from rtdmf_bio._adata.profiles import profiles, ward
 from rtdmf_bio.pl._clusters import clusters
-from rtdmf_bio.tl._cluster import METHODS, agreement, chance, cluster, find_clusters, profiles, ward
+from rtdmf_bio.tl._cluster import METHODS, agreement, chance, cluster, find_clusters
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -19,14 +19,14 @@ import rtdmf_bio as rt
 from rtdmf_bio.pl._predict import prediction
 from rtdmf_bio.tl import _predict, _transfer
 from rtdmf_bio.tl._elastic_net import elastic_net
-from rtdmf_bio.tl._predict import GENERAL, TRAININGS, TRIVIAL, Task, predict, predict_fold
+from rtdmf_bio.tl._predict import DRUG_MEAN, GENERAL, TRAININGS, Task, predict, predict_fold
 from rtdmf_bio.tl._transfer import transfer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "expression"
 NOISE = 0.05
 # Where it does not matter how well RT-DMF corrects: a tenth of the time.
 FAST = {"depth": 2, "loss": "squared", "impute": "low-rank", "threshold": 0.1}
-EVERY = [*TRAININGS, GENERAL, TRIVIAL]
+EVERY = [*TRAININGS, GENERAL, DRUG_MEAN]
 
 
 def made(n_drugs=10, n_lines=90, n_genes=25, seed=0):
@@ -86,14 +86,14 @@ def relative(table, against="measured"):
     wide = table[table["scored_against"] == against].pivot(
         index="drug", columns="training", values="rmse"
     )
-    return wide.div(wide[TRIVIAL], axis=0)
+    return wide.div(wide[DRUG_MEAN], axis=0)
 
 
 def test_a_linear_rule_is_found(table):
     """Down to the noise, which no prediction of a measurement can beat."""
     measured = table[table["scored_against"] == "measured"].groupby("training")["rmse"].mean()
     for training in TRAININGS:
-        assert 0.95 * NOISE < measured[training] < 0.65 * measured[TRIVIAL]
+        assert 0.95 * NOISE < measured[training] < 0.65 * measured[DRUG_MEAN]
         assert measured[training] < 0.75 * measured[GENERAL]
     assert measured["measured"] < 1.4 * NOISE
     ours = table[(table["training"] == "rtdmf") & (table["scored_against"] == "measured")]
@@ -186,11 +186,11 @@ def test_errors_are_those_of_measured_entries(table, monkeypatch):
 
 def test_the_drug_mean_is_that_of_the_training_lines(table):
     task = arrays()
-    predicted = predict_fold(task, 1, TRIVIAL)
+    predicted = predict_fold(task, 1, DRUG_MEAN)
     expected = np.nanmean(task.values[task.chosen][:, task.fold != 1], axis=1)
     np.testing.assert_allclose(predicted, np.tile(expected[:, None], (1, predicted.shape[1])))
     # Means of different folds differ, but say nothing of the lines.
-    trivial = table[table["training"] == TRIVIAL]
+    trivial = table[table["training"] == DRUG_MEAN]
     assert trivial["pearson"].isna().all()
     assert trivial["spearman"].isna().all()
     assert table[table["training"] == "rtdmf"]["pearson"].notna().all()

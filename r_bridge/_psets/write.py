@@ -138,8 +138,8 @@ def write_pset(
     """
     import numpy as np
 
+    from rtdmf_bio._adata.measure import as_mapping
     from rtdmf_bio._atomic import replacing
-    from rtdmf_bio._measure import as_mapping
 
     from . import slots
     from .open import open_pset, sniff
@@ -248,7 +248,7 @@ def _numbers(adata: AnnData, layer: str) -> pd.DataFrame:
 
 def _meaning(adata: AnnData, layer: str) -> dict[str, Any]:
     """What was corrected: ``uns["measure"]``, or that of the layer which `pp.correct` was given."""
-    from rtdmf_bio._measure import as_mapping, measure_of
+    from rtdmf_bio._adata.measure import as_mapping, measure_of
 
     source = str(as_mapping(adata.uns.get(layer)).get("layer", "X"))
     return {**({} if source == "X" else {"name": source}), **measure_of(adata, source)}

@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 
 from rtdmf_bio._adata.layers import named_layers
-from rtdmf_bio._measure import as_mapping, measure_of
+from rtdmf_bio._adata.measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
 
 from .._nodes import by_rpy2 as r

@@ -14,7 +14,8 @@ from sklearn.impute import KNNImputer
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
 from ..model.checks import check_choice, check_number
-from ._shared import Grid, Matrix, check, general_part, tuned_over
+from ._means import taken_out
+from ._shared import Grid, Matrix, check, tuned_over
 
 _NEIGHBORS = (2, 4, 8, 16, 32, 64)
 _TINY = 1e-100  # distance of twins, which then decide alone
@@ -142,6 +143,6 @@ def _oriented(
     check_choice("over", over, ("lines", "drugs"))
     check_choice("weights", weights, ("uniform", "distance"))
     check_number("n_neighbors", n_neighbors, 1)
-    general = general_part(data, center)
+    general = taken_out(data, center)
     rest = data - general
     return (rest.T if over == "lines" else rest), general

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
-from ..model.preparation import two_way
+from ..model.checks import check_choice
+from ..model.preparation import CENTERS
+from ..model.preparation import two_way_means as fitted_means
 from ._shared import Matrix, check, tuned_over
-
-_SWEEPS = 200
 
 
 @tuned_over(lambda data: [{}])
@@ -58,15 +57,10 @@ def two_way_means(X: ArrayLike) -> Matrix:
     data's size. Drugs and lines that share no measurement with the rest, not even through others,
     have no unique fit; they get the one that alternation from zero leads to.
     """
-    data = check(X)
-    values = torch.as_tensor(np.nan_to_num(data))
-    measured = torch.as_tensor(np.isfinite(data), dtype=torch.float64)
-    general = two_way(values, measured)
-    size = float(values.abs().max())
-    for _ in range(_SWEEPS):
-        before = general.matrix()
-        general.update(values, measured, sweeps=10)
-        if float((general.matrix() - before).abs().max()) <= 1e-10 * size:
-            break
-    fitted: Matrix = general.matrix().numpy()
-    return fitted
+    return fitted_means(check(X))
+
+
+def taken_out(data: Matrix, center: str) -> Matrix:
+    """What ``center`` takes out before a fit: the two-way means, or nothing."""
+    check_choice("center", center, CENTERS)
+    return fitted_means(data) if center == "two-way" else np.zeros(data.shape)

@@ -8,8 +8,7 @@ from typing import Any, ParamSpec, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.checks import check_choice, check_matrix, name_some
-from ..model.preparation import CENTERS
+from ..model.checks import check_matrix, name_some
 
 Matrix = NDArray[np.float64]
 Grid = list[dict[str, Any]]
@@ -75,11 +74,3 @@ def hide(data: Matrix, validation: NDArray[np.bool_]) -> Matrix:
             f"{validation.sum()}, of which {unmeasured} are not measured."
         )
     return np.where(validation, np.nan, data)
-
-
-def general_part(data: Matrix, center: str) -> Matrix:
-    """What ``center`` takes out before a fit: the two-way means, or nothing."""
-    from ._means import two_way_means
-
-    check_choice("center", center, CENTERS)
-    return two_way_means(data) if center == "two-way" else np.zeros(data.shape)

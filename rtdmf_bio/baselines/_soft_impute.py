@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
 from ..model.checks import check_number
+from ._means import taken_out
 from ._nuclear import shrink_singular_values
-from ._shared import Grid, Matrix, check, general_part, tuned_over
+from ._shared import Grid, Matrix, check, tuned_over
 
 
 def _grid(data: Matrix) -> Grid:
@@ -21,7 +22,7 @@ def _grid(data: Matrix) -> Grid:
     reaches s (sqrt(n) + sqrt(p)) sqrt(q); s is the spread around the two-way means.
     """
     n, p = data.shape
-    rest = (data - general_part(data, "two-way"))[np.isfinite(data)]
+    rest = (data - taken_out(data, "two-way"))[np.isfinite(data)]
     spread = math.sqrt(np.mean(rest**2)) or float(np.nanstd(data))
     edge = spread * (math.sqrt(n) + math.sqrt(p)) * math.sqrt(rest.size / data.size)
     penalties = edge * np.geomspace(2, 0.1, 20)
@@ -88,7 +89,7 @@ def soft_impute(
     check_number("penalty", penalty, 0.0)
     check_number("tol", tol, 0.0, 1.0)
     check_number("max_iter", max_iter, 1)
-    general = general_part(data, center)
+    general = taken_out(data, center)
     measured, rest = np.isfinite(data), data - general
     low = np.zeros(data.shape)
     if start is not None:

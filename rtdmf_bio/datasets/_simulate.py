@@ -275,7 +275,7 @@ def _source(source: Any) -> NDArray[np.float64]:
     """Return the real matrix, NaN where not measured, turned so that up is sensitive."""
     from anndata import AnnData
 
-    from .._measure import measure_of
+    from .._adata.measure import measure_of
     from ..model.checks import check_matrix
     from ._gdsc1 import gdsc1
 

@@ -31,6 +31,7 @@ CENTERS = ("two-way", "none")
 _LOG_MAD_VARIANCE = 1.36  # of n observations, times n: the MAD is 37 % efficient
 _LOG_SD_VARIANCE = 0.5  # the same for the standard deviation
 _SWEEPS = 20  # alternating sweeps from zero; with 15-40 % missing they contract fast
+_ROUNDS = 200  # of sweeps, at most, of a fit to the end
 
 
 @dataclass
@@ -91,6 +92,26 @@ def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> General:
         left = (data - general.matrix()).square() * mask
         general.update(data, mask, float(left.sum() / mask.sum()), sweeps=_SWEEPS)
     return general
+
+
+def two_way_means(data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drug effect + line effect of ``data`` (n, p), NaN where not measured, fitted to the end.
+
+    By alternation, until a round of sweeps changes the fit by less than 1e-10 of the data's size.
+    Drugs and lines that share no measurement with the rest, not even through others, have no
+    unique fit; they get the one that alternation from zero leads to.
+    """
+    values = torch.as_tensor(np.nan_to_num(data))
+    measured = torch.as_tensor(np.isfinite(data), dtype=torch.float64)
+    general = two_way(values, measured)
+    size = float(values.abs().max())
+    for _ in range(_ROUNDS):
+        before = general.matrix()
+        general.update(values, measured, sweeps=10)
+        if float((general.matrix() - before).abs().max()) <= 1e-10 * size:
+            break
+    fitted: NDArray[np.float64] = general.matrix().numpy()
+    return fitted
 
 
 def trivial_answers(

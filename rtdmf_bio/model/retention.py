@@ -27,6 +27,7 @@ the prediction to D +- eta; ``shrink`` is ours.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,15 @@ from numpy.typing import NDArray
 RETAIN = ("all", "enriched", "abrupt", "soft", "shrink", "none")
 ABRUPT = 4.0  # a change this many times the iteration's root mean square change is abrupt
 
-IMPUTED, CORRECTED, HIGH_NOT_RETAINED, HIGH_RETAINED = 0, 1, 2, 3
+
+class Flag(enum.IntEnum):
+    """What was done to an entry; at least ``NOT_RETAINED`` are the high residuals."""
+
+    IMPUTED = 0
+    CORRECTED = 1
+    NOT_RETAINED = 2
+    RETAINED = 3
+
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -114,6 +123,6 @@ def _needed(given: NDArray[Any] | None, mode: str) -> NDArray[Any]:
 def flags(observed: Mask, residual: Array, threshold: float, retained: Mask) -> NDArray[np.int8]:
     """0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high retained."""
     high = observed & (np.abs(np.nan_to_num(residual)) >= threshold)
-    out = np.where(observed, CORRECTED, IMPUTED)
-    out = np.where(high, HIGH_NOT_RETAINED, out)
-    return np.where(high & retained, HIGH_RETAINED, out).astype(np.int8)
+    out = np.where(observed, Flag.CORRECTED, Flag.IMPUTED)
+    out = np.where(high, Flag.NOT_RETAINED, out)
+    return np.where(high & retained, Flag.RETAINED, out).astype(np.int8)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from .._measure import measure_label
-from ..tl._biomarker import biomarker as biomarker_table
-from ..tl._biomarker import compared, yes_or_no
-from ..tl._sources import CENTRED, SPECIFIC, TRIVIAL
+from .._adata.inputs import yes_or_no
+from .._adata.measure import measure_label
+from .._adata.record import SPECIFIC
+from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, compared
+from ..tl import biomarker as biomarker_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +97,7 @@ def biomarker(
             raise TypeError(f"The {name} parameter must be one name. Got {value!r}.")
     table = biomarker_table(adata, drug, group, layer=layer, key=key).set_index("source")
     sources = compared(adata, layer, key)
-    del sources[TRIVIAL], sources[CENTRED]
+    del sources[TWO_WAY_MEANS], sources[TWO_WAY_RESIDUAL]
     units = [measure_label(source.measure) for source in sources.values()]
     if axes is None:
         figure, grid = plt.subplots(
@@ -114,7 +115,7 @@ def biomarker(
     mutated, row = yes_or_no(adata.var[group]), adata.obs_names.get_loc(drug)
     for ax, (name, source) in zip(panels, sources.items(), strict=True):
         values, scores = source.values[row], table.loc[name]
-        trivial = CENTRED if name.endswith(SPECIFIC) else TRIVIAL
+        trivial = TWO_WAY_RESIDUAL if name.endswith(SPECIFIC) else TWO_WAY_MEANS
         sides = [values[(mutated == side) & np.isfinite(values)] for side in (0, 1)]
         _boxes(ax, sides)
         ax.set_xticks((0, 1), [f"wild type\nn = {sides[0].size}", f"{group}\nn = {sides[1].size}"])

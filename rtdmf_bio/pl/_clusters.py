@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._measure import measure_label
-from ..tl._cluster import AXES, axis_of, named_profiles, ward
-from ..tl._sources import layers_of, measure_at, named, values_of
+from .._adata.inputs import named, values_of
+from .._adata.measure import measure_label
+from .._adata.profiles import AXES, axis_of, named_profiles, ward
+from .._adata.record import measure_at
+from .._adata.sources import layers_of
 
 if TYPE_CHECKING:
     import numpy as np

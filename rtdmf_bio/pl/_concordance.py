@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .._measure import measure_label
+from .._adata.measure import measure_label
+from .._adata.record import KEY, measure_at
+from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of
 from ..model.checks import check_choice, check_table
-from ..pp._harmonize import harmonize
-from ..tl._concordance import concordance_summary
-from ..tl._sources import CENTRED, KEY, TRIVIAL, layers_of, measure_at
+from ..pp import harmonize
+from ..tl import concordance_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ _LABELS = {
     "median_rho_star": "median rho*, general sensitivity taken out",
     "specificity_star": "specificity*, general sensitivity taken out (0.5 = chance)",
 }
-_MEASURED, _TRIVIAL, _OTHER = "#0072B2", "#D55E00", "black"
+_MEASURED, _MEANS, _OTHER = "#0072B2", "#D55E00", "black"
 
 
 def concordance(
@@ -77,7 +78,7 @@ def concordance(
     for pair, table in tables.items():
         summary = concordance_summary(table)
         i, j = sorted(names.index(name) for name in pair)
-        trivial = summary.loc[TRIVIAL, metric]
+        trivial = summary.loc[TWO_WAY_MEANS, metric]
         for source, place in (("measured", (i, j)), ("corrected", (j, i))):
             if source in summary.index:
                 value = shown[place] = summary.loc[source, metric]
@@ -90,7 +91,9 @@ def concordance(
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="black", linewidth=0.8)
-    ax.set_title(f"above: measured, below: corrected\n(in brackets: {TRIVIAL})", fontsize="medium")
+    ax.set_title(
+        f"above: measured, below: corrected\n(in brackets: {TWO_WAY_MEANS})", fontsize="medium"
+    )
     ax.figure.colorbar(image, ax=ax, label=_LABELS[metric])
     return ax
 
@@ -217,7 +220,7 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     check_table(table, (x, y), "tl.concordance_summary")
     ax = ax or plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
     known = table.dropna(subset=[x, y]).sort_values(y)
-    shown = known.drop(index=[TRIVIAL, CENTRED], errors="ignore")
+    shown = known.drop(index=[TWO_WAY_MEANS, TWO_WAY_RESIDUAL], errors="ignore")
     # Settings lie close together: names stand in a column beside the axes, in the order of points.
     heights = np.linspace(0.05, 0.95, len(shown))
     for (name, row), height in zip(shown.iterrows(), heights, strict=True):
@@ -229,12 +232,12 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             arrowprops={"arrowstyle": "-", "color": "0.7", "relpos": (0, 0.5)},
         )  # fmt: skip
     ax.margins(0.15)
-    if TRIVIAL in known.index:
+    if TWO_WAY_MEANS in known.index:
         # Far off: were it drawn to scale, all others would be one point.
-        where = known.loc[TRIVIAL]
+        where = known.loc[TWO_WAY_MEANS]
         ax.text(
-            0.03, 0.04, f"{TRIVIAL}: {where[x]:.2f}, {where[y]:.2f} (not drawn)",
-            transform=ax.transAxes, fontsize="small", color=_TRIVIAL,
+            0.03, 0.04, f"{TWO_WAY_MEANS}: {where[x]:.2f}, {where[y]:.2f} (not drawn)",
+            transform=ax.transAxes, fontsize="small", color=_MEANS,
         )  # fmt: skip
     if "measured" in table.index:
         ax.axvline(table.loc["measured", x], color="0.7", linestyle=":", linewidth=1, zorder=1)

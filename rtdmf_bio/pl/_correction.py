@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._measure import measure_label, measure_of
-from ..tl._enrichment import enrichment as enrichment_table
-from ..tl._enrichment import stored
-from ..tl._sources import SPECIFIC, values_of
+from .._adata.inputs import values_of
+from .._adata.measure import measure_label, measure_of
+from .._adata.record import SPECIFIC, stored
+from ..tl import enrichment as enrichment_table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .._adata.inputs import check_screens
 from .._adata.layers import named_layers
-from .._measure import as_mapping, measure_of
-from ..model.checks import check_choice, is_sparse
-from ._correct import check_adata
+from .._adata.measure import as_mapping, measure_of
+from ..model.checks import check_choice
 from ._matching import match_drugs, match_lines
 
 if TYPE_CHECKING:
@@ -132,20 +132,6 @@ def harmonize(
         )[["screen", "original", "name", "how"]]
 
     return Harmonized(parts[0], parts[1], both(drugs), both(lines))
-
-
-def check_screens(*screens: AnnData) -> None:
-    """Refuse what is no AnnData in memory, with unique names and dense matrices."""
-    for adata in screens:
-        check_adata(adata)
-        if adata.X is None and not named_layers(adata):
-            raise ValueError("adata.X is empty, and there are no layers: nothing can be compared.")
-        for name, values in (("X", adata.X), *named_layers(adata).items()):
-            if is_sparse(values):
-                raise TypeError(
-                    f"{name!r} is sparse, where a blank means zero, not 'not measured'. Make it "
-                    f"dense, with NaN for missing entries, or delete it."
-                )
 
 
 def _turned(a: AnnData, b: AnnData, align: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:

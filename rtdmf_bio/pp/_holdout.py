@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._correct import _groups, _matrix
-from ._write import assign
+from .._adata.assign import assign
+from .._adata.inputs import groups_of, matrix_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,7 @@ def holdout(
 
     from ..model.checks import check_matrix
 
-    data = _matrix(adata, layer)
+    data = matrix_of(adata, layer)
     if not isinstance(key_added, str) or not key_added or "/" in key_added:
         raise ValueError(f"key_added must be a name without '/'. Got {key_added!r}.")
     if key_added in adata.layers and not overwrite:
@@ -124,7 +124,7 @@ def draw(
     _check_fractions(fractions)
     groups = None
     if by == "group":
-        named = _groups(adata, group_key)
+        named = groups_of(adata, group_key)
         if not named:
             raise ValueError(
                 "by='group' needs groups of cell lines: pass group_key, a column of adata.var."

@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._adata.assign import assign
+from .._adata.inputs import groups_of, matrix_of
+from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ._checkpoint import Checkpoint
-from ._correct import _check_keys, _groups, _matrix, _written, correct
+from ._correct import correct
 from ._holdout import draw
 from ._tuning_tables import beside_trivial, summary
-from ._write import assign
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -138,11 +140,11 @@ def tune(
     from ..model.checks import check_choice, check_matrix
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
-    data = _matrix(adata, layer)
+    data = matrix_of(adata, layer)
     check_choice("criterion", criterion, CRITERIA)
     _check_names(correct_keywords)
     _check_store(adata, key_added, refit, overwrite)
-    groups = _groups(adata, group_key)
+    groups = groups_of(adata, group_key)
     acting = ("device", "dtype", *TUNABLE)
     fixed = {name: value for name, value in correct_keywords.items() if name in acting}
     fixed["random_state"] = random_state
@@ -191,7 +193,7 @@ def tune(
             progress=progress,
             **keywords,
         )
-        written = {(where, name): getattr(bare, where)[name] for where, name in _written(key_added)}
+        written = {(where, name): getattr(bare, where)[name] for where, name in keys_of(key_added)}
         written["uns", key_added] = {**bare.uns[key_added], **added}
     else:
         written["uns", key_added] = {**adata.uns.get(key_added, {}), **added}
@@ -210,9 +212,9 @@ def _check_names(keywords: Settings) -> None:
 
 def _check_store(adata: AnnData, key: str, refit: bool, overwrite: bool) -> None:
     if refit:
-        _check_keys(adata, key, overwrite)
+        check_keys(adata, key, overwrite)
         return
-    _check_keys(adata, key, overwrite=True)
+    check_keys(adata, key, overwrite=True)
     if not overwrite and any(name in adata.uns.get(key, {}) for name in _STORED):
         raise ValueError(
             f"adata already holds a tuning under uns[{key!r}]. Pass overwrite=True to replace it, "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
+from .._adata.inputs import named, yes_or_no
+from .._adata.record import KEY
+from .._adata.sources import compared
 from ..model.checks import check_number, name_some
-from ._sources import KEY, layers_of, measure_at, named, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,13 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._rank_tests import RankTests
-
-
-class Source(NamedTuple):
-    """A matrix of drugs x cell lines, NaN where nothing is compared, and what its values mean."""
-
-    values: NDArray[np.float64]
-    measure: dict[str, Any]
 
 
 def biomarker(
@@ -190,32 +185,6 @@ def biomarker(
     return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
-def compared(
-    adata: AnnData, layer: str | Sequence[str] | None = None, key: str = KEY
-) -> dict[str, Source]:
-    """Sources by name, all on the same entries, the trivial answers last."""
-    import numpy as np
-
-    if adata.n_obs < 2:
-        raise ValueError(
-            "adata holds a single drug, but the line means of the trivial answers come from many. "
-            "Pass the whole screen, and the drug by name."
-        )
-    layers = layers_of(adata, layer, key)
-    base = layers_of(adata, None, key)["measured"]
-    values = {source: values_of(adata, name) for source, name in layers.items()}
-    same = np.all([np.isfinite(x) for x in values.values()], axis=0)
-    if adata.X is not None or base != "X":
-        same &= np.isfinite(values_of(adata, base))
-    out = {
-        source: Source(np.where(same, values[source], np.nan), measure_at(adata, name))
-        for source, name in layers.items()
-    }
-    first = next(iter(out.values()))
-    trivial = trivial_answers(first.values)
-    return out | {name: Source(values, first.measure) for name, values in trivial.items()}
-
-
 def _drugs(adata: AnnData, drug: str | Sequence[str] | None) -> NDArray[np.intp]:
     """Rows of the drugs asked for."""
     import difflib
@@ -257,30 +226,6 @@ def _groups(adata: AnnData, group: str | Sequence[str] | None) -> dict[str, NDAr
                 f"columns as group."
             )
     return {name: yes_or_no(adata.var[name]) for name in names}
-
-
-def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
-    import numpy as np
-
-    labels = list(column.dropna().unique())
-    # bool compares equal to 0 and 1, text does not.
-    wrong = [label for label in labels if isinstance(label, str) or label not in (0, 1)]
-    if not wrong:
-        missing = column.isna()
-        return np.array([np.nan if no else float(x) for x, no in zip(column, missing, strict=True)])
-    where = f"adata.var[{str(column.name)!r}]"
-    if not isinstance(wrong[0], str):
-        raise ValueError(
-            f"{where} must say of each line whether it is mutated, True or False (or 1 or 0). It "
-            f"holds {wrong[0]}; make it a boolean column, such as {where} > {wrong[0]}."
-        )
-    # Compared as it is, a missing label would count as wild type.
-    blank = f".astype('boolean').mask({where}.isna())" if column.isna().any() else ""
-    raise ValueError(
-        f"{where} holds {len(labels)} labels ({name_some(labels)}) instead of True and False. Make "
-        f"a boolean column of one of them: adata.var['chosen'] = ({where} == {wrong[0]!r}){blank}, "
-        f"and pass group='chosen'."
-    )
 
 
 def _too_few(

@@ -18,8 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._adata.inputs import named, values_of
+from .._adata.profiles import AXES, axis_of, named_profiles, profiles, ward
+from .._adata.record import KEY, SPECIFIC, groups_used
+from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
 from ..model.checks import check_choice, check_number, name_some
-from ._sources import CENTRED, KEY, SPECIFIC, TRIVIAL, layers_of, named, trivial_answers, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +33,7 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 METHODS = ("hierarchical", "k-means")
-AXES = {"drugs": "obs", "lines": "var"}
 _STARTS, _SHUFFLES = 10, 100
-_ROUNDING = 1e-6  # of float32, relative to the values a profile was made from
 
 
 def cluster(
@@ -161,7 +162,7 @@ def cluster(
         n_clusters = n_groups
     check_number("n_clusters", n_clusters, 2, items.groups.size)
     made = dict.fromkeys(at.removesuffix(f"_{SPECIFIC}") for at in layers.values())
-    own = [at for at in made if axis == "lines" and group_key in _groups_used(adata, at)]
+    own = [at for at in made if axis == "lines" and group_key in groups_used(adata, at)]
     if own:
         warnings.warn(
             f"The correction {name_some(own)} was given the groups {group_key!r} and keeps high "
@@ -176,11 +177,11 @@ def cluster(
         name: named_profiles(x, axis, items.names, name, items.at) for name, x in values.items()
     }
     level = two_way_means(measured).mean(1 if axis == "drugs" else 0)[items.at, None]
-    clustered[TRIVIAL] = level / np.nanmax(np.abs(measured))
+    clustered[TWO_WAY_MEANS] = level / np.nanmax(np.abs(measured))
     if axis == "drugs":
         # Drugs of which the means leave nothing are alike.
-        rest = profiles(trivial_answers(measured)[CENTRED], axis)[items.at]
-        clustered[CENTRED] = np.nan_to_num(rest)
+        rest = profiles(trivial_sources(measured)[TWO_WAY_RESIDUAL], axis)[items.at]
+        clustered[TWO_WAY_RESIDUAL] = np.nan_to_num(rest)
 
     rows = []
     for how in methods:
@@ -201,29 +202,6 @@ def cluster(
         rows.append({**same, "source": "one cluster", "n_clusters": 1, **one})
     columns = ["method", "source", "n_items", "n_left_out", "n_groups", "n_clusters"]
     return pd.DataFrame(rows, columns=[*columns, "accuracy", "ari", "nmi"])
-
-
-def profiles(values: Matrix, axis: str) -> Matrix:
-    """Profiles of mean 0 and length 1, one item a row, NaN where a profile is constant."""
-    import numpy as np
-
-    measured = np.isfinite(values)
-    centred = np.where(measured, values - np.nanmean(values, axis=1, keepdims=True), 0)
-    largest = np.where(measured, np.abs(values), 0).max(axis=1 if axis == "drugs" else 0)
-    if axis == "lines":
-        centred = centred.T - centred.mean(0)[:, None]
-    length = np.linalg.norm(centred, axis=1)
-    constant = length <= _ROUNDING * largest * np.sqrt(centred.shape[1])
-    units: Matrix = centred / np.where(constant, np.nan, length)[:, None]
-    return units
-
-
-def ward(units: Matrix) -> Matrix:
-    """Ward's linkage as of :func:`scipy.cluster.hierarchy.linkage`, (items - 1, 4)."""
-    from scipy.cluster.hierarchy import linkage
-
-    tree: Matrix = linkage(units, "ward")
-    return tree
 
 
 def find_clusters(
@@ -274,59 +252,6 @@ def chance(
     rng = np.random.default_rng(random_state)
     scores = [agreement(groups, rng.permutation(clusters)) for _ in range(_SHUFFLES)]
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
-
-
-def axis_of(adata: AnnData, group_key: str, axis: str | None = None) -> str:
-    """``drugs`` or ``lines``, whichever has the column."""
-    check_choice("axis", axis, (None, *AXES))
-    columns = {name: list(getattr(adata, table).columns) for name, table in AXES.items()}
-    having = [name for name in columns if group_key in columns[name]]
-    if axis is None and len(having) > 1:
-        raise ValueError(
-            f"Both adata.obs and adata.var have a column {group_key!r}. Pass axis='drugs' or "
-            f"axis='lines'."
-        )
-    if not having or axis not in (None, *having):
-        where = f"adata.{AXES[axis]} has no" if axis else "Neither adata.obs nor adata.var has a"
-        raise ValueError(
-            f"{where} column {group_key!r}. Drugs (obs) have {columns['drugs']}, lines (var) "
-            f"{columns['lines']}."
-        )
-    return axis or having[0]
-
-
-def named_profiles(
-    values: Matrix,
-    axis: str,
-    names: NDArray[np.str_],
-    source: str,
-    at: NDArray[np.intp] | slice = slice(None),
-) -> Matrix:
-    """Profiles of the items at these places, whose names are given, or say which have none."""
-    import numpy as np
-
-    empty = int((~np.isfinite(values).any(1)).sum())
-    if empty:
-        raise ValueError(
-            f"{empty} drug(s) measured elsewhere have no value at all in {source!r}, and so no "
-            f"mean to fill it by. Drop them, or cluster another layer."
-        )
-    units = profiles(values, axis)[at]
-    constant = np.isnan(units[:, 0])
-    if constant.any():
-        raise ValueError(
-            f"{constant.sum()} of the {axis} have a constant profile in {source!r}, which "
-            f"correlates with nothing: {name_some(list(names[constant]))}. Drop them, or set their "
-            f"group to missing."
-        )
-    return units
-
-
-def _groups_used(adata: AnnData, key: str) -> list[str]:
-    """Groups of lines a correction was given; none if this is no correction."""
-    if key not in adata.uns or f"{key}_flag" not in adata.layers:
-        return []
-    return list(adata.uns[key]["params"].get("group_key", []))
 
 
 class _Items(NamedTuple):

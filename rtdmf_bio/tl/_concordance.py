@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from .._adata.inputs import check_screens, values_of
+from .._adata.record import KEY, measure_at
+from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
 from ..model.checks import check_number, check_table
-from ..pp._harmonize import check_screens, harmonize
-from ._sources import CENTRED, KEY, TRIVIAL, layers_of, measure_at, trivial_answers, values_of
+from ..pp import harmonize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +137,7 @@ def concordance(
             f"{measured.sum(axis=1).max()}. Compare larger screens, or pass a smaller min_lines."
         )
     parts = []
-    for source in [*sources, TRIVIAL, CENTRED]:
+    for source in [*sources, TWO_WAY_MEANS, TWO_WAY_RESIDUAL]:
         found = scores(
             np.asarray(both.a.layers[source], dtype=float)[enough],
             np.asarray(both.b.layers[source], dtype=float)[enough],
@@ -210,7 +212,7 @@ def _reduced(
     drugs, lines = np.flatnonzero(measured.any(1)), np.flatnonzero(measured.any(0))
     here = np.ix_(drugs, lines)
     values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}
-    trivial = trivial_answers(values[sources[0]])
+    trivial = trivial_sources(values[sources[0]])
     values |= trivial
     # What is called X has the measure of X, whatever comes first.
     main = "X" if "X" in sources else sources[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._adata.record import KEY, stored
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
 
-def enrichment(adata: AnnData, *, key: str = "rtdmf", fdr: float | None = None) -> pd.DataFrame:
+def enrichment(adata: AnnData, *, key: str = KEY, fdr: float | None = None) -> pd.DataFrame:
     """Groups of cell lines in which a drug's high residuals cluster, most significant first.
 
     Parameters
@@ -49,13 +51,3 @@ def enrichment(adata: AnnData, *, key: str = "rtdmf", fdr: float | None = None) 
     if fdr is not None:
         table = table[table["qvalue"] <= fdr]
     return table.reset_index(drop=True)
-
-
-def stored(adata: AnnData, key: str) -> dict[str, Any]:
-    """Return ``uns[key]`` of a correction, or say how to make one."""
-    if key not in adata.uns or f"{key}_flag" not in adata.layers:
-        raise ValueError(
-            f"adata holds no correction under {key!r}. Run rtdmf_bio.pp.correct(adata) first, or "
-            f"pass the key it was given."
-        )
-    return adata.uns[key]  # type: ignore[no-any-return]

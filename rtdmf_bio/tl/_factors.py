@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._adata.record import KEY, stored
 from ..model.checks import check_number
-from ._enrichment import stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def factors(
     adata: AnnData,
     *,
-    key: str = "rtdmf",
+    key: str = KEY,
     obs: str | Sequence[str] | None = None,
     var: str | Sequence[str] | None = None,
     n_factors: int = 10,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._adata.inputs import groups_of, matrix_of, named
 from ..model.checks import check_choice, check_matrix, check_number, name_some
 from ..model.settings import check_names
-from ..pp._correct import _groups, _matrix
-from ._sources import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +22,7 @@ Array = NDArray[np.float64]
 
 MODELS = ("elastic-net", "transfer")
 TRAININGS = ("rtdmf", "knn", "measured")
-GENERAL, TRIVIAL = "general only", "drug mean"
+GENERAL, DRUG_MEAN = "general only", "drug mean"
 _INNER = 0.2  # of the training lines, as many as five folds hold out
 
 
@@ -178,7 +177,9 @@ def predict(
     if pretrain is not None and model != "transfer":
         warnings.warn(f"pretrain is ignored by model={model!r}.", stacklevel=2)
         pretrain = None
-    checked = check_matrix(_matrix(adata, layer), infinite="nan", unmeasured="nan", max_missing=1.0)
+    checked = check_matrix(
+        matrix_of(adata, layer), infinite="nan", unmeasured="nan", max_missing=1.0
+    )
     lines = np.asarray(adata.var_names, dtype=str)[checked.lines]
     names = np.asarray(adata.obs_names, dtype=str)[checked.drugs]
     table = _expression(expression, "expression")
@@ -189,7 +190,7 @@ def predict(
     genes = np.full((lines.size, table.shape[1]), np.nan)
     genes[known] = _finite(table.loc[lines[known]], "expression")
     chosen = _chosen(adata, drugs, names, np.isfinite(checked.data[:, known]).sum(1), min_lines)
-    groups = _groups(adata, group_key) or {}
+    groups = groups_of(adata, group_key) or {}
     task = Task(
         values=checked.data,
         genes=genes,
@@ -203,7 +204,7 @@ def predict(
         device=device,
         random_state=random_state,
     )
-    every = [*trainings, GENERAL, TRIVIAL]
+    every = [*trainings, GENERAL, DRUG_MEAN]
     predictions, corrected = _run(task, every, n_folds, n_jobs, progress)
     targets = {"measured": task.values[chosen], "corrected": corrected[chosen]}
     scored = known & np.isfinite(np.stack([*targets.values(), *predictions.values()])).all(0)
@@ -240,7 +241,7 @@ def predict_fold(task: Task, fold: int, training: str) -> Array:
     held_out = task.fold == fold
     # From here on there are only the training lines.
     values = task.values[:, ~held_out]
-    if training == TRIVIAL:
+    if training == DRUG_MEAN:
         return np.repeat(_means(values[task.chosen]), held_out.sum(), axis=1)
     known = task.fold[~held_out] >= 0
     groups = {key: labels[~held_out] for key, labels in task.groups.items()}

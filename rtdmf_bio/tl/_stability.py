@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._adata.inputs import groups_of, matrix_of
+from .._adata.measure import measure_label, measure_of
 from ..model.checks import check_choice, check_matrix, check_number
 
 if TYPE_CHECKING:
@@ -176,12 +178,10 @@ class Screen:
         random_state: int,
         model: dict[str, Any],
     ) -> Screen:
-        from .._measure import measure_label, measure_of
         from ..model.estimator import RTDMF
         from ..model.settings import check_names, resolve
-        from ..pp._correct import _groups, _matrix
 
-        data, groups = _matrix(adata, layer), _groups(adata, group_key)
+        data, groups = matrix_of(adata, layer), groups_of(adata, group_key)
         known = RTDMF().get_params()
         check_names(model, known, f"{caller}() got", "its own and those of RTDMF")
         params = {**known, **model, "random_state": random_state, "progress": False}

@@ -8,8 +8,8 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._adata.record import KEY, SPECIFIC, store
 from ..model.checks import check_number
-from ._sources import KEY, SPECIFIC
 from ._stability import Screen
 
 if TYPE_CHECKING:
@@ -254,10 +254,8 @@ class _Judge:
         return {**out, **self.controls}
 
     def _corrected(self, fitted: Any) -> AnnData:
-        from ..pp._correct import _write
-
         out = self.adata.copy()
-        _write(out, fitted, self.screen.data, KEY, self.layer, list(self.screen.groups or {}))
+        store(out, fitted, self.screen.data, KEY, self.layer, list(self.screen.groups or {}))
         return out
 
     def _made_controls(self, corrected: AnnData) -> list[tuple[str, AnnData, str]]:

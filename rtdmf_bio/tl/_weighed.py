@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._adata.inputs import values_of
+from .._adata.record import KEY, SPECIFIC, stored
 from ..model.checks import check_number
-from ._enrichment import stored
-from ._sources import KEY, SPECIFIC, values_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,140 @@
+"""What functions take out of an AnnData, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.checks import as_numbers, is_sparse, name_some
+from .layers import named_layers
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def check_adata(adata: Any) -> None:
+    """Refuse what is no AnnData in memory with unique names."""
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise TypeError(
+            f"adata must be an AnnData of drugs x cell lines. Got {type(adata).__name__}; for a "
+            f"plain array use rtdmf_bio.RTDMF, for a file rtdmf_bio.io.read_table."
+        )
+    if adata.isbacked:
+        raise ValueError(
+            f"adata is backed by {adata.filename}, where results cannot be stored. Load it first: "
+            f"adata = adata.to_memory()."
+        )
+    for what, names in (("drug", adata.obs_names), ("cell line", adata.var_names)):
+        if not names.is_unique:
+            twice = list(names[names.duplicated()].unique())
+            raise ValueError(
+                f"{len(twice)} {what} name(s) occur more than once: {name_some(twice)}. Aggregate "
+                f"the replicates (rtdmf_bio.io.read_table(aggregate=...)), or make names unique."
+            )
+
+
+def check_screens(*screens: AnnData) -> None:
+    """Refuse what is no AnnData in memory, with unique names and dense matrices."""
+    for adata in screens:
+        check_adata(adata)
+        if adata.X is None and not named_layers(adata):
+            raise ValueError("adata.X is empty, and there are no layers: nothing can be compared.")
+        for name, values in (("X", adata.X), *named_layers(adata).items()):
+            if is_sparse(values):
+                raise TypeError(
+                    f"{name!r} is sparse, where a blank means zero, not 'not measured'. Make it "
+                    f"dense, with NaN for missing entries, or delete it."
+                )
+
+
+def matrix_of(adata: AnnData, layer: str | None) -> Any:
+    """Return ``X`` or a layer as it is stored, of an AnnData that is fit to be corrected."""
+    check_adata(adata)
+    if layer is None:
+        if adata.X is None:
+            raise ValueError(
+                f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}."
+            )
+        return adata.X
+    if layer not in named_layers(adata):
+        raise ValueError(
+            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; layer=None takes X."
+        )
+    return adata.layers[layer]
+
+
+def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
+    """Return ``X`` or a layer as numbers, NaN where not measured or infinite."""
+    if layer != "X" and layer not in named_layers(adata):
+        raise ValueError(
+            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; 'X' takes X."
+        )
+    if layer == "X" and adata.X is None:
+        raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}.")
+    values = as_numbers(adata.X if layer == "X" else adata.layers[layer])
+    values[~np.isfinite(values)] = np.nan
+    if np.isnan(values).all():
+        raise ValueError(f"{layer!r} has no measured entry: all are missing.")
+    return values
+
+
+def groups_of(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str, list[Any]] | None:
+    """Return the labels of the lines in one or several columns of ``var``."""
+    if group_key is None:
+        return None
+    keys = [group_key] if isinstance(group_key, str) else list(group_key)
+    for key in keys:
+        if key not in adata.var:
+            raise ValueError(
+                f"adata.var has no column {key!r}. It has {list(adata.var.columns)}; pass one of "
+                f"them as group_key, or None to do without groups of cell lines."
+            )
+    return {key: list(adata.var[key]) for key in keys}
+
+
+def replicates_of(adata: AnnData, key: str) -> list[Any]:
+    """Return the labels of the drugs in a column of ``obs``, None where there is none."""
+    if key not in adata.obs:
+        raise ValueError(
+            f"adata.obs has no column {key!r}. It has {list(adata.obs.columns)}; pass one of them "
+            f"as replicate_key, or None."
+        )
+    labels = adata.obs[key]
+    return list(labels.astype(object).where(labels.notna(), None))
+
+
+def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
+    """1 where a column of lines says yes, 0 where no, NaN where nothing."""
+    labels = list(column.dropna().unique())
+    # bool compares equal to 0 and 1, text does not.
+    wrong = [label for label in labels if isinstance(label, str) or label not in (0, 1)]
+    if not wrong:
+        missing = column.isna()
+        return np.array([np.nan if no else float(x) for x, no in zip(column, missing, strict=True)])
+    where = f"adata.var[{str(column.name)!r}]"
+    if not isinstance(wrong[0], str):
+        raise ValueError(
+            f"{where} must say of each line whether it is mutated, True or False (or 1 or 0). It "
+            f"holds {wrong[0]}; make it a boolean column, such as {where} > {wrong[0]}."
+        )
+    # Compared as it is, a missing label would count as wild type.
+    blank = f".astype('boolean').mask({where}.isna())" if column.isna().any() else ""
+    raise ValueError(
+        f"{where} holds {len(labels)} labels ({name_some(labels)}) instead of True and False. Make "
+        f"a boolean column of one of them: adata.var['chosen'] = ({where} == {wrong[0]!r}){blank}, "
+        f"and pass group='chosen'."
+    )
+
+
+def named(parameter: str, value: str | Sequence[str]) -> list[str]:
+    """Return the names in the order given, each once."""
+    names = [value] if isinstance(value, str) else list(dict.fromkeys(value))
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"The {parameter} parameter must be a name or several. Got {value!r}.")
+    return names

@@ -1,0 +1,227 @@
+"""What a correction is inside an AnnData: its keys, what is stored and how it is read back.
+
+A correction goes by one name, such as ``rtdmf``. What it stores is the table ``STORED`` and one
+dict, ``uns["rtdmf"]``; a new result is a new row of the one or a new entry of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._version import __version__
+from ..model.retention import Flag
+from .assign import assign
+from .measure import as_mapping, measure_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ..model.enrichment import Enrichment
+    from ..model.estimator import RTDMF
+
+KEY = "rtdmf"
+SPECIFIC = "specific"
+
+# Where, and what follows the name of the correction -> how it is made of a fitted model. Floating
+# layers have the dtype of the input.
+STORED: dict[tuple[str, str], Callable[[RTDMF], NDArray[Any]]] = {
+    ("layers", ""): lambda model: model.corrected_,
+    ("layers", "_residual"): lambda model: model.residual_,
+    ("layers", "_flag"): lambda model: model.flag_,
+    ("layers", f"_{SPECIFIC}"): lambda model: model.specific_,
+    ("obs", "_n_retained"): lambda model: _count(_is_retained(model), 1),
+    ("obs", "_n_imputed"): lambda model: _count(_is_imputed(model), 1),
+    ("var", "_n_retained"): lambda model: _count(_is_retained(model), 0),
+    ("var", "_n_imputed"): lambda model: _count(_is_imputed(model), 0),
+    ("obs", "_level"): lambda model: model.level_,
+    ("obs", "_slope"): lambda model: model.slope_,
+    ("obs", "_reliability"): lambda model: model.reliability_,
+    ("obs", "_noise_sd"): lambda model: model.noise_by_drug_,
+    ("var", "_sensitivity"): lambda model: model.sensitivity_,
+    ("obsm", "_factors"): lambda model: model.modes()[0],
+    ("varm", "_factors"): lambda model: model.modes()[1],
+}
+
+
+def keys_of(key: str) -> list[tuple[str, str]]:
+    """Where everything lies that a correction stores, as (attribute of AnnData, name)."""
+    return [*((where, f"{key}{part}") for where, part in STORED), ("uns", key)]
+
+
+def check_keys(adata: AnnData, key: str, overwrite: bool) -> None:
+    """Refuse a name that cannot be one, or that holds results already."""
+    if not isinstance(key, str) or not key or "/" in key:
+        raise ValueError(f"key_added must be a name without '/'. Got {key!r}.")
+    taken = [f"{where}[{name!r}]" for where, name in keys_of(key) if name in getattr(adata, where)]
+    if taken and not overwrite:
+        raise ValueError(
+            f"adata already holds {', '.join(taken)}. Pass overwrite=True to replace the results, "
+            f"or another key_added."
+        )
+
+
+def store(
+    adata: AnnData,
+    model: RTDMF,
+    data: Any,
+    key: str,
+    layer: str | None,
+    group_keys: list[str],
+    replicate_key: str | None = None,
+) -> None:
+    """Write what a fitted model found, all or nothing; ``data`` is what it was fitted to."""
+    given = getattr(data, "dtype", np.dtype(float))
+    dtype = given if given.kind == "f" else np.dtype(np.float64)
+    results: dict[tuple[str, str], Any] = {}
+    for (where, part), make in STORED.items():
+        values = make(model)
+        floating = where == "layers" and values.dtype.kind == "f"
+        results[where, f"{key}{part}"] = values.astype(dtype) if floating else values
+    results["uns", key] = _uns(adata, model, layer, group_keys, replicate_key)
+    assign(adata, results)
+
+
+def is_stored(adata: AnnData, key: str) -> bool:
+    """Whether there is a correction of this name."""
+    return key in adata.uns and f"{key}_flag" in adata.layers
+
+
+def stored(adata: AnnData, key: str) -> dict[str, Any]:
+    """Return ``uns[key]`` of a correction, or say how to make one."""
+    if not is_stored(adata, key):
+        raise ValueError(
+            f"adata holds no correction under {key!r}. Run rtdmf_bio.pp.correct(adata) first, or "
+            f"pass the key it was given."
+        )
+    return adata.uns[key]  # type: ignore[no-any-return]
+
+
+def groups_used(adata: AnnData, key: str) -> list[str]:
+    """Columns of ``var`` that a correction was given as groups; none if this is no correction."""
+    if not is_stored(adata, key):
+        return []
+    return list(adata.uns[key]["params"].get("group_key", []))
+
+
+def measure_at(adata: AnnData, layer: str) -> dict[str, Any]:
+    """The measure of a layer; one of which nothing is known is that of what it was made from."""
+    own = measure_of(adata, layer)
+    if own or layer == "X":
+        return own
+    made = layer.removesuffix(f"_{SPECIFIC}")
+    came_from = as_mapping(adata.uns.get(made)).get("layer")
+    measure = measure_of(adata, came_from) or measure_of(adata)
+    if layer != made and measure:
+        measure["name"] = f"{measure.get('name', 'value')}, specific part"
+    return measure
+
+
+def _is_retained(model: RTDMF) -> NDArray[np.bool_]:
+    return np.asarray(model.flag_ == Flag.RETAINED)
+
+
+def _is_imputed(model: RTDMF) -> NDArray[np.bool_]:
+    # What was never measured may be carried along as NaN.
+    return np.asarray((model.flag_ == Flag.IMPUTED) & np.isfinite(model.corrected_))
+
+
+def _count(entries: NDArray[np.bool_], axis: int) -> NDArray[np.int32]:
+    return np.asarray(entries.sum(axis), dtype=np.int32)
+
+
+def _uns(
+    adata: AnnData,
+    model: RTDMF,
+    layer: str | None,
+    group_keys: list[str],
+    replicate_key: str | None,
+) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    auto = model.params_["threshold"] == "auto"
+    higher_is = _higher_is(adata, layer)
+    out: dict[str, Any] = {
+        # None and tuples do not survive h5ad: None is left out, tuples become lists.
+        "params": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in model.params_.items()
+            if value is not None
+        },
+        "layer": "X" if layer is None else layer,
+        "threshold": model.threshold_,
+        "threshold_how": (
+            "held-out residuals: noise and large deviation are equally likely"
+            if auto and model.validation_rmse_
+            else "fitted residuals: noise and large deviation are equally likely"
+            if auto
+            else "given"
+        ),
+        "false_flag_rate": model.false_flag_rate_,
+        "noise_sd": model.noise_,
+        "mean_slope": float(np.nanmean(model.slope_)),
+        "weight_decay": model.weight_decay_,
+        "impute_weight_decay": model.impute_weight_decay_,
+        "validation_rmse": dict(model.validation_rmse_),
+        "decay_path": {k: np.asarray(v) for k, v in model.decay_path_.items()},
+        "history": {k: np.asarray(v) for k, v in model.history_.items()},
+        "n_iter": model.n_iter_,
+        "stop_reason": model.stop_reason_.name.lower(),
+        "stop_message": model.stop_reason_.value,
+        "rank": model.factors_[0].shape[1],
+        "n_infinite": model.n_infinite_,
+        "device": model.device_,
+        "dtype": model.params_["dtype"],
+        "versions": {
+            "rtdmf_bio": __version__,
+            **{name: version(name) for name in ("numpy", "torch", "anndata")},
+        },
+    }
+    if group_keys:
+        out["params"]["group_key"] = group_keys
+    if replicate_key is not None:
+        out["params"]["replicate_key"] = replicate_key
+    if model.enrichment_ is not None:
+        out["enrichment"] = _enrichment_table(model.enrichment_, adata, higher_is)
+    return out
+
+
+def _higher_is(adata: AnnData, layer: str | None) -> str | None:
+    # A layer of which nothing is known is another version of X.
+    value = (measure_of(adata, layer) or measure_of(adata)).get("higher_is")
+    return value if value in ("resistant", "sensitive") else None
+
+
+def _enrichment_table(tests: Enrichment, adata: AnnData, higher_is: str | None) -> pd.DataFrame:
+    """Name drugs and sides, one row per test, most significant first."""
+    import pandas as pd
+
+    above, below = {
+        "resistant": ("resistant", "sensitive"),
+        "sensitive": ("sensitive", "resistant"),
+        None: ("above", "below"),
+    }[higher_is]
+    table = pd.DataFrame(
+        {
+            "drug": np.asarray(adata.obs_names, dtype=str)[tests.drug],
+            "group_key": tests.group_key.astype(str),
+            "group": tests.group.astype(str),
+            "side": np.where(tests.side > 0, above, below),
+            "n_high_group": tests.n_high_group,
+            "n_high": tests.n_high,
+            "n_group": tests.n_group,
+            "n_tested": tests.n_tested,
+            "odds_ratio": tests.odds_ratio,
+            "pvalue": tests.pvalue,
+            "qvalue": tests.qvalue,
+        }
+    )
+    table = table.sort_values(
+        ["pvalue", "odds_ratio", "drug", "group"], ascending=[True, False, True, True]
+    )
+    # String row names: h5ad would turn integers into strings and the round trip would differ.
+    return table.set_axis(pd.Index([str(k) for k in range(len(table))]))
