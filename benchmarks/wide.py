@@ -20,8 +20,9 @@ from rivals import means, rmse
 from rtdmf_bio import RTDMF
 from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.holdout import holdout_mask
+from rtdmf_bio.model.problem import FitSettings
 from rtdmf_bio.model.settings import PRESETS
-from rtdmf_bio.model.solver import FitSettings, fit_chain
+from rtdmf_bio.model.solver import fit_chain
 
 ONE_FIT, CHOSEN = "compact, default, one fit of L", "compact, default, all by hold-out"
 SAME, WIDE = "compact, the paper's objective", "wide, as published"

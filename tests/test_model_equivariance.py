@@ -127,7 +127,7 @@ def test_what_every_line_adds_to_a_drug_and_the_reverse_moves_the_general_part_a
     np.testing.assert_allclose(other.residual_, one.residual_, rtol=0, atol=atol)
     assert other.threshold_ == pytest.approx(one.threshold_, rel=10 * atol)
     assert (other.flag_ != one.flag_).mean() < 1e-3
-    effect = [a.general_[0][:, None] + a.general_[1] for a in (one, other)]
+    effect = [a.effects_[0][:, None] + a.effects_[1] for a in (one, other)]
     np.testing.assert_allclose(effect[1], effect[0] + shift, rtol=0, atol=atol)
 
 

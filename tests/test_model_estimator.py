@@ -101,7 +101,7 @@ def test_documented_attributes_have_their_shapes(fitted, screen):
         assert getattr(fitted, name).shape == (n, p), name
     assert fitted.flag_.dtype == np.int8
     assert np.isfinite(fitted.corrected_).all()
-    assert [a.shape for a in fitted.general_] == [(n,), (p,)]
+    assert [a.shape for a in fitted.effects_] == [(n,), (p,)]
     assert fitted.scale_.shape == fitted.noise_by_drug_.shape == (n,)
     assert 0 <= fitted.false_flag_rate_ <= 1
     assert set(fitted.validation_rmse_) == {"low_rank", "imputed", "grand_mean", "two_way_means"}
@@ -109,7 +109,7 @@ def test_documented_attributes_have_their_shapes(fitted, screen):
 
 def test_the_factors_and_the_general_part_are_the_fit(fitted):
     """What is reported as W1 ... WL and as effects must multiply and add up to L."""
-    drug, line = fitted.general_
+    drug, line = fitted.effects_
     chain = np.linalg.multi_dot(fitted.factors_)
     rebuilt = drug[:, None] + line + fitted.scale_[:, None] * chain
     atol = 100 * np.finfo(np.float32).eps * np.abs(rebuilt).max()
@@ -133,7 +133,7 @@ def test_drugs_and_lines_without_measurement_keep_their_place(screen, tissues):
     drugs = np.delete(np.arange(40), 3)
     assert without.enrichment_.drug.max() > 3
     np.testing.assert_array_equal(model.enrichment_.drug, drugs[without.enrichment_.drug])
-    drug, line = model.general_
+    drug, line = model.effects_
     assert (drug.shape, line.shape) == ((40,), (50,))
     assert np.isnan(drug[3])
     assert np.isnan(line[7])

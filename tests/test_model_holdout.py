@@ -11,7 +11,8 @@ from rtdmf_bio.model import stages
 from rtdmf_bio.model.holdout import holdout_mask
 from rtdmf_bio.model.loss import LOSSES
 from rtdmf_bio.model.noise import DrugNoise
-from rtdmf_bio.model.solver import FitSettings, fit_chain
+from rtdmf_bio.model.problem import FitSettings
+from rtdmf_bio.model.solver import fit_chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

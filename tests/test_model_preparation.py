@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 
 from rtdmf_bio.model.noise import DrugNoise
-from rtdmf_bio.model.preparation import General, drug_scale, noise_scale, two_way
+from rtdmf_bio.model.preparation import Effects, drug_scale, noise_scale, two_way
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -109,7 +109,7 @@ def test_update_shrinks_the_effects_by_their_reliability(noise):
     """A drug tried on few lines, or where the robust loss believes few, is sooner average."""
     D, mask = data()
     weights = mask * np.random.default_rng(1).random((N, P))
-    general = General(tensor(np.zeros((N, 1))), tensor(np.zeros((1, P))))
+    general = Effects(tensor(np.zeros((N, 1))), tensor(np.zeros((1, P))))
     general.update(tensor(D), tensor(weights), noise, sweeps=7)
     drug, line = shrunk(D, weights, noise, 7)
     np.testing.assert_allclose(general.drug.ravel(), drug, rtol=0, atol=1e-12)

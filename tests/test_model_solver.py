@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rtdmf_bio.model import solver
+from rtdmf_bio.model.problem import Problem
 from rtdmf_bio.model.factorization import random_chain
-from rtdmf_bio.model.solver import FitSettings, fit_chain
+from rtdmf_bio.model.problem import FitSettings
+from rtdmf_bio.model.solver import fit_chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -272,16 +273,22 @@ def robust(D, train, validation=None, **settings):
 def rescalings(monkeypatch):
     """Iterations at which the drugs were given another scale, and the fit before and after."""
     done = []
-    rescale = solver._Descent._rescale
+    rescale, refresh = Problem.rescale, Problem.refresh
+    at = []
 
-    def watched(self, product):
-        before = (self.general.matrix() + self.scale * product).numpy()
-        old = self.scale.numpy().ravel()
-        rescale(self, product)
-        after = (self.general.matrix() + self.scale * self.chain.product()).numpy()
-        done.append((self.history["iteration"][-1], old, self.scale.numpy().ravel(), before, after))
+    def refreshed(self, chain, product, iteration):
+        at.append(iteration)
+        refresh(self, chain, product, iteration)
 
-    monkeypatch.setattr(solver._Descent, "_rescale", watched)
+    def watched(self, chain, product):
+        before, old = self.matrix(product).numpy(), self.scale.numpy().ravel()
+        chain = rescale(self, chain, product)
+        after = self.matrix(chain.product()).numpy()
+        done.append((at[-1], old, self.scale.numpy().ravel(), before, after))
+        return chain
+
+    monkeypatch.setattr(Problem, "refresh", refreshed)
+    monkeypatch.setattr(Problem, "rescale", watched)
     return done
 
 

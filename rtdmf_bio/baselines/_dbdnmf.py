@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ..model.checks import check_number
-from ..model.solver import limited_threads
+from ..model.device import limited_threads
 from ._shared import Grid, Matrix, check, hide, tuned_over
 
 _CHECK = 10  # iterations between looks at the validation error

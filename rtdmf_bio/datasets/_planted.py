@@ -81,7 +81,9 @@ def deep(uniform: Matrix, rank: int) -> Matrix:
     """
     import torch
 
-    from ..model.solver import FitSettings, fit_chain, limited_threads
+    from ..model.device import limited_threads
+    from ..model.problem import FitSettings
+    from ..model.solver import fit_chain
 
     data = torch.from_numpy(uniform)
     settings = FitSettings(

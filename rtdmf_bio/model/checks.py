@@ -151,6 +151,33 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
     return out
 
 
+def check_replicates(
+    replicates: Any, n_drugs: int, drugs: NDArray[np.intp], rules: tuple[str, ...]
+) -> NDArray[np.object_] | None:
+    """One label for each measured drug, None where it has no replicate."""
+    if replicates is None:
+        return None
+    labels = np.array(list(replicates), dtype=object)
+    if labels.shape != (n_drugs,):
+        raise ValueError(
+            f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
+        )
+    # NaN is the only label that differs from itself.
+    labels = np.array([None if x is None or x != x else x for x in labels], dtype=object)[drugs]
+    known = [x for x in labels if x is not None]
+    if len(set(known)) == len(known):
+        raise ValueError(
+            "replicates has no label twice, so that no drug was screened more than once. Leave it "
+            "out."
+        )
+    if "shrink" not in rules:
+        raise ValueError(
+            f"replicates serve retain='shrink', and retain is {rules}. Leave replicates out, or "
+            f"add 'shrink'."
+        )
+    return labels
+
+
 def _is_missing(label: Any) -> bool:
     # None, NaN, NaT and pandas.NA: only a value that equals itself is a label.
     if label is None or type(label).__name__ in ("NAType", "NaTType"):

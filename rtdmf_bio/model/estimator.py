@@ -6,6 +6,8 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,24 +15,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
-from .checks import Checked, check_groups, check_matrix
-from .enrichment import Enrichment, enriched_entries, enrichment
+from .checks import Checked, check_groups, check_matrix, check_number, check_replicates
+from .device import inner_width, limited_threads, pick_device
+from .enrichment import Enrichment
 from .factorization import Chain
-from .holdout import holdout_mask
-from .noise import DrugNoise
-from .parts import general_part, leave_one_out, reliability, replicated
+from .holdout import validation_mask
 from .preparation import trivial_answers
-from .retention import flags, retain
 from .settings import resolve
-from .solver import FitSettings, StopReason, limited_threads
-from .stages import Plan, Result, run
-
-_SOLVER_SETTINGS = (
-    "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
-    "momentum", "early_stopping", "patience", "center", "scale_power", "max_iter", "tol",
-)  # fmt: skip
-
+from .solver import StopReason
+from .stages import Fitted, Plan, Result, as_array, run
+from .thresholding import Thresholded, Thresholding, threshold_residuals
 
 _SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
 
@@ -170,7 +166,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Held-out root mean square error of L and of the completion, beside that of the grand mean
         and of drug mean + line mean; empty without hold-out. The same entries chose the threshold
         and the completion's weight decay: :func:`rtdmf_bio.pp.tune` has a test that chose nothing.
-    general_ : tuple of arrays (n,), (p,)
+    effects_ : tuple of arrays (n,), (p,)
         Drug effects and line effects that the chain was fitted beside.
     factors_ : list of arrays
         W1 ... WL over the drugs and lines that were measured, in units of ``scale_`` (n,).
@@ -324,36 +320,40 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         shape = np.shape(X)
         named = check_groups(groups, shape[1], missing=params["group_missing"])
         named = {key: labels[checked.lines] for key, labels in named.items()}
-        modes = params["retain"] if named else params["retain_without_groups"]
-        if "enriched" in modes and not named:
+        rules = params["retain"] if named else params["retain_without_groups"]
+        if "enriched" in rules and not named:
             raise ValueError(
                 "retain='enriched' tests groups of cell lines, and none were given. Give groups "
                 "(group_key in pp.correct), or use 'shrink', 'all', 'soft' or 'abrupt'."
             )
-        if self.specific_weight is not None and "shrink" not in modes:
+        if self.specific_weight is not None and "shrink" not in rules:
             warnings.warn(
                 f"specific_weight={self.specific_weight} is ignored: it belongs to "
-                f"retain='shrink', and retain is {modes}.",
+                f"retain='shrink', and retain is {rules}.",
                 UserWarning,
                 stacklevel=2,
             )
-        twins = _twins(replicates, shape[0], checked.drugs, modes)
+        params["retain"] = rules
+        twins = check_replicates(replicates, shape[0], checked.drugs, rules)
         device = pick_device(params["device"], params["dtype"])
         # A power of two near the spread, so that no bit is lost and no code below knows a unit.
         unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
-        plan = _plan(params, "abrupt" in modes, unit)
+        plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
+        observed = np.isfinite(checked.data)
+        place = np.ix_(checked.drugs, checked.lines)
         held_out = None
         if plan.needs_holdout or validation is not None:
-            held_out = self._held_out(checked, validation, shape, params)
+            rng = np.random.default_rng(params["random_state"])
+            fraction = params["validation_fraction"]
+            held_out = validation_mask(validation, observed, place, shape, fraction, rng)
         dtype = getattr(torch, params["dtype"])
 
         def tensor(array: NDArray[Any]) -> torch.Tensor:
             return torch.as_tensor(array, dtype=dtype, device=device)
 
-        observed = np.isfinite(checked.data)
         try:
             with (
-                limited_threads(observed.size * _inner_width(params["width"])),
+                limited_threads(observed.size * inner_width(params["width"])),
                 torch.no_grad(),
                 _progress(params["progress"]) as tick,
             ):
@@ -367,14 +367,36 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt as stop:
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
-        params["retain"] = modes
-        self._store(result, unit, checked, held_out, shape, named, twins, params)
+        fitted = result.arrays(unit)
+        basis = _Basis(checked, shape, fitted, named, twins)
+        found = basis.threshold(fitted.threshold, params)
+        # From here on nothing can fail: a fit is stored whole or not at all.
+        self._basis = basis
+        self.params_ = {name: params[name] for name in self.get_params()}
+        self.n_features_in_ = shape[1]
+        self.n_infinite_ = checked.n_infinite
         self.device_ = str(device)
+        self._spread_fit(result, fitted)
+        if held_out is not None:
+            self.validation_rmse_.update(_trivial(checked.data, observed, held_out))
+        self._spread_thresholding(fitted.threshold, found)
+        if self.stop_reason_ is StopReason.MAX_ITERATIONS and not params["early_stopping"]:
+            warnings.warn(
+                f"{StopReason.MAX_ITERATIONS.value} (max_iter={params['max_iter']})",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
         """Fit to ``X`` and return ``corrected_``; see ``fit``."""
         return self.fit(X, **fit_params).corrected_
+
+    @property
+    def general_(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Deprecated: ``effects_``, which is not the general part ``level_ + slope_ x g``."""
+        warnings.warn("general_ is called effects_ now.", FutureWarning, stacklevel=2)
+        return self.effects_
 
     def modes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The fitted chain as modes, largest first.
@@ -386,7 +408,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         and line effects, is their product. Modes below a thousandth of the largest are left out.
         """
         factors = Chain([torch.as_tensor(w) for w in self.factors_])
-        u, s, vh = (_numpy(part) for part in factors.svd())
+        u, s, vh = (as_array(part) for part in factors.svd())
         kept = s > _SMALLEST_MODE * s.max()
         n_lines = vh.shape[1]
         here = np.isfinite(self.scale_)
@@ -399,231 +421,121 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         lines[np.isfinite(self.sensitivity_)] = vh[kept][order].T * math.sqrt(n_lines)
         return drugs, lines
 
-    def _held_out(
-        self, checked: Checked, validation: Any, shape: tuple[int, ...], params: dict[str, Any]
-    ) -> NDArray[np.bool_]:
-        observed = np.isfinite(checked.data)
-        if validation is None:
-            rng = np.random.default_rng(params["random_state"])
-            mask = holdout_mask(observed, params["validation_fraction"], rng)
-        else:
-            mask = np.asarray(validation)
-            if mask.dtype != bool or mask.shape != shape:
-                raise ValueError(
-                    f"validation must be a boolean mask of shape {shape}. Got {mask.dtype} of "
-                    f"shape {mask.shape}."
-                )
-            mask = mask[np.ix_(checked.drugs, checked.lines)] & observed
-            left = observed & ~mask
-            if not (left.any(1).all() and left.any(0).all()):
-                raise ValueError(
-                    "validation leaves a drug or a cell line without training entries."
-                )
-        if mask.sum() < 10:
-            raise ValueError(
-                f"Only {mask.sum()} entries can be held out; at least 10 are needed to choose by "
-                f"hold-out. Give threshold, weight_decay and impute_weight_decay as numbers."
-            )
-        return mask
+    def rethreshold(self, threshold: float) -> RTDMF:
+        """Judge the residuals of this fit by another threshold.
 
-    def _store(
-        self,
-        result: Result,
-        unit: float,
-        checked: Checked,
-        held_out: NDArray[np.bool_] | None,
-        shape: tuple[int, ...],
-        groups: dict[str, NDArray[np.object_]],
-        twins: NDArray[np.object_] | None,
-        params: dict[str, Any],
-    ) -> None:
-        data, modes = checked.data, params["retain"]
-        observed = np.isfinite(data)
-        low_rank = unit * _numpy(result.low_rank())
-        completed = unit * _numpy(result.completed())
-        residual = np.where(observed, data - low_rank, np.nan)
-        threshold = unit * result.threshold
-        high = observed & (np.abs(np.nan_to_num(residual)) >= threshold)
-        tests, enriched = None, None
-        if groups:
-            above, below = high & (residual > 0), high & (residual < 0)
-            size = params["min_group_size"]
-            tests = enrichment(above, below, observed, groups, min_group_size=size)
-            enriched = enriched_entries(tests, above, below, groups, fdr=params["fdr"])
-            tests.drug = checked.drugs[tests.drug]
-        jump = None if result.first.jump is None else _numpy(result.first.jump)
-        shrinks = "shrink" in modes
-        base, predicted, deviation, reliable = low_rank, completed, None, None
-        if shrinks:
-            filled = np.where(observed, data, completed)
-            scale = _numpy(result.first.scale)
-            base = predicted = leave_one_out(filled, observed, scale)
-            unseen, error = (
-                torch.as_tensor(np.where(observed, data - from_, 0.0) / unit)
-                for from_ in (base, completed)
-            )
-            measured = torch.as_tensor(observed)
-            spread = DrugNoise.fit(unseen, measured, measured).sd_by_drug.numpy().ravel()
-            reliable = reliability(spread)[:, None]
-            if twins is not None:
-                reliable[:] = replicated(filled, observed, scale, twins)
-            deviation = result.noise_refined.deviation_weight(error).numpy()
-        kept = retain(
-            modes,
-            residual,
-            threshold,
-            enriched=enriched,
-            jump=jump,
-            deviation=deviation,
-            reliability=reliable,
-        )
-        denoised = np.where(observed, base + kept.weight * (data - base), completed)
-        parts = general_part(predicted)
-        specific = denoised - parts.matrix()
-        corrected = denoised
-        if shrinks and params["specific_weight"] < 1:
-            share = params["specific_weight"]
-            corrected = np.where(
-                observed, parts.weighed(share, parts.slope.mean()) + share * specific, completed
-            )
-        # w = 1 keeps the measurement itself, to the last bit.
-        corrected = np.where(observed & (kept.weight == 1), data, corrected)
+        With ``loss="clip"`` and ``"hard"`` a threshold acts on training too, which this does not
+        repeat.
 
-        place = np.ix_(checked.drugs, checked.lines)
+        Parameters
+        ----------
+        threshold
+            Size from which a residual is high, in the data's units, at least 0.
 
-        def full(small: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:
-            big = np.full(shape, blank, dtype=small.dtype)
-            big[place] = small
-            return big
+        Returns
+        -------
+        A copy of the fitted model, as it would be with this ``threshold``.
 
-        def vector(small: NDArray[np.float64], size: int, where: NDArray[Any]) -> Any:
-            big = np.full(size, np.nan)
-            big[where] = small.ravel()
-            return big
+        Raises
+        ------
+        TypeError, ValueError
+            If the threshold is no such number.
+        sklearn.exceptions.NotFittedError
+            If there is no fit.
+        """
+        check_is_fitted(self)
+        check_number("threshold", threshold, 0.0)
+        other = copy(self)
+        other.params_ = {**self.params_, "threshold": threshold}
+        found = self._basis.threshold(float(threshold), other.params_)
+        other._spread_thresholding(float(threshold), found)
+        return other
 
-        def per_drug(small: NDArray[np.float64]) -> NDArray[np.float64]:
-            return vector(small, shape[0], checked.drugs)  # type: ignore[no-any-return]
-
-        def per_line(small: NDArray[np.float64]) -> NDArray[np.float64]:
-            return vector(small, shape[1], checked.lines)  # type: ignore[no-any-return]
-
-        first = result.first
-        self.corrected_ = full(corrected)
-        self.low_rank_ = full(low_rank)
-        self.completed_ = full(completed)
-        self.specific_ = full(specific)
-        self.level_, self.slope_ = per_drug(parts.level), per_drug(parts.slope)
-        self.sensitivity_ = per_line(parts.line)
-        self.reliability_ = per_drug(
-            np.full(data.shape[0], np.nan) if reliable is None else reliable
-        )
-        self.residual_ = full(residual)
-        self.weight_ = full(kept.weight, 0.0)
-        self.flag_ = full(flags(observed, residual, threshold, kept.retained), 0)
-        self.threshold_ = threshold
+    def _spread_fit(self, result: Result, fitted: Fitted) -> None:
+        """Say of the whole screen what the fit says of the drugs and lines that were measured."""
+        basis, unit, first = self._basis, fitted.unit, result.first
+        self.low_rank_ = basis.full(fitted.low_rank)
+        self.completed_ = basis.full(fitted.completed)
         self.noise_ = unit * result.noise.sd
-        self.noise_by_drug_ = per_drug(unit * _numpy(result.noise.sd_by_drug))
-        self.false_flag_rate_ = result.noise.tail(result.threshold)
+        self.noise_by_drug_ = basis.per_drug(unit * as_array(result.noise.sd_by_drug))
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay
         self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}
-        if held_out is not None:
-            self.validation_rmse_.update(_trivial(data, observed, held_out))
-        effects = first.general
-        self.general_ = (
-            per_drug(unit * _numpy(effects.drug)),
-            per_line(unit * _numpy(effects.line)),
+        self.effects_ = (
+            basis.per_drug(unit * as_array(first.effects.drug)),
+            basis.per_line(unit * as_array(first.effects.line)),
         )
-        self.scale_ = per_drug(unit * _numpy(first.scale))
-        self.factors_ = [_numpy(w) for w in first.chain.factors]
-        self.enrichment_: Enrichment | None = tests
+        self.scale_ = basis.per_drug(unit * as_array(first.scale))
+        self.factors_ = [as_array(w) for w in first.chain.factors]
         self.history_ = {
             k: [unit * x for x in v] if k.endswith("rmse") else v for k, v in first.history.items()
         }
         self.decay_path_ = result.decay_path
         self.n_iter_ = first.n_iter
         self.stop_reason_ = first.stop_reason
-        self.n_infinite_ = checked.n_infinite
-        self.n_features_in_ = shape[1]
-        self.params_ = {name: params[name] for name in self.get_params()}
-        if first.stop_reason is StopReason.MAX_ITERATIONS and not params["early_stopping"]:
-            warnings.warn(
-                f"{StopReason.MAX_ITERATIONS.value} (max_iter={params['max_iter']})",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
-
-def _twins(
-    replicates: Any, n_drugs: int, drugs: NDArray[np.intp], modes: tuple[str, ...]
-) -> NDArray[np.object_] | None:
-    """One label for each measured drug, None where it has no replicate."""
-    if replicates is None:
-        return None
-    labels = np.array(list(replicates), dtype=object)
-    if labels.shape != (n_drugs,):
-        raise ValueError(
-            f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
+    def _spread_thresholding(self, threshold: float, found: Thresholded) -> None:
+        """Say of the whole screen what came of its residuals."""
+        basis = self._basis
+        self.threshold_ = threshold
+        self.corrected_ = basis.full(found.corrected)
+        self.specific_ = basis.full(found.specific)
+        self.residual_ = basis.full(found.residual)
+        self.weight_ = basis.full(found.weight, 0.0)
+        self.flag_ = basis.full(found.flag, 0)
+        self.level_ = basis.per_drug(found.parts.level)
+        self.slope_ = basis.per_drug(found.parts.slope)
+        self.sensitivity_ = basis.per_line(found.parts.line)
+        unknown = np.full(len(basis.checked.drugs), np.nan)
+        self.reliability_ = basis.per_drug(
+            unknown if found.reliability is None else found.reliability
         )
-    # NaN is the only label that differs from itself.
-    labels = np.array([None if x is None or x != x else x for x in labels], dtype=object)[drugs]
-    known = [x for x in labels if x is not None]
-    if len(set(known)) == len(known):
-        raise ValueError(
-            "replicates has no label twice, so that no drug was screened more than once. Leave it "
-            "out."
+        self.false_flag_rate_ = found.false_flag_rate
+        self.enrichment_: Enrichment | None = None
+        if found.tests is not None:
+            self.enrichment_ = replace(found.tests, drug=basis.checked.drugs[found.tests.drug])
+
+
+@dataclass
+class _Basis:
+    """What a fit was made of and gave, of the drugs and lines that were measured."""
+
+    checked: Checked
+    shape: tuple[int, ...]
+    fitted: Fitted
+    groups: dict[str, NDArray[np.object_]]
+    replicates: NDArray[np.object_] | None
+
+    def threshold(self, threshold: float, params: dict[str, Any]) -> Thresholded:
+        """Threshold the residuals by the parameters of RTDMF."""
+        settings = Thresholding(
+            threshold=threshold,
+            rules=params["retain"],
+            fdr=params["fdr"],
+            min_group_size=params["min_group_size"],
+            specific_weight=params["specific_weight"],
         )
-    if "shrink" not in modes:
-        raise ValueError(
-            f"replicates serve retain='shrink', and retain is {modes}. Leave replicates out, or "
-            f"add 'shrink'."
+        return threshold_residuals(
+            self.fitted, self.checked.data, self.groups, settings, self.replicates
         )
-    return labels
 
+    def full(self, part: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:
+        """Put a matrix of these into one of the whole screen."""
+        out = np.full(self.shape, blank, dtype=part.dtype)
+        out[np.ix_(self.checked.drugs, self.checked.lines)] = part
+        return out
 
-def _plan(params: dict[str, Any], track_jumps: bool, unit: float) -> Plan:
-    def number(name: str) -> float | None:
-        return None if params[name] == "auto" else float(params[name])
+    def per_drug(self, part: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of a vector over drugs."""
+        out = np.full(self.shape[0], np.nan)
+        out[self.checked.drugs] = part.ravel()
+        return out
 
-    settings = FitSettings(
-        **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
-    )
-    return Plan(
-        settings=settings,
-        threshold=None if params["threshold"] == "auto" else params["threshold"] / unit,
-        weight_decay=number("weight_decay"),
-        refine=params["impute"] == "refined",
-        refine_decay=number("impute_weight_decay"),
-        refit=params["refit"],
-        track_jumps=track_jumps,
-    )
-
-
-def _inner_width(width: int | str) -> int:
-    """A width to judge the work by; a compact chain starts with 64 modes and seldom doubles."""
-    return 64 if width == "auto" else int(width)
-
-
-def pick_device(name: str, dtype: str) -> torch.device:
-    """The torch device for ``name``; ``auto`` is cuda where there is one, else cpu."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind = str(name).split(":")[0]
-    if kind not in ("cpu", "cuda", "mps"):
-        raise ValueError(
-            f"The device parameter must be 'auto', 'cpu', 'cuda' or 'mps'. Got {name!r}."
-        )
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda' was asked for and torch finds none. Use device='auto'.")
-    if kind == "mps":
-        if not torch.backends.mps.is_available():
-            raise ValueError("device='mps' was asked for and torch finds none. Use device='auto'.")
-        if dtype == "float64":
-            raise ValueError("device='mps' has no float64. Use dtype='float32' or device='cpu'.")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device={name!r} is not one that torch knows.") from None
+    def per_line(self, part: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of a vector over lines."""
+        out = np.full(self.shape[1], np.nan)
+        out[self.checked.lines] = part.ravel()
+        return out
 
 
 @contextlib.contextmanager
@@ -639,10 +551,6 @@ def _progress(show: bool) -> Iterator[Callable[[str], Callable[[int], object]]]:
             return update
 
         yield step
-
-
-def _numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
-    return tensor.cpu().double().numpy()
 
 
 def _trivial(

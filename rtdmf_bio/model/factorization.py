@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+DEAD = 1e-3  # a mode below this share of the largest has been shrunk away
 INITS = ("spectral", "gaussian", "orthogonal", "identity", "uniform")
 
 

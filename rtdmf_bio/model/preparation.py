@@ -1,12 +1,12 @@
-"""What is taken out before the chain: the general part, and each drug's scale.
+"""What is taken out before the chain: drug and line effects, and each drug's scale.
 
     D = G + diag(scale) C + noise,    G_ij = drug_i + line_j
 
 | symbol | variable          | shape   |
 |--------|-------------------|---------|
 | D      | ``data``          | (n, p)  |
-| drug_i | ``General.drug``  | (n, 1)  |
-| line_j | ``General.line``  | (1, p)  |
+| drug_i | ``Effects.drug``  | (n, 1)  |
+| line_j | ``Effects.line``  | (1, p)  |
 | scale  | ``scale``         | (n, 1)  |
 | C      | the chain         | (n, p)  |
 
@@ -35,8 +35,8 @@ _ROUNDS = 200  # of sweeps, at most, of a fit to the end
 
 
 @dataclass
-class General:
-    """Drug effect plus line effect."""
+class Effects:
+    """Drug effects and line effects."""
 
     drug: Tensor
     line: Tensor
@@ -83,15 +83,15 @@ def _effects(raw: Tensor, weight: Tensor, noise: float | None) -> tuple[Tensor, 
     return effect * torch.nan_to_num(true / (true + error)), mean  # 0 / 0: nothing to shrink
 
 
-def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> General:
+def two_way(data: Tensor, mask: Tensor, shrink: bool = False) -> Effects:
     """Two-way fit over the entries where ``mask`` is 1; ``data`` finite everywhere."""
     n, p = data.shape
-    general = General(data.new_zeros(n, 1), data.new_zeros(1, p))
-    general.update(data, mask, sweeps=_SWEEPS)
+    effects = Effects(data.new_zeros(n, 1), data.new_zeros(1, p))
+    effects.update(data, mask, sweeps=_SWEEPS)
     if shrink:
-        left = (data - general.matrix()).square() * mask
-        general.update(data, mask, float(left.sum() / mask.sum()), sweeps=_SWEEPS)
-    return general
+        left = (data - effects.matrix()).square() * mask
+        effects.update(data, mask, float(left.sum() / mask.sum()), sweeps=_SWEEPS)
+    return effects
 
 
 def two_way_means(data: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,14 +103,14 @@ def two_way_means(data: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     values = torch.as_tensor(np.nan_to_num(data))
     measured = torch.as_tensor(np.isfinite(data), dtype=torch.float64)
-    general = two_way(values, measured)
+    effects = two_way(values, measured)
     size = float(values.abs().max())
     for _ in range(_ROUNDS):
-        before = general.matrix()
-        general.update(values, measured, sweeps=10)
-        if float((general.matrix() - before).abs().max()) <= 1e-10 * size:
+        before = effects.matrix()
+        effects.update(values, measured, sweeps=10)
+        if float((effects.matrix() - before).abs().max()) <= 1e-10 * size:
             break
-    fitted: NDArray[np.float64] = general.matrix().numpy()
+    fitted: NDArray[np.float64] = effects.matrix().numpy()
     return fitted
 
 
@@ -118,10 +118,10 @@ def trivial_answers(
     data: NDArray[np.float64], train: NDArray[np.bool_]
 ) -> tuple[float, NDArray[np.float64]]:
     """Grand mean, and drug mean + line mean (n, p), of the entries where ``train`` is True."""
-    general = two_way(
+    effects = two_way(
         torch.as_tensor(np.where(train, data, 0.0)), torch.as_tensor(train, dtype=torch.float64)
     )
-    return float(data[train].mean()), general.matrix().numpy()
+    return float(data[train].mean()), effects.matrix().numpy()
 
 
 def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:

@@ -11,19 +11,29 @@ imputation wants all the structure there is: hence two stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .noise import DrugNoise
-from .solver import Fit, FitSettings, fit_chain
+from .problem import FitSettings
+from .solver import Fit, fit_chain
 
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
 
+_SOLVER_SETTINGS = (
+    "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
+    "momentum", "early_stopping", "patience", "center", "scale_power", "max_iter", "tol",
+)  # fmt: skip
+
 Tick = Callable[[int], object]
+Array = NDArray[np.float64]
 
 
 @dataclass
@@ -37,6 +47,26 @@ class Plan:
     refine_decay: float | None
     refit: bool
     track_jumps: bool
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], *, track_jumps: bool, unit: float) -> Plan:
+        """Make a plan of the parameters of RTDMF, all of them given, in units of ``unit``."""
+
+        def number(name: str) -> float | None:
+            return None if params[name] == "auto" else float(params[name])
+
+        settings = FitSettings(
+            **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
+        )
+        return cls(
+            settings=settings,
+            threshold=None if params["threshold"] == "auto" else params["threshold"] / unit,
+            weight_decay=number("weight_decay"),
+            refine=params["impute"] == "refined",
+            refine_decay=number("impute_weight_decay"),
+            refit=params["refit"],
+            track_jumps=track_jumps,
+        )
 
     @property
     def needs_holdout(self) -> bool:
@@ -65,6 +95,33 @@ class Result:
     def completed(self) -> Tensor:
         low_rank = self.low_rank()
         return low_rank if self.second is None else self.share * low_rank + self.second.matrix()
+
+    def arrays(self, unit: float) -> Fitted:
+        """What the thresholding of residuals needs, in the data's units."""
+        return Fitted(
+            low_rank=unit * as_array(self.low_rank()),
+            completed=unit * as_array(self.completed()),
+            scale=as_array(self.first.scale),
+            jump=None if self.first.jump is None else as_array(self.first.jump),
+            noise=self.noise,
+            noise_refined=self.noise_refined,
+            threshold=unit * self.threshold,
+            unit=unit,
+        )
+
+
+@dataclass
+class Fitted:
+    """A result as arrays: matrices (n, p) in the data's units, noise in units of ``unit``."""
+
+    low_rank: Array
+    completed: Array
+    scale: Array  # of the drugs, (n, 1)
+    jump: Array | None
+    noise: DrugNoise
+    noise_refined: DrugNoise
+    threshold: float  # as given, or as the noise asks for
+    unit: float
 
 
 def run(
@@ -179,6 +236,12 @@ def _fit_all(
         refined = DrugNoise.fit(rest - second.matrix(), observed, inside)
     threshold = noise.even_odds() if plan.threshold is None else plan.threshold
     return Result(first, second, threshold, noise, refined, decay, refine_decay)
+
+
+def as_array(tensor: Tensor) -> Array:
+    """Return float64, on the CPU."""
+    array: Array = tensor.cpu().double().numpy()
+    return array
 
 
 def _rms(error: Tensor) -> float:

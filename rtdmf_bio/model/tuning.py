@@ -46,11 +46,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from .device import limited_threads
 from .estimator import RTDMF
+from .holdout import TRAIN, VALIDATION
 from .preparation import trivial_answers
 from .settings import PRESETS, resolve
-from .solver import limited_threads
-from .split import TRAIN, VALIDATION
 
 CRITERIA = ("robust", "mse")
 CUT = 2.0

@@ -1,4 +1,4 @@
-"""The AnnData shell around ``model.split``."""
+"""The AnnData shell around ``model.holdout``."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def draw(
     import numpy as np
 
     from ..model.checks import check_choice
-    from ..model.split import BY, split
+    from ..model.holdout import BY, split
 
     check_choice("by", by, BY)
     _check_fractions(fractions)

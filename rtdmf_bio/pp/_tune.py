@@ -276,7 +276,7 @@ def _search(
     from sklearn.exceptions import ConvergenceWarning
     from tqdm.auto import tqdm
 
-    from ..model.solver import limited_threads
+    from ..model.device import limited_threads
     from ..model.tuning import cut_of, evaluate
 
     saved = Checkpoint(path, _identity(task, fixed))

@@ -63,7 +63,7 @@ def beside_trivial(task: Task, settings: Settings, table: pd.DataFrame) -> pd.Da
     """The chosen candidate beside the trivial answers, on validation and test entries."""
     import pandas as pd
 
-    from ..model.split import TEST, VALIDATION
+    from ..model.holdout import TEST, VALIDATION
     from ..model.tuning import evaluate, scores, trivial
 
     row = table[table["chosen"]].iloc[0]

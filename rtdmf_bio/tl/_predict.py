@@ -383,7 +383,7 @@ def _one_thread() -> Iterator[None]:
     """Products of this size do not repay a second thread, and bits must not depend on it."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    from ..model.solver import limited_threads
+    from ..model.device import limited_threads
 
     with limited_threads(0), threadpool_limits(1, "blas"):
         yield

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.checks import Checked
+    from ..model.estimator import RTDMF
 
 OVER = ("hold-outs", "entries", "starts")
 _RANDOM_STARTS = ("gaussian", "orthogonal", "uniform")
@@ -200,13 +201,11 @@ class Screen:
         measure = measure_label(measure_of(adata, layer) or measure_of(adata))
         return cls(params, data, checked, groups, names, adata.shape, measure)
 
-    def fit(
-        self, data: Any = None, validation: Any = None, kind: type | None = None, **params: Any
-    ) -> Any:
-        """A fitted RTDMF, or one of a kind of it; what is not given is as the screen has it."""
+    def fit(self, data: Any = None, validation: Any = None, **params: Any) -> RTDMF:
+        """A fitted RTDMF; what is not given is as the screen has it."""
         from ..model.estimator import RTDMF
 
-        return (kind or RTDMF)(**{**self.params, **params}).fit(
+        return RTDMF(**{**self.params, **params}).fit(
             self.data if data is None else data,
             groups=self.groups,
             validation=validation,
@@ -243,10 +242,10 @@ class Screen:
         return self.full(two_way_means(data), np.nan)
 
     def needs_holdout(self) -> bool:
-        from ..model.estimator import _plan
         from ..model.settings import resolve
+        from ..model.stages import Plan
 
-        return _plan(resolve(self.params), track_jumps=False, unit=1.0).needs_holdout
+        return Plan.of(resolve(self.params), track_jumps=False, unit=1.0).needs_holdout
 
 
 @dataclass

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._adata.record import KEY, SPECIFIC, store
@@ -176,42 +173,18 @@ class _Path:
     def __init__(self, screen: Screen, random_state: int) -> None:
         self.screen = screen
         self.held_out = screen.drawn(screen.params["validation_fraction"], random_state)
-        self.first = screen.fit(validation=self.held_out, kind=_rethresholding())
+        self.first = screen.fit(validation=self.held_out)
 
     def at(self, threshold: float) -> Any:
         first = self.first
         if first.params_["loss"] not in _THRESHOLD_TRAINS:
-            return first.at(threshold)
+            return first.rethreshold(threshold)
         return self.screen.fit(
             validation=self.held_out,
             threshold=threshold,
             weight_decay=first.weight_decay_,
             impute_weight_decay=first.impute_weight_decay_,
         )
-
-
-def _rethresholding() -> type:
-    from sklearn.exceptions import ConvergenceWarning
-
-    from ..model.estimator import RTDMF
-
-    class Rethresholding(RTDMF):
-        """Keeps what it fitted: where the threshold does not train, one fit serves them all."""
-
-        def _store(self, result: Any, unit: float, *rest: Any) -> None:
-            self._fitted = result, unit, rest
-            super()._store(result, unit, *rest)
-
-        def at(self, threshold: float) -> Any:
-            result, unit, (*rest, params) = self._fitted
-            arguments = (*rest, {**params, "threshold": threshold})
-            other = copy(self)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # said once
-                RTDMF._store(other, replace(result, threshold=threshold / unit), unit, *arguments)
-            return other
-
-    return Rethresholding
 
 
 def _row(fitted: Any) -> dict[str, float]:

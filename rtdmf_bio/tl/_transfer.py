@@ -25,8 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..model.estimator import pick_device
-from ..model.solver import limited_threads
+from ..model.device import limited_threads, pick_device
 
 Array = NDArray[np.float64]
 
