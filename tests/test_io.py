@@ -294,8 +294,8 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"layer": "rtdmf"}, r"no layer 'rtdmf'. Pass one of \['a'\]"),
-        ({"layer": None}, r"X is empty. Pass layer, one of \['a'\]"),
+        ({"layer": "rtdmf"}, r"has no 'rtdmf'. It has \['a'\]"),
+        ({"layer": None}, r"X is empty. Pass layer=, one of \['a'\]"),
         ({"layer": "a", "drugs": "both"}, "drugs parameter must be one of"),
     ],
     ids=["unknown layer", "no X", "orientation"],

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rtdmf_bio.model.problem import Problem
 from rtdmf_bio.model.factorization import random_chain
-from rtdmf_bio.model.problem import FitSettings
+from rtdmf_bio.model.problem import FitSettings, Problem
 from rtdmf_bio.model.solver import fit_chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -53,31 +53,31 @@ def check_screens(*screens: AnnData) -> None:
                 )
 
 
-def matrix_of(adata: AnnData, layer: str | None) -> Any:
-    """Return ``X`` or a layer as it is stored, of an AnnData that is fit to be corrected."""
-    check_adata(adata)
-    if layer is None:
-        if adata.X is None:
+def resolve_layer(adata: AnnData, layer: str | None) -> str:
+    """Return the name of a matrix, ``"X"`` for None and ``"X"``; it is there."""
+    layers = named_layers(adata)
+    name = "X" if layer is None else layer
+    if name == "X":
+        if layer is not None and "X" in layers:
             raise ValueError(
-                f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}."
+                "'X' stands for adata.X, and adata.layers has an 'X', too. Rename that layer."
             )
-        return adata.X
-    if layer not in named_layers(adata):
-        raise ValueError(
-            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; layer=None takes X."
-        )
-    return adata.layers[layer]
+        if adata.X is None:
+            raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(layers)}.")
+    elif name not in layers:
+        raise ValueError(f"adata.layers has no {name!r}. It has {sorted(layers)}; 'X' takes X.")
+    return name
+
+
+def matrix_of(adata: AnnData, layer: str | None) -> Any:
+    """Return ``X`` or a layer as it is stored."""
+    name = resolve_layer(adata, layer)
+    return adata.X if name == "X" else adata.layers[name]
 
 
 def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
     """Return ``X`` or a layer as numbers, NaN where not measured or infinite."""
-    if layer != "X" and layer not in named_layers(adata):
-        raise ValueError(
-            f"adata.layers has no {layer!r}. It has {sorted(named_layers(adata))}; 'X' takes X."
-        )
-    if layer == "X" and adata.X is None:
-        raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(named_layers(adata))}.")
-    values = as_numbers(adata.X if layer == "X" else adata.layers[layer])
+    values = as_numbers(matrix_of(adata, layer))
     values[~np.isfinite(values)] = np.nan
     if np.isnan(values).all():
         raise ValueError(f"{layer!r} has no measured entry: all are missing.")

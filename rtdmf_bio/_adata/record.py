@@ -70,7 +70,7 @@ def store(
     model: RTDMF,
     data: Any,
     key: str,
-    layer: str | None,
+    layer: str,
     group_keys: list[str],
     replicate_key: str | None = None,
 ) -> None:
@@ -137,7 +137,7 @@ def _count(entries: NDArray[np.bool_], axis: int) -> NDArray[np.int32]:
 def _uns(
     adata: AnnData,
     model: RTDMF,
-    layer: str | None,
+    layer: str,
     group_keys: list[str],
     replicate_key: str | None,
 ) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _uns(
             for name, value in model.params_.items()
             if value is not None
         },
-        "layer": "X" if layer is None else layer,
+        "layer": layer,
         "threshold": model.threshold_,
         "threshold_how": (
             "held-out residuals: noise and large deviation are equally likely"
@@ -190,7 +190,7 @@ def _uns(
     return out
 
 
-def _higher_is(adata: AnnData, layer: str | None) -> str | None:
+def _higher_is(adata: AnnData, layer: str) -> str | None:
     # A layer of which nothing is known is another version of X.
     value = (measure_of(adata, layer) or measure_of(adata)).get("higher_is")
     return value if value in ("resistant", "sensitive") else None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .._adata.layers import named_layers
+from .._adata.inputs import resolve_layer
 from .._atomic import replacing
 from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
 
@@ -180,7 +180,7 @@ def write_table(
     path
         File named as one of `TABLE_SUFFIXES`, which sets the format.
     layer
-        The layer to write; ``X`` by default.
+        The layer to write; None or ``"X"``: ``X``.
     drugs
         Whether the drugs become rows, with the cell lines in the header, or columns.
     overwrite
@@ -207,18 +207,13 @@ def write_table(
     kind = file_kind(path)
     if kind == "parquet":
         import_parquet()
-    if layer is None and adata.X is None:
-        raise ValueError(f"X is empty. Pass layer, one of {list(named_layers(adata))}.")
-    if layer is not None and layer not in adata.layers:
-        raise ValueError(
-            f"There is no layer {layer!r}. Pass one of {list(named_layers(adata))}, or None."
-        )
+    layer = resolve_layer(adata, layer)
     for what, names in (("drugs", adata.obs_names), ("cell lines", adata.var_names)):
         if names.has_duplicates:
             twice = names[names.duplicated()].unique().tolist()
             raise ValueError(f"The {what} {twice[:3]} are named twice. Make the names unique.")
 
-    frame = adata.to_df(layer)
+    frame = adata.to_df(None if layer == "X" else layer)
     frame = frame.rename_axis(index=adata.obs_names.name or "drug")
     if drugs == "columns":
         frame = frame.T.rename_axis(index=adata.var_names.name or "cell_line")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._adata.inputs import groups_of, matrix_of, replicates_of
+from .._adata.inputs import check_adata, groups_of, matrix_of, replicates_of, resolve_layer
 from .._adata.record import check_keys, store
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def correct(
         measure is read from ``adata.uns["measure"]["higher_is"]``, ``"resistant"`` or
         ``"sensitive"``; without it the sides of the enrichment are called above and below.
     layer
-        Layer to correct instead of ``X``.
+        Layer to correct; None or ``"X"``: ``X``.
     key_added
         Name of what is written.
     group_key
@@ -136,6 +136,8 @@ def correct(
     from ..model.estimator import RTDMF
     from ..model.settings import check_names
 
+    check_adata(adata)
+    layer = resolve_layer(adata, layer)
     data = matrix_of(adata, layer)
     check_keys(adata, key_added, overwrite)
     groups = groups_of(adata, group_key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._adata.assign import assign
-from .._adata.inputs import groups_of, matrix_of
+from .._adata.inputs import check_adata, groups_of, matrix_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,7 @@ def holdout(
 
     from ..model.checks import check_matrix
 
+    check_adata(adata)
     data = matrix_of(adata, layer)
     if not isinstance(key_added, str) or not key_added or "/" in key_added:
         raise ValueError(f"key_added must be a name without '/'. Got {key_added!r}.")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._adata.assign import assign
-from .._adata.inputs import groups_of, matrix_of
+from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ._checkpoint import Checkpoint
@@ -140,6 +140,8 @@ def tune(
     from ..model.checks import check_choice, check_matrix
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
+    check_adata(adata)
+    layer = resolve_layer(adata, layer)
     data = matrix_of(adata, layer)
     check_choice("criterion", criterion, CRITERIA)
     _check_names(correct_keywords)
@@ -172,7 +174,7 @@ def tune(
             "criterion": criterion,
             "by": by,
             "cut": task.cut,
-            "layer": "X" if layer is None else layer,
+            "layer": layer,
             "random_state": random_state,
             **{
                 f"n_{name}": int((fold == k).sum())
@@ -334,16 +336,14 @@ def _identity(task: Task, fixed: Settings) -> dict[str, str]:
     }
 
 
-def _bare(
-    adata: AnnData, data: Any, layer: str | None, groups: dict[str, list[Any]] | None
-) -> AnnData:
+def _bare(adata: AnnData, data: Any, layer: str, groups: dict[str, list[Any]] | None) -> AnnData:
     """An object with nothing but what ``correct`` reads, to be thrown away if that fails."""
     from anndata import AnnData
 
     uns = {name: adata.uns[name] for name in ("measure", "layer_measures") if name in adata.uns}
     return AnnData(
-        X=data if layer is None else None,
-        layers={} if layer is None else {layer: data},
+        X=data if layer == "X" else None,
+        layers={} if layer == "X" else {layer: data},
         obs=adata.obs[[]].copy(),
         var=adata.var[list(groups or {})].copy(),
         uns=uns,

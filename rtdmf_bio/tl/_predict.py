@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._adata.inputs import groups_of, matrix_of, named
+from .._adata.inputs import check_adata, groups_of, matrix_of, named
 from ..model.checks import check_choice, check_matrix, check_number, name_some
 from ..model.settings import check_names
 
@@ -177,6 +177,7 @@ def predict(
     if pretrain is not None and model != "transfer":
         warnings.warn(f"pretrain is ignored by model={model!r}.", stacklevel=2)
         pretrain = None
+    check_adata(adata)
     checked = check_matrix(
         matrix_of(adata, layer), infinite="nan", unmeasured="nan", max_missing=1.0
     )

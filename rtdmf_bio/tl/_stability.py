@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._adata.inputs import groups_of, matrix_of
+from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from .._adata.measure import measure_label, measure_of
 from ..model.checks import check_choice, check_matrix, check_number
 
@@ -167,6 +167,7 @@ class Screen:
     groups: dict[str, list[Any]] | None
     names: dict[str, Any]
     shape: tuple[int, int]
+    layer: str
     measure: str
 
     @classmethod
@@ -182,6 +183,8 @@ class Screen:
         from ..model.estimator import RTDMF
         from ..model.settings import check_names, resolve
 
+        check_adata(adata)
+        layer = resolve_layer(adata, layer)
         data, groups = matrix_of(adata, layer), groups_of(adata, group_key)
         known = RTDMF().get_params()
         check_names(model, known, f"{caller}() got", "its own and those of RTDMF")
@@ -199,7 +202,7 @@ class Screen:
         )
         # A layer of which nothing is known is another version of X.
         measure = measure_label(measure_of(adata, layer) or measure_of(adata))
-        return cls(params, data, checked, groups, names, adata.shape, measure)
+        return cls(params, data, checked, groups, names, adata.shape, layer, measure)
 
     def fit(self, data: Any = None, validation: Any = None, **params: Any) -> RTDMF:
         """A fitted RTDMF; what is not given is as the screen has it."""

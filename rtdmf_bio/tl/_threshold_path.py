@@ -132,7 +132,7 @@ def threshold_path(
     screen = Screen.of(adata, "threshold_path", layer, group_key, random_state, model)
     for threshold in given or ():
         resolve({**screen.params, "threshold": threshold})
-    judge = None if score is None else _Judge(adata, layer, screen, score)
+    judge = None if score is None else _Judge(adata, screen, score)
 
     def row(fitted: Any, auto: bool) -> dict[str, Any]:
         scores = {} if judge is None else judge(fitted)
@@ -210,10 +210,8 @@ def _row(fitted: Any) -> dict[str, float]:
 class _Judge:
     """The user's score, of a correction and of the two answers it must beat."""
 
-    def __init__(
-        self, adata: AnnData, layer: str | None, screen: Screen, score: Callable[[AnnData], float]
-    ) -> None:
-        self.adata, self.layer, self.screen, self.score = adata, layer, screen, score
+    def __init__(self, adata: AnnData, screen: Screen, score: Callable[[AnnData], float]) -> None:
+        self.adata, self.screen, self.score = adata, screen, score
         self.controls: dict[str, float] = {}
 
     def __call__(self, fitted: Any) -> dict[str, float]:
@@ -228,7 +226,8 @@ class _Judge:
 
     def _corrected(self, fitted: Any) -> AnnData:
         out = self.adata.copy()
-        store(out, fitted, self.screen.data, KEY, self.layer, list(self.screen.groups or {}))
+        screen = self.screen
+        store(out, fitted, screen.data, KEY, screen.layer, list(screen.groups or {}))
         return out
 
     def _made_controls(self, corrected: AnnData) -> list[tuple[str, AnnData, str]]:
