@@ -232,11 +232,11 @@ def test_converged_fit_is_a_stationary_point_of_the_documented_objective(loss):
     for slope, w in zip(slopes, fit.chain.factors, strict=True):
         assert float((slope + q * rho(corrected) * w).norm()) <= 1e-4 * float(slope.norm())
     # The effects: what each entry is drawn to, its spike left out, by its weight.
-    rest = fit.general.matrix().numpy() + scale * np.divide(
+    rest = fit.effects.matrix().numpy() + scale * np.divide(
         force, weights, where=weights > 0, out=np.zeros_like(force)
     )
     variance = np.mean(r[inside > 0] ** 2) if loss == "squared" else corrected**2
-    drug, line = fit.general.drug.numpy().ravel(), fit.general.line.numpy().ravel()
+    drug, line = fit.effects.drug.numpy().ravel(), fit.effects.line.numpy().ravel()
     from_lines = np.add(*shrunk_mean(rest, weights / scale**2, line, variance))
     shift, from_drugs = shrunk_mean(rest.T, (weights / scale**2).T, from_lines, variance)
     np.testing.assert_allclose(from_lines + shift, drug, rtol=0, atol=5e-5)

@@ -44,8 +44,18 @@ class Chain:
         """Narrowest inner width, the largest rank the product can have."""
         return min(min(w.shape) for w in self.factors)
 
+    @property
+    def is_tall(self) -> bool:
+        """More drugs than lines: what is multiplied from the right stays smaller."""
+        return self.factors[0].shape[0] > self.factors[-1].shape[1]
+
+    def turned(self) -> Chain:
+        """The chain of the transposed product; its factors are views."""
+        return Chain([w.T for w in reversed(self.factors)])
+
     def product(self) -> Tensor:
-        # From the side that keeps the intermediate small.
+        if self.is_tall:
+            return self.turned().product().T
         out = self.factors[0]
         for w in self.factors[1:]:
             out = out @ w
@@ -57,6 +67,8 @@ class Chain:
         M = A WL with A = W1 ... W(L-1), so dF/dWL = A' G and dF/dA = G WL': the two products of
         the size of M. Every other factor follows from dF/dA the same way, at the inner width.
         """
+        if self.is_tall:
+            return [g.T for g in reversed(self.turned().gradients(gradient.T))]
         lefts = [self.factors[0]]
         for w in self.factors[1:-1]:
             lefts.append(lefts[-1] @ w)
