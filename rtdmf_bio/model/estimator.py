@@ -22,10 +22,11 @@ from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
 from .factorization import Chain
 from .holdout import validation_mask
+from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
 from .settings import resolve
 from .solver import StopReason
-from .stages import Fitted, Plan, Result, as_array, run
+from .stages import FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
 from .thresholding import Thresholded, Thresholding, threshold_residuals
 
 _SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
@@ -176,8 +177,17 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Iteration, training and validation error and rank of the first stage.
     decay_path_ : dict
         Decays tried on the hold-out and their scores, in units of a power of two near the spread.
-    n_iter_, stop_reason_
-        Iterations and named end state of the first stage.
+    n_iter_ : int
+        Iterations of the first stage.
+    stop_reason_ : StopReason
+        The worst end of all fits.
+    fits_ : list of FitRecord
+        Of every fit, those of the hold-out too: its stage, what it was fitted to, weight decay,
+        iterations, rank and end.
+    pile_ups_ : dict
+        Measurements at a value that many share, such as a cap: ``share`` of all, the ``values``
+        that the whole screen shares with their ``shares``, and ``n_drugs`` with one of their own.
+        They are fitted, but tell nothing of noise.
     params_ : dict
         Every parameter as used.
 
@@ -336,38 +346,42 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         params["retain"] = rules
         twins = check_replicates(replicates, shape[0], checked.drugs, rules)
         device = pick_device(params["device"], params["dtype"])
-        # A power of two near the spread, so that no bit is lost and no code below knows a unit.
-        unit = 2.0 ** round(math.log2(np.nanstd(checked.data)))
+        data = checked.data
+        unit = unit_of(data)
         plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
-        observed = np.isfinite(checked.data)
-        place = np.ix_(checked.drugs, checked.lines)
         held_out = None
         if plan.needs_holdout or validation is not None:
-            rng = np.random.default_rng(params["random_state"])
-            fraction = params["validation_fraction"]
-            held_out = validation_mask(validation, observed, place, shape, fraction, rng)
-        dtype = getattr(torch, params["dtype"])
-
-        def tensor(array: NDArray[Any]) -> torch.Tensor:
-            return torch.as_tensor(array, dtype=dtype, device=device)
-
+            held_out = validation_mask(
+                validation,
+                np.isfinite(data),
+                np.ix_(checked.drugs, checked.lines),
+                shape,
+                params["validation_fraction"],
+                np.random.default_rng(params["random_state"]),
+            )
+        piles = pile_ups(data)
+        if piles.share >= WARN:
+            warnings.warn(piles.message(), UserWarning, stacklevel=2)
+        inputs = Inputs.of(
+            data,
+            held_out,
+            piles,
+            unit=unit,
+            center=params["center"] == "two-way",
+            device=device,
+            dtype=getattr(torch, params["dtype"]),
+        )
         try:
             with (
-                limited_threads(observed.size * inner_width(params["width"])),
+                limited_threads(data.size * inner_width(params["width"])),
                 torch.no_grad(),
                 _progress(params["progress"]) as tick,
             ):
-                result = run(
-                    tensor(np.nan_to_num(checked.data) / unit),
-                    tensor(observed),
-                    None if held_out is None else tensor(held_out),
-                    plan,
-                    tick,
-                )
+                result = run(inputs, plan, tick)
         except KeyboardInterrupt as stop:
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
-        fitted = result.arrays(unit)
+        fitted = result.arrays(inputs)
         basis = _Basis(checked, shape, fitted, named, twins)
         found = basis.threshold(fitted.threshold, params)
         # From here on nothing can fail: a fit is stored whole or not at all.
@@ -376,16 +390,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = shape[1]
         self.n_infinite_ = checked.n_infinite
         self.device_ = str(device)
-        self._spread_fit(result, fitted)
+        self.pile_ups_ = piles.summary()
+        self._spread_fit(result, inputs)
         if held_out is not None:
-            self.validation_rmse_.update(_trivial(checked.data, observed, held_out))
+            self.validation_rmse_.update(_trivial(data, held_out))
         self._spread_thresholding(fitted.threshold, found)
-        if self.stop_reason_ is StopReason.MAX_ITERATIONS and not params["early_stopping"]:
-            warnings.warn(
-                f"{StopReason.MAX_ITERATIONS.value} (max_iter={params['max_iter']})",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        self._warn_of_ends()
         return self
 
     def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
@@ -451,9 +461,24 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         other._spread_thresholding(float(threshold), found)
         return other
 
-    def _spread_fit(self, result: Result, fitted: Fitted) -> None:
+    def _warn_of_ends(self) -> None:
+        """Say which fits were cut short, and whether flags mean anything."""
+        cut = [fit for fit in self.fits_ if fit.stop_reason is StopReason.MAX_ITERATIONS]
+        max_iter = self.params_["max_iter"]
+        if cut and not self.params_["early_stopping"]:
+            which = f"{len(cut)} of {len(self.fits_)} fits" if len(self.fits_) > 1 else "the fit"
+            warnings.warn(
+                f"{StopReason.MAX_ITERATIONS.value} (max_iter={max_iter}, in {which}; see fits_)",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if self.stop_reason_ is StopReason.NOISE_VANISHED:
+            warnings.warn(StopReason.NOISE_VANISHED.value, ConvergenceWarning, stacklevel=3)
+
+    def _spread_fit(self, result: Result, inputs: Inputs) -> None:
         """Say of the whole screen what the fit says of the drugs and lines that were measured."""
-        basis, unit, first = self._basis, fitted.unit, result.first
+        basis, unit, first = self._basis, inputs.unit, result.first
+        fitted = basis.fitted
         self.low_rank_ = basis.full(fitted.low_rank)
         self.completed_ = basis.full(fitted.completed)
         self.noise_ = unit * result.noise.sd
@@ -462,7 +487,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.impute_weight_decay_ = result.refine_decay
         self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}
         self.effects_ = (
-            basis.per_drug(unit * as_array(first.effects.drug)),
+            basis.per_drug(unit * as_array(first.effects.drug) + inputs.offset),
             basis.per_line(unit * as_array(first.effects.line)),
         )
         self.scale_ = basis.per_drug(unit * as_array(first.scale))
@@ -472,7 +497,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         }
         self.decay_path_ = result.decay_path
         self.n_iter_ = first.n_iter
-        self.stop_reason_ = first.stop_reason
+        self.fits_: list[FitRecord] = result.fits
+        self.stop_reason_ = result.stop_reason
 
     def _spread_thresholding(self, threshold: float, found: Thresholded) -> None:
         """Say of the whole screen what came of its residuals."""
@@ -553,11 +579,9 @@ def _progress(show: bool) -> Iterator[Callable[[str], Callable[[int], object]]]:
         yield step
 
 
-def _trivial(
-    data: NDArray[np.float64], observed: NDArray[np.bool_], held_out: NDArray[np.bool_]
-) -> dict[str, float]:
+def _trivial(data: NDArray[np.float64], held_out: NDArray[np.bool_]) -> dict[str, float]:
     """Held-out error of the grand mean and of drug mean + line mean, from the training entries."""
-    grand, means = trivial_answers(data, observed & ~held_out)
+    grand, means = trivial_answers(data, np.isfinite(data) & ~held_out)
     truth = data[held_out]
     return {
         "grand_mean": float(np.sqrt(np.mean((truth - grand) ** 2))),

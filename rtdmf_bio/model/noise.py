@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
+from .pileups import SILENT
 from .preparation import drug_scale
 
 
@@ -34,7 +35,9 @@ class DrugNoise:
     sd: float
 
     @classmethod
-    def fit(cls, residual: Tensor, observed: Tensor, where: Tensor) -> DrugNoise:
+    def fit(
+        cls, residual: Tensor, observed: Tensor, where: Tensor, told: Tensor | None = None
+    ) -> DrugNoise:
         """Estimate from the residuals at ``where`` (boolean), the drugs' scales from all observed.
 
         Parameters
@@ -43,13 +46,19 @@ class DrugNoise:
             Residuals (n, p), and 1 where they are measured.
         where
             Entries that stand for new ones: those held out, if there are any.
+        told
+            1 where a measured residual tells of noise, see pileups.py; None: all.
         """
         # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
         residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
-        scale = drug_scale(residual * observed, observed, 1.0)
+        told = observed if told is None else told.cpu().double()
+        telling = where & (told > 0)
+        scale = drug_scale(residual * told, told, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        mixture = Mixture.fit((residual / scale)[where])
+        mixture = Mixture.fit(
+            (residual / scale)[telling], n_silent=SILENT * float(where.sum() - telling.sum())
+        )
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()
         sd = math.sqrt(float((share * sd_by_drug**2).sum()))

@@ -135,7 +135,9 @@ def drug_scale(residual: Tensor, mask: Tensor, power: float) -> Tensor:
     overall = torch.sqrt((residual**2 * mask).sum() / mask.sum())
     size = torch.where(mask > 0, residual.abs(), torch.nan)
     spread = torch.nanmedian(size, dim=1, keepdim=True).values
-    return (overall * _damped(spread, _LOG_MAD_VARIANCE / mask.sum(1), power)).to(home)
+    return (overall * _damped(spread, _LOG_MAD_VARIANCE / mask.sum(1, keepdim=True), power)).to(
+        home
+    )
 
 
 def noise_scale(residual: Tensor, noise: Tensor, power: float = 1.0) -> Tensor:
@@ -155,16 +157,19 @@ def noise_scale(residual: Tensor, noise: Tensor, power: float = 1.0) -> Tensor:
 def _damped(spread: Tensor, chance: Tensor, power: float) -> Tensor:
     """(spread / its median) ** power, less what chance explains of the differences.
 
-    The spreads are pulled towards each other by the share of the variance of their logarithm that
-    is sampling error (``chance``), so that drugs which differ by chance alone are scaled alike.
+    Each spread is pulled towards the median by the share of the variance of its logarithm that is
+    sampling error (``chance``), so that drugs which differ by chance alone are scaled alike, and
+    one that little is known of like most.
     """
     middle = torch.nanmedian(spread)
     if power == 0 or not middle > 0:
         return torch.ones_like(spread)
     relative = torch.nan_to_num(spread / middle, nan=1.0).clamp(0.1, 10.0).log()
-    by_chance = chance[chance.isfinite()].mean()
-    reliable = (1 - by_chance / relative.square().mean().clamp_min(1e-12)).clamp_min(0.0)
-    return (power * reliable * relative).exp()
+    n = 1 / chance  # in proportion to entries; 0 where there is none
+    total = n.sum()
+    true = ((n * relative.square()).sum() / total - (n > 0).sum() / total).clamp_min(0.0)
+    reliable = true / (true + chance).clamp_min(1e-12)
+    return (power * torch.nan_to_num(reliable) * relative).exp()
 
 
 def marchenko_pastur_median(n: int, p: int) -> float:

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from .factorization import DEAD, Chain, balanced, thin_svd
 from .loss import Loss
+from .pileups import SILENT, Telling, among
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 
 
@@ -62,16 +63,22 @@ class Problem:
 
     Parameters
     ----------
-    data, train, settings, eta
+    data, train, settings, eta, telling
         As for :func:`rtdmf_bio.model.solver.fit_chain`.
     """
 
     def __init__(
-        self, data: Tensor, train: Tensor, settings: FitSettings, eta: float | None
+        self,
+        data: Tensor,
+        train: Tensor,
+        settings: FitSettings,
+        eta: float | None,
+        telling: Telling | None = None,
     ) -> None:
         self.settings = settings
         self.data = data * train  # what is not fitted cannot be seen
         self.train = train
+        self.telling = telling
         self.n_train = int((train > 0).sum())
         n, p = data.shape
         self.q = self.n_train / (n * p)
@@ -80,7 +87,7 @@ class Problem:
         else:
             self.effects = Effects(data.new_zeros(n, 1), data.new_zeros(1, p))
         residual = (self.data - self.effects.matrix()) * train
-        self.scale = drug_scale(residual, train, settings.scale_power)
+        self.scale = drug_scale(residual, among(telling, train, residual), settings.scale_power)
         # What centring leaves of rounding alone is nothing to fit.
         rounding = 64 * torch.finfo(data.dtype).eps * float(self.data.abs().max())
         self.flat = not float(residual.abs().max()) > rounding
@@ -148,7 +155,8 @@ class Problem:
         """Re-estimate loss weights, decay and drug and line effects, given the chain."""
         residual = self.residual(product)
         if self.settings.loss != "squared":
-            self.loss.update(residual, self.train, iteration)
+            told = among(self.telling, self.train, self.scale * residual)
+            self.loss.update(residual, told, iteration, SILENT * (self.n_train - float(told.sum())))
         if self.loss.constant:
             noise = float(residual.square().sum()) / self.n_train
         else:
@@ -191,7 +199,8 @@ class Problem:
         Returns the chain that fits alike in the new scale.
         """
         residual = self.residual(product)
-        noise = (1 - self.loss.spike_probability(residual)) * self.train
+        told = among(self.telling, self.train, self.scale * residual)
+        noise = (1 - self.loss.spike_probability(residual)) * told
         scale = self.scale.log().mean().exp() * noise_scale(self.scale * residual, noise)
         fitted = self.effects.matrix() + self.scale * product
         if self.settings.center == "two-way":

@@ -13,6 +13,7 @@ from .factorization import DEAD, Chain, balanced, random_chain, thin_svd
 from .problem import Problem
 
 _START_RANK = 64
+_PATIENCE = 20  # checks that a chain, all of whose modes are alive, has to settle
 _ADD = 3  # rounds of taking up modes that the burn-in lost
 
 
@@ -40,13 +41,16 @@ class RankControl:
         self.burnt_in = self.settings.loss in ("hard", "mixture") and may_settle
         self.saturated = True  # until a mode dies, the rank may be too small
         self.n_added = 0
+        self.n_checks = 0  # since the chain last changed its shape
 
     def resize(self, chain: Chain, product: Tensor, settled: bool) -> Chain | None:
         """Drop modes that have been shrunk away; double their number while none has.
 
-        Modes are added once the fit has settled, or, on the way up from a small start, as soon
-        as the last one has grown to matter. Returns the chain of another shape, or None.
+        Modes are added once the fit has settled or has had its time to, or, on the way up from a
+        small start, as soon as the last one has grown to matter. Returns the chain of another
+        shape, or None.
         """
+        self.n_checks += 1
         modes = chain.mode_sizes()
         alive = max(int((modes > DEAD * modes[0]).sum()), 1)
         rank, full = chain.rank, min(self.problem.data.shape)
@@ -54,10 +58,13 @@ class RankControl:
         if not rising and alive < rank:
             self.saturated = False
         if alive <= 0.8 * rank and not rising:
+            self.n_checks = 0
             u, size, vh = chain.svd()
             return balanced(u[:, :alive], size[:alive], vh[:alive], self.settings.depth)
+        settled = settled or self.n_checks >= _PATIENCE
         due = float(modes[-1]) > 0.02 * float(modes[0]) if rising else settled
         if self.saturated and due and rank < full:
+            self.n_checks = 0
             return self._grown(chain, self._missed(product), min(rank, full - rank))
         return None
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from . import optimizers
 from .factorization import Chain
 from .loss import Loss
+from .pileups import Telling
 from .preparation import Effects
 from .problem import FitSettings, Problem
 from .rank import RankControl, start
@@ -27,12 +28,16 @@ _NEARLY = 4.0  # times tol, when modes that the burn-in lost are looked for
 
 
 class StopReason(enum.Enum):
-    """Why a fit ended; the value says what it means and what to do."""
+    """Why a fit ended, the best end first; the value says what it means and what to do."""
 
     CONVERGED = "The fit changed less than tol: nothing to do."
     EARLY_STOPPED = "The validation error stopped improving; its best iterate was kept."
     MAX_ITERATIONS = "The fit was still changing at max_iter; raise max_iter or tol."
     DIVERGED = "The fit produced non-finite values; use a smaller learning_rate."
+    NOISE_VANISHED = (
+        "The noise was estimated far below the spread of the residuals, so that flags mean little: "
+        "look for measurements that are alike but for rounding, or give threshold."
+    )
     INTERRUPTED = "The fit was interrupted; nothing was stored. Run it again."
 
 
@@ -64,6 +69,7 @@ def fit_chain(
     settings: FitSettings,
     *,
     eta: float | None = None,
+    telling: Telling | None = None,
     validation: Tensor | None = None,
     track_jumps: bool = False,
     tick: Callable[[int], object] | None = None,
@@ -81,6 +87,8 @@ def fit_chain(
         The fit's settings.
     eta
         In-training threshold of ``clip`` and ``hard``, in the data's units; None: automatic.
+    telling
+        Which residuals tell of noise; None: all.
     validation
         Mask of entries whose error is monitored, and stopped on with ``early_stopping``.
     track_jumps
@@ -94,7 +102,7 @@ def fit_chain(
     FloatingPointError
         If the descent diverges.
     """
-    problem = Problem(data, train, settings, eta)
+    problem = Problem(data, train, settings, eta, telling)
     watch = _Watch(data, problem, validation)
     return _descend(problem, watch, track_jumps, tick or (lambda _: None))
 

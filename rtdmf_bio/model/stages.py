@@ -6,31 +6,41 @@ Stage 2  H = general part + chain of D - a L, by squared loss, a = 1 or 0 by hol
 
 One hold-out serves everything that is not given: the weight decay of either stage, and the
 noise that the threshold is chosen from. Flags need an L that the spikes did not leak into;
-imputation wants all the structure there is: hence two stages.
+imputation wants all the structure there is: hence two stages. Whatever a user sets of the descent
+holds for both; the second is always a compact chain under squared loss, which an optimizer that
+does not keep it balanced (``adam``, ``adagrad``) cannot fit: it takes ``accelerated`` instead.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .noise import DrugNoise
+from .pileups import PileUps, Telling, among
 from .problem import FitSettings
-from .solver import Fit, fit_chain
+from .solver import Fit, StopReason, fit_chain
 
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
+_VANISHED = 0.1  # of the residuals' spread
+_NORMAL_Q80 = 1.2816  # four fifths of a normal's absolute values lie below
 
 _SOLVER_SETTINGS = (
     "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
     "momentum", "early_stopping", "patience", "center", "scale_power", "max_iter", "tol",
 )  # fmt: skip
+_OF_BOTH_STAGES = ("depth", "scale_power", "max_iter", "tol")
+_OF_THE_DESCENT = ("optimizer", "learning_rate", "momentum")
+_UNBALANCED = ("adam", "adagrad")
 
 Tick = Callable[[int], object]
 Array = NDArray[np.float64]
@@ -41,6 +51,7 @@ class Plan:
     """What to do, in the model's own terms; None means: choose by hold-out."""
 
     settings: FitSettings
+    second: FitSettings
     threshold: float | None
     weight_decay: float | None
     refine: bool
@@ -55,11 +66,13 @@ class Plan:
         def number(name: str) -> float | None:
             return None if params[name] == "auto" else float(params[name])
 
-        settings = FitSettings(
-            **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
-        )
+        balanced = params["optimizer"] not in _UNBALANCED
+        shared = (*_OF_BOTH_STAGES, *(_OF_THE_DESCENT if balanced else ()))
         return cls(
-            settings=settings,
+            settings=FitSettings(
+                **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
+            ),
+            second=FitSettings(loss="squared", **{name: params[name] for name in shared}),
             threshold=None if params["threshold"] == "auto" else params["threshold"] / unit,
             weight_decay=number("weight_decay"),
             refine=params["impute"] == "refined",
@@ -72,6 +85,61 @@ class Plan:
     def needs_holdout(self) -> bool:
         decay = self.weight_decay is None or (self.refine and self.refine_decay is None)
         return decay or self.threshold is None or self.settings.early_stopping
+
+
+@dataclass
+class Inputs:
+    """A matrix as fits take it: tensors (n, p), less ``offset``, in units of ``unit``."""
+
+    data: Tensor  # 0 where not measured
+    observed: Tensor  # 1 where measured
+    held_out: Tensor | None  # 1 where held out
+    telling: Telling | None  # which residuals tell of noise; None: all
+    unit: float
+    offset: float
+
+    @classmethod
+    def of(
+        cls,
+        data: Array,
+        held_out: NDArray[np.bool_] | None,
+        piles: PileUps,
+        *,
+        unit: float,
+        center: bool,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Inputs:
+        """From a matrix with NaN where not measured.
+
+        Far from zero there are few digits left in float32, so that what is taken out anyway is
+        taken out before.
+        """
+        offset = float(np.nanmean(data)) if center else 0.0
+        observed = np.isfinite(data)
+
+        def tensor(array: NDArray[Any]) -> Tensor:
+            return torch.as_tensor(array, dtype=dtype, device=device)
+
+        scaled = tensor(np.where(observed, (data - offset) / unit, 0.0))
+        telling = None
+        if piles.share:
+            ends = (tensor((end - offset) / unit) for end in (piles.low, piles.high))
+            telling = Telling(scaled, tensor(piles.piled), *ends)
+        held = None if held_out is None else tensor(held_out)
+        return cls(scaled, tensor(observed), held, telling, unit, offset)
+
+
+@dataclass
+class FitRecord:
+    """How one fit went."""
+
+    stage: str  # low-rank, or refinement
+    fitted_to: str  # training entries, or all
+    weight_decay: float
+    n_iter: int
+    rank: int
+    stop_reason: StopReason
 
 
 @dataclass
@@ -88,6 +156,8 @@ class Result:
     share: float = 1.0  # of L in the completion
     validation_rmse: dict[str, float] = field(default_factory=dict)
     decay_path: dict[str, list[float]] = field(default_factory=dict)
+    fits: list[FitRecord] = field(default_factory=list)
+    noise_vanished: bool = False
 
     def low_rank(self) -> Tensor:
         return self.first.matrix()
@@ -96,15 +166,25 @@ class Result:
         low_rank = self.low_rank()
         return low_rank if self.second is None else self.share * low_rank + self.second.matrix()
 
-    def arrays(self, unit: float) -> Fitted:
+    @property
+    def stop_reason(self) -> StopReason:
+        """The worst end of all fits."""
+        ends = [fit.stop_reason for fit in self.fits]
+        if self.noise_vanished:
+            ends.append(StopReason.NOISE_VANISHED)
+        return max(ends, key=list(StopReason).index)
+
+    def arrays(self, inputs: Inputs) -> Fitted:
         """What the thresholding of residuals needs, in the data's units."""
+        unit, offset, telling = inputs.unit, inputs.offset, inputs.telling
         return Fitted(
-            low_rank=unit * as_array(self.low_rank()),
-            completed=unit * as_array(self.completed()),
+            low_rank=unit * as_array(self.low_rank()) + offset,
+            completed=unit * as_array(self.completed()) + offset,
             scale=as_array(self.first.scale),
             jump=None if self.first.jump is None else as_array(self.first.jump),
             noise=self.noise,
             noise_refined=self.noise_refined,
+            telling=None if telling is None else telling.to_cpu(),
             threshold=unit * self.threshold,
             unit=unit,
         )
@@ -120,122 +200,185 @@ class Fitted:
     jump: Array | None
     noise: DrugNoise
     noise_refined: DrugNoise
+    telling: Telling | None
     threshold: float  # as given, or as the noise asks for
     unit: float
 
 
-def run(
-    data: Tensor,
-    observed: Tensor,
-    held_out: Tensor | None,
-    plan: Plan,
-    tick: Callable[[str], Tick],
-) -> Result:
+def unit_of(data: Array) -> float:
+    """A power of two near the spread, so that no bit is lost and no code below knows a unit."""
+    return float(2.0 ** round(math.log2(np.nanstd(data))))
+
+
+def run(inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> Result:
     """Choose what is open on the hold-out, then fit to everything (or not, without refit).
 
     Parameters
     ----------
-    data
-        Finite everywhere, (n, p).
-    observed, held_out
-        1 where measured, and 1 where held out; ``held_out`` is needed if the plan has gaps.
+    inputs
+        The matrix; entries must be held out if the plan has gaps.
     tick
         Given the name of a step, returns the progress callback for it.
     """
-    if held_out is None:
-        return _fit_all(data, observed, plan, None, tick("fit"))
-    train = observed * (1 - held_out)
-    inside = held_out > 0
-    path: dict[str, list[float]] = {}
+    return _Run(inputs, plan, tick).result()
 
-    def first_stage(decay: float) -> tuple[float, Fit]:
-        fit = fit_chain(
+
+class _Run:
+    def __init__(self, inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> None:
+        self.plan, self.tick = plan, tick
+        self.data, self.observed = inputs.data, inputs.observed
+        self.held_out, self.telling = inputs.held_out, inputs.telling
+        self.fits: list[FitRecord] = []
+
+    def result(self) -> Result:
+        if self.held_out is None:
+            return self._fit_all(self.plan, None)
+        plan = self.plan
+        chosen = self._choose(self.held_out)
+        if not plan.refit:
+            return chosen
+        settings, why = plan.settings, None
+        if settings.early_stopping:
+            steps, why = max(chosen.first.n_iter, 1), chosen.first.stop_reason
+            settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
+        decays = chosen.weight_decay, chosen.refine_decay
+        final = replace(plan, settings=settings, weight_decay=decays[0], refine_decay=decays[1])
+        return self._fit_all(final, chosen, why)
+
+    def _choose(self, held_out: Tensor) -> Result:
+        """Both stages on the training entries, with what the others say of them."""
+        plan, data = self.plan, self.data
+        train, inside = self.observed * (1 - held_out), held_out > 0
+        path: dict[str, list[float]] = {}
+
+        def first_stage(decay: float) -> tuple[float, Fit]:
+            fit = self._fit(
+                "low-rank",
+                data,
+                train,
+                replace(plan.settings, weight_decay=decay),
+                note=f"hold-out, weight decay {decay:.3g}",
+                eta=plan.threshold,
+                validation=held_out,
+                track_jumps=plan.track_jumps and not plan.refit,
+            )
+            error = data - fit.matrix()
+            if plan.settings.loss == "squared":
+                return _rms(error[inside]), fit
+            return self._noise(error, inside).nll(error, inside), fit
+
+        decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
+        low_rank = first.matrix()
+        error = data - low_rank
+        noise = refined = self._noise(error, inside)
+        vanished = _has_vanished(noise, error[inside])
+        rmse = {"low_rank": _rms(error[inside])}
+        second, refine_decay, share = None, 0.0, 1.0
+        if plan.refine:
+            # Where the broad structure is all there is to learn, the robust L is the better half
+            # of the answer; where single responses teach about others, squared loss alone is.
+            trials = []
+            for a in (1.0, 0.0):
+                rest = data - a * low_rank
+
+                def second_stage(decay: float, rest: Tensor = rest) -> tuple[float, Fit]:
+                    settings = replace(plan.second, weight_decay=decay)
+                    note = f"hold-out, second stage, weight decay {decay:.3g}"
+                    fit = self._fit("refinement", rest, train, settings, note=note)
+                    return _rms((rest - fit.matrix())[inside]), fit
+
+                name = "impute_weight_decay" if a else "impute_alone_weight_decay"
+                trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
+                wrong = rest - fit.matrix()
+                trials.append((_rms(wrong[inside]), a, trial_decay, fit, wrong))
+            rmse["imputed"], share, refine_decay, second, error = min(trials, key=lambda t: t[0])
+            refined = self._noise(error, inside)
+        return Result(
+            first=first,
+            second=second,
+            threshold=noise.even_odds() if plan.threshold is None else plan.threshold,
+            noise=noise,
+            noise_refined=refined,
+            weight_decay=decay,
+            refine_decay=refine_decay,
+            share=share,
+            validation_rmse=rmse,
+            decay_path=path,
+            fits=self.fits,
+            noise_vanished=vanished,
+        )
+
+    def _fit_all(self, plan: Plan, chosen: Result | None, why: StopReason | None = None) -> Result:
+        """Both stages on everything observed, with nothing left to choose."""
+        data, observed, inside = self.data, self.observed, self.observed > 0
+        decay, refine_decay = plan.weight_decay or 0.0, plan.refine_decay or 0.0
+        first = self._fit(
+            "low-rank",
             data,
-            train,
+            observed,
             replace(plan.settings, weight_decay=decay),
             eta=plan.threshold,
-            validation=held_out,
-            track_jumps=plan.track_jumps and not plan.refit,
-            tick=tick(f"hold-out, weight decay {decay:.3g}"),
+            track_jumps=plan.track_jumps,
+            why=why,
         )
-        error = data - fit.matrix()
-        if plan.settings.loss == "squared":
-            return _rms(error[inside]), fit
-        return DrugNoise.fit(error, observed, inside).nll(error, inside), fit
+        low_rank = first.matrix()
+        second = None
+        if plan.refine:
+            rest = data - (1.0 if chosen is None else chosen.share) * low_rank
+            settings = replace(plan.second, weight_decay=refine_decay)
+            second = self._fit("refinement", rest, observed, settings)
+        if chosen is not None:
+            return replace(chosen, first=first, second=second)
+        rest = data - low_rank
+        # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
+        noise = refined = self._noise(rest, inside)
+        vanished = _has_vanished(noise, rest[inside])
+        if second is not None:
+            refined = self._noise(rest - second.matrix(), inside)
+        threshold = noise.even_odds() if plan.threshold is None else plan.threshold
+        return Result(
+            first,
+            second,
+            threshold,
+            noise,
+            refined,
+            decay,
+            refine_decay,
+            fits=self.fits,
+            noise_vanished=vanished,
+        )
 
-    decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
-    low_rank = first.matrix()
-    error = data - low_rank
-    noise = DrugNoise.fit(error, observed, inside)
-    rmse = {"low_rank": _rms(error[inside])}
-    second, refine_decay, noise_refined, share = None, 0.0, noise, 1.0
-    if plan.refine:
-        # Where the broad structure is all there is to learn, the robust L is the better half of
-        # the answer; where single responses teach about others, squared loss alone is.
-        trials = []
-        for a in (1.0, 0.0):
-            rest = data - a * low_rank
+    def _fit(
+        self,
+        stage: str,
+        data: Tensor,
+        train: Tensor,
+        settings: FitSettings,
+        *,
+        note: str = "fit",
+        why: StopReason | None = None,
+        **options: Any,
+    ) -> Fit:
+        """One fit, and how it went; ``why`` is known of one that repeats another."""
+        fit = fit_chain(
+            data, train, settings, telling=self.telling, tick=self.tick(note), **options
+        )
+        fit.stop_reason = why or fit.stop_reason
+        self.fits.append(
+            FitRecord(
+                stage,
+                "all" if train is self.observed else "training entries",
+                settings.weight_decay,
+                fit.n_iter,
+                fit.chain.rank,
+                fit.stop_reason,
+            )
+        )
+        return fit
 
-            def second_stage(decay: float, rest: Tensor = rest) -> tuple[float, Fit]:
-                settings = replace(_second_settings(plan.settings), weight_decay=decay)
-                note = f"hold-out, second stage, weight decay {decay:.3g}"
-                fit = fit_chain(rest, train, settings, tick=tick(note))
-                return _rms((rest - fit.matrix())[inside]), fit
-
-            name = "impute_weight_decay" if a else "impute_alone_weight_decay"
-            trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
-            wrong = rest - fit.matrix()
-            trials.append((_rms(wrong[inside]), a, trial_decay, fit, wrong))
-        rmse["imputed"], share, refine_decay, second, error = min(trials, key=lambda t: t[0])
-        noise_refined = DrugNoise.fit(error, observed, inside)
-
-    threshold = noise.even_odds() if plan.threshold is None else plan.threshold
-    chosen = Result(
-        first, second, threshold, noise, noise_refined, decay, refine_decay, share, rmse, path
-    )
-    if not plan.refit:
-        return chosen
-    settings = plan.settings
-    if settings.early_stopping:
-        steps = max(first.n_iter, 1)
-        settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
-    final = replace(plan, settings=settings, weight_decay=decay, refine_decay=refine_decay)
-    fitted = _fit_all(data, observed, final, chosen, tick("fit"))
-    if plan.settings.early_stopping:
-        fitted.first.stop_reason = first.stop_reason
-    return fitted
-
-
-def _fit_all(
-    data: Tensor, observed: Tensor, plan: Plan, chosen: Result | None, tick: Tick
-) -> Result:
-    """Both stages on everything observed, with nothing left to choose."""
-    decay, refine_decay = plan.weight_decay or 0.0, plan.refine_decay or 0.0
-    first = fit_chain(
-        data,
-        observed,
-        replace(plan.settings, weight_decay=decay),
-        eta=plan.threshold,
-        track_jumps=plan.track_jumps,
-        tick=tick,
-    )
-    share = 1.0 if chosen is None else chosen.share
-    inside = observed > 0
-    low_rank = first.matrix()
-    second = None
-    if plan.refine:
-        settings = replace(_second_settings(plan.settings), weight_decay=refine_decay)
-        second = fit_chain(data - share * low_rank, observed, settings, tick=tick)
-    if chosen is not None:
-        return replace(chosen, first=first, second=second)
-    rest = data - low_rank
-    # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
-    noise = DrugNoise.fit(rest, observed, inside)
-    refined = noise
-    if second is not None:
-        refined = DrugNoise.fit(rest - second.matrix(), observed, inside)
-    threshold = noise.even_odds() if plan.threshold is None else plan.threshold
-    return Result(first, second, threshold, noise, refined, decay, refine_decay)
+    def _noise(self, error: Tensor, inside: Tensor) -> DrugNoise:
+        told = among(self.telling, self.observed, error)
+        return DrugNoise.fit(error, self.observed, inside, told)
 
 
 def as_array(tensor: Tensor) -> Array:
@@ -248,15 +391,10 @@ def _rms(error: Tensor) -> float:
     return float(error.cpu().double().square().mean().sqrt())
 
 
-def _second_settings(settings: FitSettings) -> FitSettings:
-    """The second stage is always the compact chain under squared loss, on centred data."""
-    return FitSettings(
-        depth=settings.depth,
-        loss="squared",
-        scale_power=settings.scale_power,
-        max_iter=FitSettings.max_iter,
-        tol=FitSettings.tol,
-    )
+def _has_vanished(noise: DrugNoise, residual: Tensor) -> bool:
+    """Whether the noise lies far below the residuals' own spread, by what is not their tail."""
+    spread = float(residual.cpu().double().abs().quantile(0.8)) / _NORMAL_Q80
+    return noise.sd < _VANISHED * spread
 
 
 def _search(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from .enrichment import Enrichment, enriched_entries, enrichment
 from .noise import DrugNoise
 from .parts import General, general_part, leave_one_out, reliability, replicated
+from .pileups import among
 from .retention import flags, retain
 from .stages import Array, Fitted
 
@@ -148,6 +149,7 @@ def _reliability(
         share = replicated(filled, observed, fitted.scale, replicates)
         return np.full((len(data), 1), share)
     unseen = torch.as_tensor(np.where(observed, data - base, 0.0) / fitted.unit)
-    measured = torch.as_tensor(observed)
-    spread = DrugNoise.fit(unseen, measured, measured).sd_by_drug.numpy().ravel()
+    measured = torch.as_tensor(observed, dtype=torch.float64)
+    told = among(fitted.telling, measured, unseen)
+    spread = DrugNoise.fit(unseen, measured, measured > 0, told).sd_by_drug.numpy().ravel()
     return reliability(spread)[:, None]
