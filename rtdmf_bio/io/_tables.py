@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .._adata.inputs import resolve_layer
 from .._atomic import replacing
 from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
 
@@ -199,6 +198,7 @@ def write_table(
     """
     from anndata import AnnData
 
+    from .._adata.inputs import resolve_layer
     from ..model.checks import check_choice
 
     if not isinstance(adata, AnnData):

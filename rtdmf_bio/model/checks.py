@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Seed: TypeAlias = int | np.random.Generator | None
 
 
 @dataclass
@@ -162,8 +164,7 @@ def check_replicates(
         raise ValueError(
             f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
         )
-    # NaN is the only label that differs from itself.
-    labels = np.array([None if x is None or x != x else x for x in labels], dtype=object)[drugs]
+    labels = np.array([None if _is_missing(x) else x for x in labels], dtype=object)[drugs]
     known = [x for x in labels if x is not None]
     if len(set(known)) == len(known):
         raise ValueError(
@@ -258,6 +259,22 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> N
         raise TypeError(message)
     if not low <= float(value) <= high or math.isinf(value):
         raise ValueError(message)
+
+
+def as_seed(random_state: Seed) -> int:
+    """The seed that a ``random_state`` stands for: itself, one drawn from a generator, or any.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**32))
+    check_number("random_state", random_state, 0, 2**32 - 1)
+    return int(random_state)
 
 
 def check_table(table: Any, columns: Collection[str], maker: str) -> None:

@@ -17,11 +17,20 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from .checks import Checked, check_groups, check_matrix, check_number, check_replicates
+from .checks import (
+    Checked,
+    Seed,
+    as_seed,
+    check_groups,
+    check_matrix,
+    check_number,
+    check_replicates,
+)
 from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
 from .factorization import Chain
 from .holdout import validation_mask
+from .labels import groups_in_order, in_order, mask_in_order, names_of
 from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
 from .settings import resolve
@@ -126,7 +135,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         ``cpu``, ``cuda``, ``mps`` or ``auto`` (cuda if present, else cpu); ``float32`` or
         ``float64``.
     random_state
-        Seed of the hold-out and of a random start.
+        Seed of the hold-out and of a random start; a NumPy generator to draw it from; or None for
+        any. ``params_`` has the seed.
     progress
         Show a progress bar on a terminal.
 
@@ -190,6 +200,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         They are fitted, but tell nothing of noise.
     params_ : dict
         Every parameter as used.
+    n_features_in_, feature_names_in_
+        Number of lines, and their names where ``X`` is a DataFrame with text for columns.
 
     References
     ----------
@@ -242,7 +254,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         max_missing: float = 0.95,
         device: str = "auto",
         dtype: str = "float32",
-        random_state: int = 0,
+        random_state: Seed = 0,
         progress: bool = False,
     ) -> None:
         self.preset = preset
@@ -296,7 +308,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Shape (n drugs, p lines), one measure, any unit.
+            Shape (n drugs, p lines), one measure, any unit. Where it is a DataFrame, what else is a
+            Series or a DataFrame is matched by name, and otherwise by position.
         y
             Ignored, for scikit-learn.
         groups
@@ -318,14 +331,18 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         FloatingPointError
             If the descent diverges.
         """
-        params = resolve(self.get_params())
+        params = resolve({**self.get_params(), "random_state": as_seed(self.random_state)})
+        drugs, lines = names_of(X)
+        groups = groups_in_order(groups, lines)
+        replicates = in_order(replicates, drugs, "replicates", "drugs")
+        validation = mask_in_order(validation, drugs, lines)
         checked = check_matrix(
             X,
             infinite=params["infinite"],
             unmeasured=params["unmeasured"],
             max_missing=params["max_missing"],
-            drug_names=drug_names,
-            line_names=line_names,
+            drug_names=drugs if drug_names is None else drug_names,
+            line_names=lines if line_names is None else line_names,
         )
         shape = np.shape(X)
         named = check_groups(groups, shape[1], missing=params["group_missing"])
@@ -388,6 +405,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self._basis = basis
         self.params_ = {name: params[name] for name in self.get_params()}
         self.n_features_in_ = shape[1]
+        if lines is not None and all(isinstance(name, str) for name in lines):
+            self.feature_names_in_ = np.array(lines, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         self.n_infinite_ = checked.n_infinite
         self.device_ = str(device)
         self.pile_ups_ = piles.summary()

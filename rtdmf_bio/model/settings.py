@@ -100,7 +100,7 @@ _NUMBERS: dict[str, tuple[type, float, bool, float, tuple[str, ...]]] = {
     "fdr": (float, 0, False, 1, ()),
     "min_group_size": (int, 1, True, math.inf, ()),
     "max_missing": (float, 0, True, 1, ()),
-    "random_state": (int, 0, True, 2**32 - 1, ()),
+    "random_state": (int, 0, True, 2**32 - 1, ()),  # or what ``as_seed`` makes one of
 }
 _FLAGS = ("early_stopping", "refit", "progress")
 

@@ -11,6 +11,8 @@ from .._adata.record import check_keys, store
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ..model.checks import Seed
+
 
 def correct(
     adata: AnnData,
@@ -28,7 +30,7 @@ def correct(
     unmeasured: str = "error",
     device: str = "auto",
     dtype: str = "float32",
-    random_state: int = 0,
+    random_state: Seed = 0,
     progress: bool = True,
     overwrite: bool = False,
     copy: bool = False,
@@ -75,7 +77,7 @@ def correct(
     device, dtype
         Where and in what precision to compute.
     random_state
-        Seed of the hold-out.
+        Seed of the hold-out; a NumPy generator to draw it from; or None for any. It is stored.
     progress
         Show a progress bar on a terminal.
     overwrite

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from ..model.checks import Seed
+
 
 def holdout(
     adata: AnnData,
@@ -22,7 +24,7 @@ def holdout(
     group_key: str | Sequence[str] | None = "tissue",
     fractions: tuple[float, float] = (0.15, 0.15),
     key_added: str = "holdout",
-    random_state: int = 0,
+    random_state: Seed = 0,
     overwrite: bool = False,
     copy: bool = False,
 ) -> AnnData | None:
@@ -59,7 +61,7 @@ def holdout(
     key_added
         Name of the layer.
     random_state
-        Seed of the draw.
+        Seed of the draw; a NumPy generator to draw it from; or None for any.
     overwrite
         Replace a layer of that name.
     copy
@@ -87,7 +89,7 @@ def holdout(
     """
     import numpy as np
 
-    from ..model.checks import check_matrix
+    from ..model.checks import as_seed, check_matrix
 
     check_adata(adata)
     data = matrix_of(adata, layer)
@@ -101,7 +103,7 @@ def holdout(
     checked = check_matrix(data, infinite="nan", unmeasured="nan", max_missing=1.0)
     observed = np.zeros(adata.shape, dtype=bool)
     observed[np.ix_(checked.drugs, checked.lines)] = np.isfinite(checked.data)
-    fold = draw(adata, observed, by, group_key, fractions, random_state)
+    fold = draw(adata, observed, by, group_key, fractions, as_seed(random_state))
     out = adata.copy() if copy else adata
     assign(out, {("layers", key_added): fold})
     return out if copy else None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from ..model.checks import Seed
     from ..model.tuning import Task
 
 Settings = dict[str, Any]
@@ -43,7 +44,7 @@ def tune(
     n_jobs: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     refit: bool = True,
-    random_state: int = 0,
+    random_state: Seed = 0,
     progress: bool = True,
     overwrite: bool = False,
     copy: bool = False,
@@ -93,7 +94,8 @@ def tune(
     refit
         Correct with the best settings. False: store the tables only.
     random_state
-        Seed of the split and of the model.
+        Seed of the split and of the model; a NumPy generator to draw it from; or None for any. The
+        seed is stored.
     progress
         Show progress bars on a terminal.
     copy
@@ -137,10 +139,11 @@ def tune(
     """
     import numpy as np
 
-    from ..model.checks import check_choice, check_matrix
+    from ..model.checks import as_seed, check_choice, check_matrix
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
     check_adata(adata)
+    random_state = as_seed(random_state)
     layer = resolve_layer(adata, layer)
     data = matrix_of(adata, layer)
     check_choice("criterion", criterion, CRITERIA)
