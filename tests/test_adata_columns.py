@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import rdata
 
-from rtdmf_bio._adata.columns import is_text
+from r_bridge import _tables
+from r_bridge._assemble import storable
+from rtdmf_bio._adata.columns import is_text, labels_of, text_dtype
 
 TEXT = ["a", None, "b"]
 KINDS = {
@@ -25,6 +28,42 @@ KINDS = {
 def test_text_is_known_by_its_type(dtype, text):
     assert is_text(pd.Series(TEXT, dtype=dtype)) is text
     assert is_text(pd.Series([None, None], dtype=dtype)) is text
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype, _ in KINDS.values()], ids=list(KINDS))
+def test_labels_are_text_also_where_one_is_missing(dtype):
+    """A float among text can be neither sorted nor compared."""
+    labels = labels_of(pd.Series(TEXT, dtype=dtype))
+    assert labels.dtype.kind == "U"
+    assert labels[[0, 2]].tolist() == ["a", "b"]
+    assert labels[1] not in ("a", "b", "")
+
+
+def test_text_has_the_type_of_this_pandas():
+    names = pd.Index(["a", None], dtype=text_dtype())
+    assert names.dtype == pd.DataFrame(index=["a"]).index.dtype
+    assert names.isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype, text in KINDS.values() if text], ids=str)
+def test_text_of_any_type_goes_to_r_without_r(dtype, tmp_path):
+    """As the categories of a factor, beside names that are text."""
+    names = pd.Index(["x", "y", "z"], dtype=dtype)
+    table = pd.DataFrame({"t": ["a", "b", "a"]}, index=names, dtype=dtype)
+    _tables.write(table, tmp_path / "out.rds", ".rds", as_matrix=False)
+    back = rdata.read_rds(tmp_path / "out.rds")
+    assert back.index.tolist() == ["x", "y", "z"]
+    assert back["t"].tolist() == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype, text in KINDS.values() if text], ids=str)
+def test_text_of_any_type_that_repeats_or_lacks_becomes_categories(dtype):
+    """Only so does h5ad hold gaps, and repeated text in little room."""
+    text = {"gap": TEXT, "twice": ["a", "a", "b"], "once": ["a", "b", "c"]}
+    table = pd.DataFrame(text, dtype=dtype)
+    found = storable(table)
+    assert found["gap"].dtype == found["twice"].dtype == "category"
+    assert found["once"].dtype == table["once"].dtype
 
 
 @pytest.mark.parametrize(

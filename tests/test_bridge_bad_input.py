@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import r_bridge
+import rtdmf_bio
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
@@ -378,6 +379,19 @@ def test_unmatched_experiments_are_left_out_if_asked(backend, tmp_path):
     assert adata.layers["n_replicates"].sum() == values.iloc[2:].notna().sum()
     # All experiments keep their row, for the way back.
     assert len(adata.uns["pset"]["experiments"]) == len(values)
+
+
+def test_every_experiment_of_a_long_table_has_a_name(backend, tmp_path):
+    """Of what ids it has: h5ad holds no table with a row without a name."""
+    edit = keys("colData", "sampleid", lambda v: [None, *v[1:]])
+    path = made.write(tmp_path / "bent.rds", made.pset("tre", edit=edit))
+    adata = read(path, backend, unmatched="drop")
+    table = adata.uns["pset"]["experiments"]
+    assert table["sampleid"].isna().any()
+    ids = table[["treatmentid", "sampleid"]].astype(object)
+    ids = ids.where(ids.notna(), None).to_numpy()
+    assert table.index.tolist() == [f"{drug}_{line}" for drug, line in ids]
+    rtdmf_bio.io.write_h5ad(adata, tmp_path / "out.h5ad")
 
 
 def test_one_experiment_is_read(backend, tmp_path):

@@ -192,6 +192,21 @@ def test_annotation_is_joined_by_name(tmp_path, given):
     assert adata.var_names.name == "cell_line"
 
 
+@pytest.mark.parametrize("dtype", ["object", "string"])
+def test_text_in_parquet_gets_the_type_of_what_it_says(tmp_path, dtype):
+    """As text in csv does, whatever type of text wrote it."""
+    needs(".parquet")
+    text = {"line": ["B", "A"], "cosmic": ["2", " 3"]}
+    text |= {"mutated": ["NA", "TRUE"], "tissue": [" a", "b"]}
+    save(pd.DataFrame(text, dtype=dtype), tmp_path / "lines.parquet")
+    adata = read_table(table(tmp_path, "drug,A,B\nx,1,2\n"), var=tmp_path / "lines.parquet")
+    assert pd.api.types.is_integer_dtype(adata.var["cosmic"])
+    assert adata.var["cosmic"].tolist() == [3, 2]
+    assert adata.var["mutated"].dtype == "boolean"
+    assert adata.var["mutated"].tolist() == [True, pd.NA]
+    assert adata.var["tissue"].tolist() == ["b", "a"]
+
+
 def test_lines_without_annotation_are_counted_in_a_warning(tmp_path):
     """A partial join is normal, but the user must know how much of it is missing."""
     drugs = pd.DataFrame({"target": ["BRAF"], "n": [3], "approved": [True]}, index=["x"])

@@ -210,6 +210,18 @@ def test_write_h5ad_changes_nothing_in_memory(tmp_path):
     assert (back.raw.X == 1).all()
 
 
+@pytest.mark.parametrize("dtype", ["object", "string", None], ids=str)
+def test_write_h5ad_writes_text_of_any_type_also_where_none_is_left(tmp_path, dtype):
+    """A subset may have no text in a column of text."""
+    one = adata()
+    one.obs["target"] = one.obs["target"].astype(dtype or one.obs["target"].dtype)
+    for part, missing in ((one, [False, True]), (one["y"], [True])):
+        write_h5ad(part, tmp_path / "out.h5ad")
+        back = ad.read_h5ad(tmp_path / "out.h5ad").obs["target"]
+        assert back.dtype == "category"
+        assert back.isna().tolist() == missing
+
+
 def test_write_h5ad_compresses(tmp_path):
     """A matrix with many equal entries should not fill the disk."""
     big = ad.AnnData(np.zeros((300, 300)))

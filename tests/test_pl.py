@@ -73,6 +73,17 @@ def test_what_lies_around_zero_has_colours_of_its_own(adata):
         rt.pl.matrix(adata, layer="nothing")
 
 
+def test_lines_without_a_group_are_drawn_side_by_side(adata):
+    """Missing as text of any pandas has it."""
+    part = adata.copy()
+    tissue = part.var["tissue"].astype(object)
+    tissue[::7] = np.nan
+    for kind in (object, "category", pd.StringDtype("python", na_value=np.nan)):
+        part.var["tissue"] = tissue.astype(kind)
+        drawn = rt.pl.matrix(part, layer="rtdmf_flag", group_key="tissue").images[0].get_array()
+        assert sorted(drawn.sum(0)) == sorted(part.layers["rtdmf_flag"].sum(0))
+
+
 def test_threshold_marks_the_threshold_and_counts_every_entry(adata):
     ax = rt.pl.threshold(adata)
     eta = adata.uns["rtdmf"]["threshold"]

@@ -132,7 +132,8 @@ def from_r(obj: Any, *, measure: str | Mapping[str, Any] | None = None) -> AnnDa
     ``layers`` : the other assays
     ``obs``, ``var`` : ``rowData`` and ``colData``
         A factor is categorical with the same levels; integer and logical with NA are nullable;
-        missing text is None; dates are text. Columns that are no plain vectors are left out.
+        missing text is None, or NaN in pandas 3; dates are text. Columns that are no plain vectors
+        are left out.
     ``uns["measure"]`` : dict
         As given, or of ``metadata$measure``, or else with the name of ``X``, unless it is "X".
     ``uns["rtdmf"]["enrichment"]`` : DataFrame, from ``metadata$enrichment``
