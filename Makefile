@@ -1,18 +1,25 @@
 # make demo, make test and make vignettes set up everything they need in .venv. Nothing else is
 # touched, but that make test, as root on Debian, installs R.
 PYTHON ?= python3
+NEWEST_PYTHON ?= $(firstword $(foreach p,python3.13 python3.12,$(shell $p -c '' 2>&- && echo $p)))
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# In a rule, of the environment that the target lies in.
+PIP = $(@D)/bin/python -m pip --disable-pip-version-check install --quiet $(UPGRADE) \
+  --constraint constraints.txt
 
-.PHONY: demo test vignettes lint bench clean
+.PHONY: demo test test-newest vignettes lint bench clean .venv-newest/installed
 
 demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/rtdmf-bio correct rtdmf_bio/datasets/data/gdsc1.h5ad demo/gdsc1_corrected.h5ad \
 	  --group-key tissue --enrichment demo/enrichment.csv --picture demo/correction.png --force
 
+# test-newest runs them with the newest Python here and the newest AnnData, pandas and so on. It is
+# no part of make test: torch for another Python is a large download.
 test: .venv/installed .venv/installed-r
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test-newest: .venv-newest/installed .venv-newest/installed-r
+test test-newest:
+	$(<D)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 vignettes: .venv/installed-docs
 	$(BIN)/python scripts/render_vignettes.py vignettes vignettes/html
@@ -29,12 +36,16 @@ bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/r_package.py
 
 clean:
-	rm -rf .venv demo vignettes/html
+	rm -rf .venv .venv-newest demo vignettes/html
+
+.venv-newest/%: override PYTHON = $(or $(NEWEST_PYTHON),$(error \
+  There is no python3.13 or python3.12. Pass one: make test-newest NEWEST_PYTHON=...))
+.venv-newest/%: UPGRADE = --upgrade --upgrade-strategy eager
 
 # torch first and alone: its CPU build is pinned, and nothing after it may pull another.
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed .venv-newest/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, e.g. make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@D)
 	$(PIP) torch
 	$(PIP) --editable '.[test]'
 	touch $@
@@ -45,7 +56,7 @@ R_PACKAGES := reticulate testthat knitr rmarkdown roxygen2 SummarizedExperiment
 DEBIAN_R := r-base-core r-cran-reticulate r-cran-testthat r-cran-knitr r-cran-rmarkdown \
   r-cran-roxygen2 r-bioc-summarizedexperiment qpdf
 
-.venv/installed-r: .venv/installed
+.venv/installed-r .venv-newest/installed-r: %/installed-r: %/installed
 	@Rscript -e 'q(status = !all(nzchar(sapply(commandArgs(TRUE), \(p) system.file(package = p)))))' \
 	  $(R_PACKAGES) 2>/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \

@@ -23,6 +23,7 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.columns import text_dtype
 from rtdmf_bio._adata.layers import named_layers
 
 from ._nodes import node as nodes
@@ -194,7 +195,7 @@ def _screen(message: Node) -> AnnData:
     from anndata import AnnData
 
     groups: Any = message.item("groups")
-    drugs, lines = (pd.Index(nodes.text(message.item(axis)), dtype=object) for axis in _AXES)
+    drugs, lines = (pd.Index(nodes.text(message.item(axis)), dtype=text_dtype()) for axis in _AXES)
     keys = [] if groups is None else groups.names
     return AnnData(
         np.ascontiguousarray(wire.plain(message.item("matrix")).values, dtype=np.float64),

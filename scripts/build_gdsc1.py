@@ -119,7 +119,7 @@ def read_lines(folder: Path, names: pd.Index) -> pd.DataFrame:
     matched = match_lines(names, info.index)
     info = info.loc[[matched[name] for name in names], list(LINE_COLUMNS)]
 
-    lines = pd.DataFrame(index=pd.Index(names, name="cell_line", dtype=object))
+    lines = pd.DataFrame(index=names.rename("cell_line"))
     for column, name in LINE_COLUMNS.items():
         lines[name] = info[column].to_numpy()
     for column in ("tissue", "tissue_subtype", "msi"):
@@ -133,7 +133,8 @@ def read_lines(folder: Path, names: pd.Index) -> pd.DataFrame:
 def build(source: Path) -> ad.AnnData:
     """Read the sources into the AnnData that is bundled."""
     auc, ln_ic50 = (
-        pd.read_csv(source / "gdsc1" / file, index_col="drug", float_precision="round_trip")
+        # As text first: some pandas reads numbers but to the last digit or two.
+        pd.read_csv(source / "gdsc1" / file, index_col="drug", dtype=str).astype(float)
         for file in ("matrix.csv.gz", "matrix_lnic50.csv.gz")
     )
     if not (auc.index.equals(ln_ic50.index) and auc.columns.equals(ln_ic50.columns)):
@@ -145,7 +146,7 @@ def build(source: Path) -> ad.AnnData:
         raise ValueError("A cell line has no tissue.")
     return ad.AnnData(
         X=round_for_storage(auc.to_numpy(), AUC_DECIMALS),
-        obs=pd.DataFrame(index=pd.Index(auc.index, name="drug", dtype=object)),
+        obs=pd.DataFrame(index=auc.index),
         var=lines,
         layers={"ln_ic50": round_for_storage(ln_ic50.to_numpy(), LN_IC50_DECIMALS)},
         uns={

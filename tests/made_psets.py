@@ -192,7 +192,7 @@ def _frame(frame):
     if isinstance(frame.index, pd.RangeIndex):
         names = np.array([NA_INT, -len(frame)], np.int32)
     else:
-        names = list(frame.index)
+        names = [None if pd.isna(name) else name for name in frame.index]
     return R(columns, {"class": ["data.frame"], "row.names": names})
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import rdata
+from r_bridge._assemble import storable
 
 from r_bridge import _tables
-from r_bridge._assemble import storable
 from rtdmf_bio._adata.columns import is_text, labels_of, text_dtype
 
 TEXT = ["a", None, "b"]

@@ -92,7 +92,8 @@ def test_replicates_and_experiments_are_kept(generation, files, backend):
     assert adata.layers["n_replicates"].dtype == np.int32
     if generation != "tre":
         kept = adata.uns["pset"]["experiments"].astype(object)
-        pd.testing.assert_frame_equal(kept, data.experiments, check_categorical=False)
+        expected = data.experiments.astype(object)
+        pd.testing.assert_frame_equal(kept, expected, check_categorical=False)
 
 
 def test_back_ends_agree_in_everything(files, needs_r):

@@ -79,7 +79,7 @@ def available_psets(
         rows = _ask_orcestra(catalogue, canonical, timeout)
     table = pd.DataFrame(rows, columns=list(_COLUMNS), dtype="string")
     created = pd.to_datetime(table["date_created"], errors="coerce", utc=True, format="ISO8601")
-    return table.assign(date_created=created)
+    return table.assign(date_created=created.dt.as_unit("ns"))
 
 
 def find_link(name: str, catalogue: str, timeout: float) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from rtdmf_bio._adata.columns import text_dtype
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -136,13 +138,13 @@ def row_names(node: Node) -> pd.Index:
     """Names of the rows of a table; ``"1"``, ``"2"``, ... where R would count them."""
     names = _row_names(node)
     if names is None or _is_short(names):
-        return pd.Index([str(i) for i in range(1, height(node) + 1)], dtype=object)
+        return pd.Index([str(i) for i in range(1, height(node) + 1)], dtype=text_dtype())
     if names.kind not in ("integer", "double", "character"):
         raise TableError(f"the names of the rows are no text, but of type {names.kind}")
     values = names.values()
     if names.kind != "character":
         values = pd.array(values).astype("string")
-    return pd.Index(np.asarray(values, dtype=object))
+    return pd.Index(np.asarray(values, dtype=object), dtype=text_dtype())
 
 
 def height(node: Node) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from rtdmf_bio._adata.columns import is_text
+from rtdmf_bio._adata.columns import is_text, text_dtype
 from rtdmf_bio.model.checks import check_choice
 
 from . import measures
@@ -187,7 +187,7 @@ def _tissue(sample: pd.DataFrame) -> pd.DataFrame:
 def _axis(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Annotation of an axis, named ``name`` unless a column is."""
     table = storable(table)
-    table.index = pd.Index(table.index, dtype=object, name=None if name in table else name)
+    table.index = pd.Index(table.index, dtype=text_dtype(), name=None if name in table else name)
     return table
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from rtdmf_bio._adata.columns import text_dtype
+
 from .._nodes import node as nodes
 
 if TYPE_CHECKING:
@@ -68,8 +70,8 @@ def read(
     )
     distinct.columns = pd.RangeIndex(distinct.shape[1])
     first = np.flatnonzero(~distinct.duplicated())
-    name = rows["treatmentid"].astype(str) + "_" + rows["sampleid"].astype(str)
-    return rows.set_axis(pd.Index(name, dtype=object)), profiles, first
+    name = [f"{drug}_{line}" for drug, line in rows.itertuples(index=False)]
+    return rows.set_axis(pd.Index(name, dtype=text_dtype())), profiles, first
 
 
 def measures(profiles: Node) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rtdmf_bio._adata.columns import is_text
+from rtdmf_bio._adata.columns import is_text, text_dtype
 
 from .._nodes import node as nodes
 from . import long_table
@@ -262,7 +262,8 @@ def _number(entry: Any) -> float:
 def _as_text(values: Any) -> Any:
     """Ids as text, None where missing."""
     ids = pd.Series(values).astype(object)
-    return ids.astype(str).where(ids.notna(), None).to_numpy()
+    text = [None if gone else str(name) for name, gone in zip(ids, ids.isna(), strict=True)]
+    return np.array(text, dtype=object)
 
 
 def rename(name: str) -> str:
@@ -276,7 +277,7 @@ def _annotated(node: Node | None, curation: pd.DataFrame | None, ids: pd.Series)
         return nodes.table(node).rename(columns=rename)
     if curation is not None and len(curation):
         return pd.DataFrame(index=curation.index)
-    return pd.DataFrame(index=pd.Index(ids.dropna().unique(), dtype=object))
+    return pd.DataFrame(index=pd.Index(ids.dropna().unique(), dtype=text_dtype()))
 
 
 def _with_joint(table: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
@@ -294,7 +295,7 @@ def _with_joint(table: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
             if isinstance(t, np.dtype) and t.kind in kinds
         }
     )
-    return table.reindex(table.index.append(pd.Index(new, dtype=object)))
+    return table.reindex(table.index.append(pd.Index(new, dtype=text_dtype())))
 
 
 def _unique(index: pd.Index, where: str) -> None:

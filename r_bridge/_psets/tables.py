@@ -22,6 +22,8 @@ def write(table: pd.DataFrame, path: Path, suffix: str, *, as_matrix: bool) -> N
     from rdata.conversion.to_r import DEFAULT_CLASS_MAP
 
     content: Any = _Matrix(table) if as_matrix else table.copy()
+    if not as_matrix and is_text(table.index):
+        content.index = table.index.astype(object)  # rdata knows no other text
     for name, column in () if as_matrix else table.items():
         if column.dtype == np.float64:
             content[name] = as_na(column.to_numpy())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rtdmf_bio._adata.columns import text_dtype
 from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio._adata.measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
@@ -270,7 +271,7 @@ def _settings(node: Any) -> dict[str, Any]:
 
 
 def _index(node: Any) -> pd.Index:
-    return pd.Index([] if node is None else node.values(), dtype=object)
+    return pd.Index([] if node is None else node.values(), dtype=text_dtype())
 
 
 def _matrix(node: Any, shape: tuple[int, int]) -> NDArray[Any]:

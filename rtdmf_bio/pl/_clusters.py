@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._adata.columns import labels_of
 from .._adata.inputs import named, values_of
 from .._adata.measure import measure_label
 from .._adata.profiles import AXES, axis_of, named_profiles, ward
@@ -155,7 +156,7 @@ def _members(column: pd.Series) -> dict[str, NDArray[np.bool_]]:
     import numpy as np
 
     known = np.asarray(column.notna())
-    labels = np.asarray(column.astype(str), dtype=str)
+    labels = labels_of(column)
     groups, sizes = np.unique(labels[known], return_counts=True)
     by_size = groups[np.argsort(-sizes, kind="stable")]
     named = by_size[: len(_COLORS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._adata.columns import labels_of
 from .._adata.inputs import values_of
 from .._adata.measure import measure_label, measure_of
 from .._adata.record import SPECIFIC, stored
@@ -71,7 +72,7 @@ def matrix(
     drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
     mean = np.nanmean(measured, axis=0)
     grouped = group_key is not None and group_key in adata.var
-    labels = adata.var[group_key].astype(str).to_numpy() if grouped else np.full(mean.size, "")
+    labels = labels_of(adata.var[group_key]) if grouped else np.full(mean.size, "")
     lines = np.lexsort((mean, labels))
     low, high = np.nanpercentile(measured, [1, 99])
     label = _measure_label(adata, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._adata.columns import labels_of
 from .._adata.record import KEY, stored
 from ..model.checks import check_number
 
@@ -177,7 +178,7 @@ def _explained(
             "n": x.size, "n_groups": 0, "r2": r**2, "chance": 1 / (x.size - 1),
             "correlation": r, "pvalue": p, "group": "",
         }  # fmt: skip
-    labels = column.astype(str).to_numpy()
+    labels = labels_of(column)
     names, counts = np.unique(labels[known], return_counts=True)
     names = names[counts >= min_group_size]
     if names.size < 2:
