@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,46 @@ def published():
 def tissues():
     """One label for each line of ``screen``."""
     return np.repeat(["blood", "breast", "colon", "lung", "skin"], 10)
+
+
+@pytest.fixture
+def x_among_layers(monkeypatch):
+    """Have ``X`` among the layers, under None, as anndata from 0.13 on does by itself."""
+    from anndata import AnnData
+
+    if None in AnnData(np.zeros((1, 1))).layers:
+        return
+    layers = vars(AnnData)["layers"]
+
+    class WithX(MutableMapping):
+        def __init__(self, adata):
+            self.adata, self.own = adata, layers.__get__(adata)
+
+        def __getattr__(self, name):
+            return getattr(self.own, name)
+
+        def __iter__(self):
+            yield from self.own if self.adata.X is None else (None, *self.own)
+
+        def __len__(self):
+            return len(list(self))
+
+        def __getitem__(self, name):
+            return self.adata.X if name is None else self.own[name]
+
+        def __setitem__(self, name, value):
+            if name is None:
+                self.adata.X = value
+            else:
+                self.own[name] = value
+
+        def __delitem__(self, name):
+            del self.own[name]
+
+    def put(adata, values):
+        layers.__set__(adata, {k: v for k, v in (values or {}).items() if k is not None})
+
+    monkeypatch.setattr(AnnData, "layers", property(WithX, put))
 
 
 @pytest.fixture

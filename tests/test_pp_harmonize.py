@@ -95,6 +95,12 @@ def test_replicates_are_averaged_over_what_was_measured():
     assert merged.layers["rtdmf_flag"].tolist() == [[2, 0, 3]]
 
 
+def test_whole_numbers_in_x_are_never_flags(x_among_layers):
+    a, b = (screen(drugs, ["k"], higher_is=None) for drugs in (["p [1]", "p [2]", "q"], ["p", "q"]))
+    a.X = np.array([[1], [2], [5]])
+    assert rt.pp.harmonize(a, b).a.X.tolist() == [[1.5], [5.0]]
+
+
 def test_whole_numbers_are_averaged_too_unless_they_are_flags():
     a = screen(["p [1]", "p [2]", "q"], ["k", "l"])
     a.X = np.array([[1, 4], [2, 8], [5, 5]])
@@ -330,6 +336,18 @@ def test_each_layer_is_turned_by_its_own_measure(a, b, turned):
     np.testing.assert_array_equal(out.layers["v"], expected)
     if "v" in a.layers:
         rt.pp.harmonize(a, out)  # they agree now
+
+
+@pytest.mark.parametrize("layers", [{}, {"v": None}], ids=["X alone", "X and a layer"])
+def test_x_is_turned_over_once(x_among_layers, layers):
+    """Twice would be not at all, under the name of the other direction."""
+    a, b = measured(R, **layers), measured(S, **layers)
+    out = rt.pp.harmonize(a, b, align_direction=True).b
+    np.testing.assert_array_equal(out.X, 1 - b.X)
+    for name in layers:
+        np.testing.assert_array_equal(out.layers[name], 1 - b.layers[name])
+    assert np.corrcoef(a.X.ravel(), out.X.ravel())[0, 1] == pytest.approx(-1)
+    assert out.uns["measure"]["higher_is"] == R
 
 
 def test_a_correction_is_turned_over_with_its_screen(screen_pair):
