@@ -17,9 +17,10 @@ from sklearn.linear_model import ElasticNet
 
 import rtdmf_bio as rt
 from rtdmf_bio.pl._predict import prediction
-from rtdmf_bio.tl import _predict, _transfer
+from rtdmf_bio.tl import _held_out_lines, _predict, _transfer
 from rtdmf_bio.tl._elastic_net import elastic_net
-from rtdmf_bio.tl._predict import DRUG_MEAN, GENERAL, TRAININGS, Task, predict, predict_fold
+from rtdmf_bio.tl._held_out_lines import DRUG_MEAN, GENERAL, TRAININGS, Task, predict_fold
+from rtdmf_bio.tl._predict import predict
 from rtdmf_bio.tl._transfer import transfer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "expression"
@@ -169,7 +170,9 @@ def test_errors_are_those_of_measured_entries(table, monkeypatch):
     rng = np.random.default_rng(2)
     guess = 0.5 + 0.1 * rng.normal(size=adata.shape)
     monkeypatch.setattr(
-        _predict, "predict_fold", lambda task, fold, _: guess[task.chosen][:, task.fold == fold]
+        _held_out_lines,
+        "predict_fold",
+        lambda task, fold, _: guess[task.chosen][:, task.fold == fold],
     )
     table = predict(adata, expression, n_folds=3, correction=FAST, progress=False)
     rt.pp.correct(adata, progress=False, specific_weight=1.0, **FAST)
@@ -201,7 +204,7 @@ def test_general_sensitivity_leads_to_each_drug_by_a_straight_line():
     values, general, new = rng.normal(size=(3, 20)), rng.normal(size=20), rng.normal(size=4)
     values[0, :5] = np.nan
     values[2] = np.nan
-    got = _predict._from_general(values, general, new)
+    got = _held_out_lines._from_general(values, general, new)
     for i in (0, 1):
         ok = np.isfinite(values[i])
         expected = np.polyval(np.polyfit(general[ok], values[i, ok], 1), new)
@@ -318,7 +321,7 @@ def test_all_rows_of_a_drug_are_scored_on_the_same_entries(monkeypatch):
             out[2] = np.nan
         return out
 
-    monkeypatch.setattr(_predict, "predict_fold", hole)
+    monkeypatch.setattr(_held_out_lines, "predict_fold", hole)
     table = predict(
         adata, expression, training=["measured", "knn"], n_folds=3, correction=FAST, progress=False
     )
