@@ -30,7 +30,7 @@ from screens import SYNTHETIC, THRESHOLD, published
 from rtdmf_bio.datasets import gdsc1
 from rtdmf_bio.model.enrichment import enrichment
 from rtdmf_bio.model.holdout import holdout_mask
-from rtdmf_bio.model.recovery import recovery_scores
+from rtdmf_bio.tl import recovery_scores
 
 PAIRS = (
     ("PLX-4720", "skin"),
@@ -203,11 +203,11 @@ def recovery(fit: Any, file: Path) -> dict[str, float]:
         scores = recovery_scores(
             answer.low_rank,
             screen.data,
-            screen.signal,
-            screen.low_rank,
-            screen.validation | screen.test,
-            screen.block,
-            threshold,
+            truth_signal=screen.signal,
+            truth_low_rank=screen.low_rank,
+            heldout=screen.validation | screen.test,
+            block=screen.block,
+            threshold=threshold,
             test=screen.test,
             completed=answer.completed,
         )

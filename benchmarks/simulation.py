@@ -30,8 +30,8 @@ from screens import GENERATORS, PUBLISHED, SYNTHETIC, THRESHOLD, Screen, generat
 from wide import best_point, descend, stopping_point
 
 from rtdmf_bio import RTDMF, baselines
-from rtdmf_bio.model.recovery import recovery_scores
 from rtdmf_bio.model.settings import PRESETS
+from rtdmf_bio.tl import recovery_scores
 
 BEST = np.linspace(0.05, 0.25, 41)
 SECTIONS = ("study", "stability", "speed")
@@ -130,8 +130,8 @@ def one(name: str, method: str, quick: bool, cache: Path) -> dict[str, Any]:
 
     def score(threshold: float, truth: np.ndarray = planted) -> dict[str, float]:
         return recovery_scores(
-            answer.low_rank, screen.data, truth, screen.low_rank,
-            screen.validation | screen.test, screen.block, threshold,
+            answer.low_rank, screen.data, truth_signal=truth, truth_low_rank=screen.low_rank,
+            heldout=screen.validation | screen.test, block=screen.block, threshold=threshold,
             test=screen.test, completed=answer.completed,
         )  # fmt: skip
 

@@ -91,6 +91,7 @@ def test_readme_names_only_what_exists():
         "rtdmf_bio.tl._factors",
         "rtdmf_bio.tl._predict",
         "rtdmf_bio.tl._recovery",
+        "rtdmf_bio.tl._recovery_scores",
         "rtdmf_bio.tl._stability",
         "rtdmf_bio.tl._threshold_path",
     ],

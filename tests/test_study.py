@@ -13,7 +13,7 @@ import pytest
 
 import rtdmf_bio as rt
 from rtdmf_bio import baselines
-from rtdmf_bio.model.recovery import recovery_scores
+from rtdmf_bio.tl import recovery_scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -98,8 +98,9 @@ def test_default_on_the_published_matrices(name, re, ibre, test_mse):
     model = rt.RTDMF(refit=False).fit(np.where(test, np.nan, z["observed"]), validation=validation)
     for threshold in (THRESHOLD, model.threshold_):
         scores = recovery_scores(
-            model.low_rank_, z["observed"], z["signal"], z["low_rank"], mask(z["heldout"]), block,
-            threshold, test=test, completed=model.completed_,
+            model.low_rank_, z["observed"], truth_signal=z["signal"], truth_low_rank=z["low_rank"],
+            heldout=mask(z["heldout"]), block=block, threshold=threshold, test=test,
+            completed=model.completed_,
         )  # fmt: skip
         assert scores["re"] <= re
         assert scores["ibre"] <= ibre

@@ -9,6 +9,7 @@ from ._enrichment import enrichment
 from ._factors import factors
 from ._predict import predict
 from ._recovery import recovery
+from ._recovery_scores import recovery_scores
 from ._stability import stability
 from ._threshold_path import threshold_path
 from ._weighed import weighed
@@ -22,6 +23,7 @@ __all__ = [
     "factors",
     "predict",
     "recovery",
+    "recovery_scores",
     "stability",
     "threshold_path",
     "weighed",

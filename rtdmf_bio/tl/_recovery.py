@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._adata.layers import named_layers
+from ._recovery_scores import recovery_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,14 +96,12 @@ def recovery(
     import numpy as np
     import pandas as pd
 
-    from ..model.recovery import recovery_scores
-
     lost = [name for name in _TRUTH if name not in adata.layers]
     if lost:
         raise ValueError(
             f"adata holds no planted truth: layers {lost} are missing. Make a screen with "
             f"rtdmf_bio.datasets.simulate, or score arrays with "
-            f"rtdmf_bio.model.recovery.recovery_scores."
+            f"rtdmf_bio.tl.recovery_scores."
         )
     parts = {name: np.asarray(adata.layers[name]) for name in _TRUTH}
     name = low_rank if isinstance(low_rank, str) else None
@@ -123,11 +122,11 @@ def recovery(
     scores = recovery_scores(
         estimate,
         parts["low_rank"] + parts["signal"] + parts["noise"],
-        parts["signal"],
-        parts["low_rank"],
-        parts["split"] > 0,
-        parts["block"].astype(bool),
-        float(threshold),
+        truth_signal=parts["signal"],
+        truth_low_rank=parts["low_rank"],
+        heldout=parts["split"] > 0,
+        block=parts["block"].astype(bool),
+        threshold=float(threshold),
         test=parts["split"] == 2,
         completed=None if completed is None else _matrix(adata, completed, "completed"),
     )

@@ -33,42 +33,47 @@ Mask = NDArray[np.bool_]
 def recovery_scores(
     low_rank: Matrix,
     observed: Matrix,
+    *,
     truth_signal: Matrix,
     truth_low_rank: Matrix,
     heldout: Mask,
     block: Mask,
     threshold: float,
-    *,
     test: Mask | None = None,
     completed: Matrix | None = None,
 ) -> dict[str, float]:
-    """Score an estimate of the low-rank part, and the flags that follow from it.
+    """Score an estimate L of the low-rank part, and the flags that follow from it, on arrays.
+
+    An entry is flagged where |R| >= threshold, R = D - L. :func:`rtdmf_bio.tl.recovery` is the
+    same for a screen of :func:`rtdmf_bio.datasets.simulate`.
 
     Parameters
     ----------
     low_rank
-        L, finite on the training entries, shape (n, p).
+        L, finite on the training entries, shape (n drugs, p lines).
     observed
-        D, held-out entries included, (n, p).
+        D, held-out entries included, shape (n, p).
     truth_signal, truth_low_rank
-        S and L0, (n, p).
+        S and L0, the planted signal and low-rank part, shape (n, p).
     heldout
-        Validation and test entries; all others are training entries, (n, p).
+        Validation and test entries; all others are training entries, shape (n, p).
     block
-        Entries inside a planted block, (n, p).
+        Entries inside a planted block, shape (n, p).
     threshold
         Positive, in the unit of ``observed``.
     test
-        Entries for the test error; None: all held-out ones, (n, p).
+        Entries for the test error, shape (n, p). None: all held-out ones.
     completed
-        Prediction for the test entries, finite there; None: ``low_rank``, (n, p).
+        Prediction for the test entries, finite there, shape (n, p). None: ``low_rank``.
 
     Returns
     -------
     ``test_mse``
         Mean squared error of ``completed`` against D on the test entries.
-    ``re``, ``ibre``
-        Counts, see above.
+    ``re``
+        Recovery error: training entries where R >= threshold and S >= threshold disagree.
+    ``ibre``
+        Those of them that are planted inside a block; it counts misses only.
     ``precision``, ``recall``
         Of the flags on training entries, of both signs: a flag is right where S has the sign of
         R. Recall is over all training entries with signal, whatever its size.
@@ -84,6 +89,23 @@ def recovery_scores(
     ValueError
         If a shape is not that of ``observed``, the threshold is not positive, or an estimate is
         missing where it is needed.
+
+    References
+    ----------
+    Hu et al., Briefings in Bioinformatics 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rtdmf_bio as rt
+    >>> signal = np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 0.4]])
+    >>> flat, no_entry = np.zeros((2, 3)), np.zeros((2, 3), dtype=bool)
+    >>> scores = rt.tl.recovery_scores(
+    ...     flat, signal, truth_signal=signal, truth_low_rank=flat, heldout=no_entry,
+    ...     block=signal > 0, threshold=0.45,
+    ... )
+    >>> scores["re"], scores["precision"], scores["recall"]
+    (0, 1.0, 0.5)
     """
     completed = low_rank if completed is None else completed
     test = heldout if test is None else test
