@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._adata.record import KEY, SPECIFIC, store
 from ..model.checks import check_number
-from ._stability import Screen
+from ._refits import Screen
 
 if TYPE_CHECKING:
     import pandas as pd
