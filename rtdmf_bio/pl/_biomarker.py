@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from .._adata.inputs import yes_or_no
 from .._adata.measure import measure_label
 from .._adata.record import SPECIFIC
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, compared
+from ..model.checks import check_choice, check_number, check_table
 from ..tl import biomarker as biomarker_table
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -87,10 +90,7 @@ def biomarker(
     >>> import rtdmf_bio as rt
     >>> figure = rt.pl.biomarker(rt.datasets.gdsc1(), "Dabrafenib", "BRAF_mut")
     """
-    import textwrap
-
     import matplotlib.pyplot as plt
-    import numpy as np
 
     for name, value in (("drug", drug), ("group", group)):
         if not isinstance(value, str):
@@ -172,9 +172,6 @@ def volcano(
     >>> ax = rt.pl.volcano(rt.tl.biomarker(rt.datasets.gdsc1(), group="BRAF_mut"))
     """
     import matplotlib.pyplot as plt
-    import numpy as np
-
-    from ..model.checks import check_choice, check_number, check_table
 
     check_table(table, _COLUMNS, "tl.biomarker")
     sources = list(table["source"].unique())
@@ -217,8 +214,6 @@ def volcano(
 
 def _boxes(ax: Axes, sides: list[NDArray[np.float64]]) -> None:
     """Wild type at 0, mutated at 1."""
-    import numpy as np
-
     styles: tuple[dict[str, Any], ...] = (
         {"color": _WILD_TYPE, "marker": "o", "s": 9, "alpha": 0.4, "linewidth": 0},
         {"color": _MUTATED, "marker": "^", "s": 22, "edgecolor": "white", "linewidth": 0.4},

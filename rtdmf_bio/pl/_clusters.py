@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from .._adata.columns import labels_of
 from .._adata.inputs import named, values_of
@@ -13,7 +16,6 @@ from .._adata.record import measure_at
 from .._adata.sources import layers_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -75,8 +77,6 @@ def clusters(
     >>> import rtdmf_bio as rt
     >>> figure = rt.pl.clusters(rt.datasets.gdsc1()[:50, :200].copy(), "tissue")
     """
-    import numpy as np
-
     columns: dict[str, str] = {}
     for name in named("group_key", group_key):
         side = axis_of(adata, name)
@@ -139,7 +139,6 @@ def _side(
     source: str,
     group_key: str | None,
 ) -> _Side:
-    import numpy as np
     from scipy.cluster.hierarchy import leaves_list
 
     table = getattr(adata, AXES[side]).iloc[items]
@@ -153,8 +152,6 @@ def _side(
 
 def _members(column: pd.Series) -> dict[str, NDArray[np.bool_]]:
     """Items of each of the largest groups, and of all others."""
-    import numpy as np
-
     known = np.asarray(column.notna())
     labels = labels_of(column)
     groups, sizes = np.unique(labels[known], return_counts=True)
@@ -194,7 +191,6 @@ def _panels(left: _Side, top: _Side) -> tuple[Figure, dict[str, Axes]]:
 
 def _tree(ax: Axes, side: _Side, *, upright: bool) -> None:
     """Draw the tree; scipy's own drawing recurses, and fails on deep trees."""
-    import numpy as np
     from matplotlib.collections import LineCollection
 
     n = len(side.order)
@@ -215,7 +211,6 @@ def _tree(ax: Axes, side: _Side, *, upright: bool) -> None:
 
 def _lanes(ax: Axes, side: _Side, *, upright: bool) -> None:
     """Mark the members of each group in a lane with its name."""
-    import numpy as np
     from matplotlib.colors import to_rgba
 
     shape = len(side.lanes), len(side.order)
@@ -258,8 +253,6 @@ def _names(ax: Axes, left: _Side, top: _Side) -> None:
 
 def _difference_label(adata: AnnData, layer: str) -> str:
     """Name, direction and unit of the colours."""
-    import textwrap
-
     measure = measure_at(adata, layer)
     label = f"{measure_label(measure)}, minus the drug's mean"
     unit = measure.get("unit")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._adata.measure import measure_label
 from .._adata.record import KEY, measure_at
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of
@@ -63,7 +65,6 @@ def concordance(
     Hu et al., Briefings in Bioinformatics 2025, Table 1.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     check_choice("metric", metric, tuple(_LABELS))
     if not isinstance(tables, Mapping) or not tables:
@@ -140,7 +141,6 @@ def scatter(
     Hu et al., Briefings in Bioinformatics 2025, Figure A5.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
     from scipy.stats import spearmanr
 
     both = harmonize(a, b, aliases=aliases, line_ids=line_ids, align_direction=align_direction)
@@ -214,7 +214,6 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If the two columns are not there, or there are no rows.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     x, y = "specificity_star", "median_rho_star"
     check_table(table, (x, y), "tl.concordance_summary")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._adata.columns import labels_of
 from .._adata.inputs import values_of
 from .._adata.measure import measure_label, measure_of
@@ -11,7 +13,6 @@ from .._adata.record import SPECIFIC, stored
 from ..tl import enrichment as enrichment_table
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -64,7 +65,6 @@ def matrix(
         If there is no correction, or no such layer.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     measured = _measured(adata, key)
     drawn = measured if layer is None else values_of(adata, layer)
@@ -118,7 +118,6 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     The axes.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     ax = ax or plt.subplots(figsize=(5, 4), layout="constrained")[1]
     result = stored(adata, key)
@@ -176,7 +175,6 @@ def enrichment(
     The axes.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     ax = ax or plt.subplots(figsize=(6, 0.3 * n_top + 1), layout="constrained")[1]
     table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
@@ -244,8 +242,6 @@ def correction(adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "t
 
 
 def _measured(adata: AnnData, key: str) -> NDArray[np.float64]:
-    import numpy as np
-
     layer = stored(adata, key)["layer"]
     return np.asarray(adata.X if layer == "X" else adata.layers[layer], dtype=float)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..model.checks import check_table
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ def factors(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If ``table`` is none of that function.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     needed = {"factor", "share", "axis", "property", "r2", "chance", "qvalue", "group"}
     check_table(table, needed, "tl.factors")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from ..model.checks import check_table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 # Okabe-Ito, told apart by hatch and marker too.
@@ -53,8 +55,6 @@ def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax = rt.pl.prediction(table)
     """
     import matplotlib.pyplot as plt
-    import numpy as np
-    import pandas as pd
     from matplotlib.patches import Patch
 
     check_table(table, _COLUMNS, "tl.predict")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from ..model.checks import check_table
 
 if TYPE_CHECKING:
@@ -66,7 +68,6 @@ def stability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax = rt.pl.stability(table)
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     check_table(table, ("repeat_a", "repeat_b", *_HIGHER, *_LOWER), "tl.stability")
     rows: list[tuple[str, Any, Any]] = [

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
+from ..model.checks import check_choice
+
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
@@ -52,9 +56,6 @@ def tuning(
         If there is no tuning under ``key``, or ``ax`` is given for several parameters.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
-
-    from ..model.checks import check_choice
 
     found = adata.uns.get(key, {})
     if "tuning" not in found:
@@ -118,8 +119,6 @@ def tuning(
 
 def _limits(scores: Any) -> tuple[float, float]:
     """From the best to the worst, unless a few are so bad that the others would look alike."""
-    import numpy as np
-
     low, middle, high = np.min(scores), np.median(scores), np.max(scores)
     high = min(high, low + 4 * (middle - low)) if middle > low else high
     room = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
@@ -132,8 +131,6 @@ def _is_name(values: pd.Series) -> bool:
 
 def _panel(ax: Axes, table: pd.DataFrame, name: str, hue: str, column: str, high: float) -> None:
     """Scores against the values of one parameter, evenly spaced in their order."""
-    import numpy as np
-
     values = table[name] if name else table["error"]
     known = list(values.unique()) if _is_name(values) else sorted(values.unique())
     x = np.array([known.index(value) for value in values])

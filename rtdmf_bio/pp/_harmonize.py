@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from .._adata.inputs import check_screens
 from .._adata.layers import named_layers
 from .._adata.measure import as_mapping, measure_of
@@ -15,7 +18,6 @@ from ..model.checks import check_choice
 from ._matching import match_drugs, match_lines
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -104,8 +106,6 @@ def harmonize(
     >>> both.a.shape, sorted(set(both.lines["how"]))
     ((30, 150), ['cosmic_id', 'none'])
     """
-    import pandas as pd
-
     check_choice("replicates", replicates, ("mean", "error"))
     check_screens(a, b)
     measures, turned = _turned(a, b, align_direction)
@@ -180,8 +180,6 @@ def _shared(
     adata: AnnData, drugs: pd.DataFrame, lines: pd.DataFrame, order: Sequence[Sequence[str]]
 ) -> AnnData:
     """The shared part, replicates merged, in the order of the common names."""
-    import numpy as np
-
     rows: dict[str, list[int]] = {}
     for i, name in enumerate(drugs["name"]):
         rows.setdefault(name, []).append(i)
@@ -210,8 +208,6 @@ def _shared(
 
 
 def _merged(rows: NDArray[Any], flags: bool) -> NDArray[Any]:
-    import numpy as np
-
     if flags:
         return rows.max(axis=0)  # type: ignore[no-any-return]
     measured = np.isfinite(rows)
@@ -228,8 +224,6 @@ def _is_flags(adata: AnnData, name: str, values: NDArray[Any]) -> bool:
 
 def _turn_over(adata: AnnData, owner: str) -> None:
     """Turn ``X``, or a layer, over, with all that has its measure or was made of it."""
-    import numpy as np
-
     own = as_mapping(adata.uns.get("layer_measures"))
     measure = measure_of(adata, owner)
     shift = _ends(measure)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from .._adata.assign import assign
 from .._adata.inputs import check_adata, groups_of, matrix_of
+from ..model.checks import Seed, as_seed, check_choice, check_matrix
+from ..model.holdout import BY, split
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
-
-    from ..model.checks import Seed
 
 
 def holdout(
@@ -87,10 +89,6 @@ def holdout(
     >>> print(f"{(adata.layers['holdout'] == 2).sum() / (adata.layers['holdout'] >= 0).sum():.2f}")
     0.15
     """
-    import numpy as np
-
-    from ..model.checks import as_seed, check_matrix
-
     check_adata(adata)
     data = matrix_of(adata, layer)
     if not isinstance(key_added, str) or not key_added or "/" in key_added:
@@ -118,11 +116,6 @@ def draw(
     random_state: int,
 ) -> NDArray[np.int8]:
     """Check the arguments and split ``observed``; see ``holdout``."""
-    import numpy as np
-
-    from ..model.checks import check_choice
-    from ..model.holdout import BY, split
-
     check_choice("by", by, BY)
     _check_fractions(fractions)
     groups = None
@@ -139,9 +132,6 @@ def draw(
 
 def _codes(named: dict[str, list[Any]]) -> NDArray[np.intp]:
     """One number per combination of labels, -1 where one is missing."""
-    import numpy as np
-    import pandas as pd
-
     table = pd.DataFrame(named)
     codes = table.groupby(list(table), sort=False, observed=True, dropna=True).ngroup()
     return np.asarray(codes.fillna(-1), dtype=np.intp)

@@ -6,12 +6,11 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..model.checks import name_some
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # How annotation tables spell the two identifiers, without case and punctuation.
 ID_SPELLINGS = {
@@ -35,8 +34,6 @@ def plain(name: Any) -> str:
 
 def unified(aliases: Any) -> dict[str, str]:
     """Normalised name -> normalised unified name, from a mapping or a table of two columns."""
-    import pandas as pd
-
     if aliases is None:
         return {}
     if isinstance(aliases, pd.DataFrame):
@@ -194,8 +191,6 @@ def _identifier(value: Any) -> str:
 
 
 def _blank(value: Any) -> bool:
-    import pandas as pd
-
     return bool(pd.isna(value)) or str(value).strip().lower() in _BLANK
 
 
@@ -206,8 +201,6 @@ def _contradict(ids: Mapping[str, list[list[str]]], i: int, j: int) -> bool:
 
 
 def _table(original: Sequence[str], name: Sequence[str], how: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.DataFrame({"original": [str(x) for x in original], "name": name, "how": how})
 
 

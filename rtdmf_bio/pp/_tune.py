@@ -7,12 +7,16 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .._adata.assign import assign
 from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
+from ..model.checks import Seed, as_seed, check_choice, check_matrix
 from ._checkpoint import Checkpoint
 from ._correct import correct
 from ._holdout import draw
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ..model.checks import Seed
     from ..model.tuning import Task
 
 Settings = dict[str, Any]
@@ -137,9 +140,6 @@ def tune(
     >>> adata.uns["rtdmf"]["tuning"].columns[:3].to_list()
     ['depth', 'validation_mse', 'validation_robust']
     """
-    import numpy as np
-
-    from ..model.checks import as_seed, check_choice, check_matrix
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
     check_adata(adata)
@@ -231,7 +231,6 @@ def _candidates(
     grid: Grid | Sequence[Grid] | None, fixed: Settings, tunable: Sequence[str]
 ) -> list[Settings]:
     """Plain dicts in the order of the grid, without repetition, or one clear error."""
-    import numpy as np
     from sklearn.model_selection import ParameterGrid
 
     from ..model.tuning import default_candidates
@@ -275,8 +274,6 @@ def _search(
     progress: bool,
 ) -> tuple[Task, list[dict[str, Any]]]:
     """Evaluate what the checkpoint does not hold; results are in the order of the candidates."""
-    from dataclasses import replace
-
     import joblib
     from sklearn.exceptions import ConvergenceWarning
     from tqdm.auto import tqdm
@@ -326,7 +323,6 @@ def _search(
 
 def _identity(task: Task, fixed: Settings) -> dict[str, str]:
     """What a score depends on besides the candidate."""
-    import numpy as np
 
     def digest(array: NDArray[Any]) -> str:
         return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
+from ..model.holdout import TEST, VALIDATION
+
+if TYPE_CHECKING:
     from ..model.tuning import Task
 
 Settings = dict[str, Any]
@@ -17,9 +20,6 @@ def summary(
     candidates: list[Settings], results: list[dict[str, Any]], fixed: Settings, criterion: str
 ) -> pd.DataFrame:
     """One row a candidate, ranked by ``criterion``."""
-    import numpy as np
-    import pandas as pd
-
     from ..model.tuning import filled
 
     rows = [filled({**fixed, **candidate}) for candidate in candidates]
@@ -61,9 +61,6 @@ def _column(values: list[Any]) -> list[Any]:
 
 def beside_trivial(task: Task, settings: Settings, table: pd.DataFrame) -> pd.DataFrame:
     """The chosen candidate beside the trivial answers, on validation and test entries."""
-    import pandas as pd
-
-    from ..model.holdout import TEST, VALIDATION
     from ..model.tuning import evaluate, scores, trivial
 
     row = table[table["chosen"]].iloc[0]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from .._adata.inputs import named, yes_or_no
 from .._adata.record import KEY
 from .._adata.sources import compared
 from ..model.checks import check_number, name_some
+from ..model.enrichment import benjamini_hochberg
+from ._rank_tests import RankTests, rank_tests
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
-
-    from ._rank_tests import RankTests
 
 
 def biomarker(
@@ -126,14 +129,6 @@ def biomarker(
     1     two-way means         70   -0.09  sensitive   0.56
     2  two-way residual         70   -3.61  sensitive   0.90
     """
-    import warnings
-
-    import numpy as np
-    import pandas as pd
-
-    from ..model.enrichment import benjamini_hochberg
-    from ._rank_tests import rank_tests
-
     check_number("min_size", min_size, 2)
     drugs = _drugs(adata, drug)
     groups = _groups(adata, group)
@@ -187,10 +182,6 @@ def biomarker(
 
 def _drugs(adata: AnnData, drug: str | Sequence[str] | None) -> NDArray[np.intp]:
     """Rows of the drugs asked for."""
-    import difflib
-
-    import numpy as np
-
     if not adata.obs_names.is_unique:
         twice = list(adata.obs_names[adata.obs_names.duplicated()].unique())
         raise ValueError(
@@ -232,8 +223,6 @@ def _too_few(
     tests: RankTests, drugs: NDArray[np.str_], groups: NDArray[np.str_], min_size: int
 ) -> str:
     """Say how many lines the best pair has."""
-    import numpy as np
-
     smaller = np.minimum(tests.n_in, tests.n_out)
     i, j = np.unravel_index(smaller.argmax(), smaller.shape)
     many = f"None of {smaller.size} pairs has enough lines. " if smaller.size > 1 else ""

@@ -15,8 +15,12 @@ cluster and a few outliers.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from .._adata.inputs import named, values_of
 from .._adata.profiles import AXES, axis_of, named_profiles, profiles, ward
@@ -25,8 +29,6 @@ from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial
 from ..model.checks import check_choice, check_number, name_some
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -138,11 +140,6 @@ def cluster(
     >>> list(table["source"][:4])
     ['measured', 'measured, shuffled', 'KNN-imputed', 'KNN-imputed, shuffled']
     """
-    import warnings
-
-    import numpy as np
-    import pandas as pd
-
     from ..baselines import knn_impute, two_way_means
 
     methods = named("method", method)
@@ -208,7 +205,6 @@ def find_clusters(
     units: Matrix, method: str, n_clusters: int, random_state: int
 ) -> NDArray[np.int_]:
     """Number of the cluster of each item."""
-    import numpy as np
     from scipy.cluster.hierarchy import cut_tree
     from sklearn.cluster import KMeans
 
@@ -225,7 +221,6 @@ def agreement(groups: NDArray[np.int_], clusters: NDArray[np.int_]) -> dict[str,
 
     As in scikit-learn, which checks its input each time and takes ten times as long for it.
     """
-    import numpy as np
     from scipy.optimize import linear_sum_assignment
     from scipy.special import comb, entr
 
@@ -247,8 +242,6 @@ def chance(
     groups: NDArray[np.int_], clusters: NDArray[np.int_], random_state: int
 ) -> dict[str, float]:
     """Mean agreement if the same clusters were filled at random."""
-    import numpy as np
-
     rng = np.random.default_rng(random_state)
     scores = [agreement(groups, rng.permutation(clusters)) for _ in range(_SHUFFLES)]
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
@@ -266,8 +259,6 @@ class _Items(NamedTuple):
 def _grouped(
     adata: AnnData, group_key: str, axis: str, measured: NDArray[np.intp], min_size: int
 ) -> _Items:
-    import numpy as np
-
     table = getattr(adata, AXES[axis])
     column = table[group_key].iloc[measured]
     labels = column[column.notna()].astype(str)

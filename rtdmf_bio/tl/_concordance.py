@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import pandas as pd
+
 from .._adata.inputs import check_screens, values_of
 from .._adata.record import KEY, measure_at
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
 from ..model.checks import check_number, check_table
 from ..pp import harmonize
+from ._correlation import concordance as scores
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 _COLUMNS = (
@@ -108,11 +111,6 @@ def concordance(
     two-way means          30         1.0          0.5
     two-way residual       30         1.0          1.0
     """
-    import numpy as np
-    import pandas as pd
-
-    from ._correlation import concordance as scores
-
     check_number("alpha", alpha, 0.0, 1.0)
     check_number("min_lines", min_lines, 4)
     check_screens(a, b)
@@ -203,7 +201,6 @@ def _reduced(
 ) -> AnnData:
     """The sources alone, and the trivial answers over the whole screen, where measured."""
     import anndata
-    import numpy as np
 
     values = {name: values_of(adata, layers[name]) for name in sources}
     measured = np.isfinite(values[sources[0]])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from .._adata.columns import labels_of
 from .._adata.record import KEY, stored
 from ..model.checks import check_number
+from ..model.enrichment import benjamini_hochberg
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -95,11 +97,6 @@ def factors(
     >>> sorted(set(table["property"]))
     ['general sensitivity', 'level', 'slope', 'tissue']
     """
-    import numpy as np
-    import pandas as pd
-
-    from ..model.enrichment import benjamini_hochberg
-
     result = stored(adata, key)
     check_number("n_factors", n_factors, 1)
     check_number("min_group_size", min_group_size, 2)
@@ -160,8 +157,6 @@ def _explained(
     values: NDArray[np.float64], column: pd.Series, name: str, min_group_size: int
 ) -> dict[str, Any]:
     """How much of the variance of ``values`` the column explains."""
-    import numpy as np
-    import pandas as pd
     from scipy.stats import f_oneway, pearsonr
 
     known = np.isfinite(values) & column.notna().to_numpy()

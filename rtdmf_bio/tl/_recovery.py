@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from .._adata.layers import named_layers
 from ._recovery_scores import recovery_scores
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
@@ -93,9 +94,6 @@ def recovery(
     >>> bool(pd.DataFrame(rows).T["re"].is_monotonic_increasing)
     True
     """
-    import numpy as np
-    import pandas as pd
-
     lost = [name for name in _TRUTH if name not in adata.layers]
     if lost:
         raise ValueError(
@@ -134,8 +132,6 @@ def recovery(
 
 
 def _matrix(adata: AnnData, what: Any, parameter: str) -> NDArray[np.float64]:
-    import numpy as np
-
     if isinstance(what, str):
         if what not in adata.layers:
             raise ValueError(

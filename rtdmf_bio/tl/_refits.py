@@ -11,6 +11,7 @@ import numpy as np
 from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from .._adata.measure import measure_label, measure_of
 from ..model.checks import check_matrix
+from ..model.holdout import holdout_mask
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -86,8 +87,6 @@ class Screen:
 
     def drawn(self, share: float, seed: Any) -> NDArray[np.bool_]:
         """Draw entries; for a seed and its validation_fraction, those that RTDMF holds out."""
-        from ..model.holdout import holdout_mask
-
         observed = np.isfinite(self.checked.data)
         return self.full(holdout_mask(observed, share, np.random.default_rng(seed)), False)
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from ..model.checks import check_choice, check_number
 from ._refits import Screen
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -130,7 +131,6 @@ def stability(
     >>> bool(table["hidden_rmse"][0] < table["hidden_rmse_two_way"][0])
     True
     """
-    import pandas as pd
     from tqdm.auto import tqdm
 
     check_choice("over", over, OVER)
@@ -187,8 +187,6 @@ def _check_chance(screen: Screen, over: str) -> None:
 def _repeats(
     screen: Screen, over: str, n_repeats: int, left_out: float, random_state: int
 ) -> Iterator[Repeat]:
-    import numpy as np
-
     share = screen.params["validation_fraction"]
     values = screen.full(screen.checked.data, np.nan)
     two_way = screen.two_way_means()
@@ -223,8 +221,6 @@ def _repeats(
 
 def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
     """Compare two answers; see ``stability`` for the names."""
-    import numpy as np
-
     measured = (a.flag > 0) & (b.flag > 0)
     imputed = (a.flag == 0) & (b.flag == 0) & np.isfinite(a.corrected) & np.isfinite(b.corrected)
     noise = (a.noise + b.noise) / 2
@@ -251,7 +247,6 @@ def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
 
 def expected_jaccard(n: int, n_a: int, n_b: int) -> float:
     """Mean of |A and B| / |A or B| for random sets of `n_a` and `n_b` out of `n`; NaN if empty."""
-    import numpy as np
     from scipy.stats import hypergeom
 
     if n_a + n_b == 0:
@@ -262,14 +257,10 @@ def expected_jaccard(n: int, n_a: int, n_b: int) -> float:
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Pearson correlation; NaN where one of them does not vary."""
-    import numpy as np
-
     if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
 
 
 def _rms(difference: NDArray[np.float64]) -> float:
-    import numpy as np
-
     return float(np.sqrt(np.mean(difference**2))) if difference.size else float("nan")

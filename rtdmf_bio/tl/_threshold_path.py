@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from .._adata.record import KEY, SPECIFIC, store
 from ..model.checks import check_number
 from ._refits import Screen
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 # From the automatic threshold, in standard deviations of the noise: from where a good part of all
@@ -116,7 +118,6 @@ def threshold_path(
     >>> len(table), bool(table["share_high"].is_monotonic_decreasing)
     (3, True)
     """
-    import pandas as pd
     from tqdm.auto import tqdm
 
     from ..model.settings import resolve
@@ -188,8 +189,6 @@ class _Path:
 
 
 def _row(fitted: Any) -> dict[str, float]:
-    import numpy as np
-
     measured = max(int((fitted.flag_ > 0).sum()), 1)
     rmse, tests = fitted.validation_rmse_, fitted.enrichment_
     return {
@@ -231,8 +230,6 @@ class _Judge:
         return out
 
     def _made_controls(self, corrected: AnnData) -> list[tuple[str, AnnData, str]]:
-        import numpy as np
-
         measured = self.screen.full(self.screen.checked.data, np.nan)
         two_way = self.screen.two_way_means()
         out = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._adata.inputs import values_of
 from .._adata.record import KEY, SPECIFIC, stored
 from ..model.checks import check_number
+from ..model.parts import General
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -52,10 +54,6 @@ def weighed(
     >>> rt.pp.correct(adata, progress=False)
     >>> adata.layers["unweighed"] = rt.tl.weighed(adata, 1.0)
     """
-    import numpy as np
-
-    from ..model.parts import General
-
     result = stored(adata, key)
     retain = result["params"]["retain"]
     check_number("specific_weight", specific_weight, 0.0, 1.0)
