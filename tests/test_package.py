@@ -46,6 +46,13 @@ def test_correcting_loads_no_plotting():
     assert out.stdout.strip() == "False False"
 
 
+def test_importing_the_pictures_loads_no_plotting():
+    """Whatever lists the rooms, such as a help page, needs no display."""
+    code = "import sys, rtdmf_bio.pl; print('matplotlib' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
 def test_everything_promised_is_there():
     for name in rtdmf_bio.__all__:
         assert getattr(rtdmf_bio, name) is not None

@@ -1,5 +1,8 @@
 """Pictures: what is drawn is what was computed. How they look is for eyes."""
 
+import re
+from pathlib import Path
+
 import anndata
 import matplotlib as mpl
 import numpy as np
@@ -10,6 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 import rtdmf_bio as rt
+from rtdmf_bio.pl import _style as style
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -135,3 +139,17 @@ def test_given_axes_are_used(adata, name):
 def test_a_picture_needs_a_correction(name):
     with pytest.raises(ValueError, match=r"Run rtdmf_bio\.pp\.(correct|tune)"):
         getattr(rt.pl, name)(anndata.AnnData(np.zeros((3, 3))))
+
+
+def test_r_draws_in_the_same_colours():
+    """One screen drawn from both languages must not swap what a colour means."""
+    source = Path(rt.__file__).parents[1] / "r_bridge" / "rtdmfbio" / "R" / "plot.R"
+    table = re.search(r"^colours <- c\(([^)]*)\)", source.read_text(), re.MULTILINE)
+    colours = dict(re.findall(r'(\w+) = "([^"]+)"', table.group(1)))
+    assert colours.pop("noise") == f"grey{100 * float(style.PLAIN):.0f}"
+    assert colours == {
+        "kept": style.KEPT,
+        "dropped": style.DROPPED,
+        "sensitive": style.SIDES["sensitive"][0],
+        "resistant": style.SIDES["resistant"][0],
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,16 @@ from .._adata.record import SPECIFIC
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, compared
 from ..model.checks import check_choice, check_number, check_table
 from ..tl import biomarker as biomarker_table
+from ._style import (
+    BOXES,
+    MUTATED,
+    PLAIN,
+    SIDES,
+    WILD_TYPE,
+    axes_or_new,
+    panels_or_new,
+    spread_out,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from numpy.typing import NDArray
 
-# Okabe-Ito, as in the other pictures.
-_WILD_TYPE, _MUTATED, _PLAIN = "#0072B2", "#D55E00", "0.75"
-_SIDES = {
-    "sensitive": ("#D55E00", "o"),
-    "resistant": ("#0072B2", "s"),
-    "lower": ("#D55E00", "v"),
-    "higher": ("#0072B2", "^"),
-}
 # Where to put a name, in points from its mark, nearest first; a name ends there or begins there.
 _OFFSETS = [
     (dx, sign * dy) for dy in range(0, 80, 8) for sign in (1, -1) for dx in (8, -8, 30, -30)
@@ -90,8 +92,6 @@ def biomarker(
     >>> import rtdmf_bio as rt
     >>> figure = rt.pl.biomarker(rt.datasets.gdsc1(), "Dabrafenib", "BRAF_mut")
     """
-    import matplotlib.pyplot as plt
-
     for name, value in (("drug", drug), ("group", group)):
         if not isinstance(value, str):
             raise TypeError(f"The {name} parameter must be one name. Got {value!r}.")
@@ -99,19 +99,7 @@ def biomarker(
     sources = compared(adata, layer, key)
     del sources[TWO_WAY_MEANS], sources[TWO_WAY_RESIDUAL]
     units = [measure_label(source.measure) for source in sources.values()]
-    if axes is None:
-        figure, grid = plt.subplots(
-            1, len(sources), squeeze=False, layout="constrained",
-            figsize=(1 + 2.8 * len(sources), 4.4),
-        )  # fmt: skip
-        panels = list(grid[0])
-    else:
-        panels = list(axes)
-        if len(panels) != len(sources):
-            raise ValueError(
-                f"The axes parameter must have one for each of {list(sources)}. Got {len(panels)}."
-            )
-        figure = cast("Figure", panels[0].figure)
+    figure, panels = panels_or_new(axes, list(sources), 1 + 2.8 * len(sources), 4.4)
     mutated, row = yes_or_no(adata.var[group]), adata.obs_names.get_loc(drug)
     for ax, (name, source) in zip(panels, sources.items(), strict=True):
         values, scores = source.values[row], table.loc[name]
@@ -171,8 +159,6 @@ def volcano(
     >>> import rtdmf_bio as rt
     >>> ax = rt.pl.volcano(rt.tl.biomarker(rt.datasets.gdsc1(), group="BRAF_mut"))
     """
-    import matplotlib.pyplot as plt
-
     check_table(table, _COLUMNS, "tl.biomarker")
     sources = list(table["source"].unique())
     source = source or next((s for s in (SPECIFIC, "corrected") if s in sources), sources[0])
@@ -180,16 +166,16 @@ def volcano(
     check_number("fdr", fdr, 0.0, 1.0)
     check_number("n_label", n_label, 0)
     table = table[table["source"] == source].sort_values("pvalue", kind="stable")
-    ax = ax or plt.subplots(figsize=(6.5, 5), layout="constrained")[1]
+    ax = axes_or_new(ax, 6.5, 5)
     effect = np.asarray(table["effect"], dtype=float)
     edge = 1.05 * float(np.max(np.abs(effect[np.isfinite(effect)]), initial=1e-3))
     x = np.clip(effect, -edge, edge)
     y = -np.log10(np.maximum(table["pvalue"], np.finfo(float).tiny))
     y = np.asarray(y, dtype=float)
     chosen = np.asarray((table["qvalue"] <= fdr) & (table["direction"] != "none"))
-    ax.scatter(x[~chosen], y[~chosen], s=8, color=_PLAIN, marker=".", label="not significant",
+    ax.scatter(x[~chosen], y[~chosen], s=8, color=PLAIN, marker=".", label="not significant",
                rasterized=True)  # fmt: skip
-    for side, (color, marker) in _SIDES.items():
+    for side, (color, marker) in SIDES.items():
         here = chosen & np.asarray(table["direction"] == side)
         if here.any():
             ax.scatter(x[here], y[here], s=22, color=color, marker=marker, alpha=0.8,
@@ -215,26 +201,19 @@ def volcano(
 def _boxes(ax: Axes, sides: list[NDArray[np.float64]]) -> None:
     """Wild type at 0, mutated at 1."""
     styles: tuple[dict[str, Any], ...] = (
-        {"color": _WILD_TYPE, "marker": "o", "s": 9, "alpha": 0.4, "linewidth": 0},
-        {"color": _MUTATED, "marker": "^", "s": 22, "edgecolor": "white", "linewidth": 0.4},
+        {"color": WILD_TYPE, "marker": "o", "s": 9, "alpha": 0.4, "linewidth": 0},
+        {"color": MUTATED, "marker": "^", "s": 22, "edgecolor": "white", "linewidth": 0.4},
     )
     for at, (values, style) in enumerate(zip(sides, styles, strict=True)):
-        # Multiples of the golden ratio, modulo 1, in order of value: neighbours lie far apart.
-        spread = np.empty(values.size)
-        steps = (np.arange(values.size) * 0.6180339887 + 0.5) % 1 - 0.5
-        spread[np.argsort(values, kind="stable")] = steps
-        ax.scatter(at + 0.6 * spread, values, rasterized=True, zorder=1, **style)
-    ax.boxplot(
-        sides, positions=[0, 1], widths=0.7, showfliers=False, zorder=2,
-        medianprops={"color": "black", "linewidth": 2},
-    )  # fmt: skip
+        ax.scatter(at + 0.6 * spread_out(values), values, rasterized=True, zorder=1, **style)
+    ax.boxplot(sides, positions=[0, 1], widths=0.7, **BOXES)
     ax.set_xlim(-0.5, 1.5)
 
 
 def _effect_label(table: pd.DataFrame) -> str:
     """Say on which side the mutated lines are sensitive, and on which resistant."""
     label = "effect of the mutation, Hedges' g"
-    for side in _SIDES:
+    for side in SIDES:
         effect = table.loc[table["direction"] == side, "effect"]
         if len(effect):
             label = f"← {side}    {label}" if effect.iloc[0] < 0 else f"{label}    {side} →"

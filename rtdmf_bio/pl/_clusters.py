@@ -14,6 +14,7 @@ from .._adata.measure import measure_label
 from .._adata.profiles import AXES, axis_of, named_profiles, ward
 from .._adata.record import measure_at
 from .._adata.sources import layers_of
+from ._style import OKABE_ITO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
-# Okabe-Ito; the lanes have names, so that colours are but a help.
-_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#000000", "#F0E442")
 _REST = "0.65"
 _MOST_NAMES = 60
 _LANE, _TREE, _TEXT, _LETTER = 0.16, 0.9, 0.14, 0.07  # inches
@@ -156,7 +155,7 @@ def _members(column: pd.Series) -> dict[str, NDArray[np.bool_]]:
     labels = labels_of(column)
     groups, sizes = np.unique(labels[known], return_counts=True)
     by_size = groups[np.argsort(-sizes, kind="stable")]
-    named = by_size[: len(_COLORS)]
+    named = by_size[: len(OKABE_ITO)]
     lanes = {str(name): known & (labels == name) for name in named}
     if groups.size > named.size:
         lanes[f"{groups.size - named.size} other group(s)"] = known & ~np.isin(labels, named)
@@ -215,7 +214,7 @@ def _lanes(ax: Axes, side: _Side, *, upright: bool) -> None:
 
     shape = len(side.lanes), len(side.order)
     picture = np.ones((*shape, 4))
-    for lane, color, marked in zip(picture, (*_COLORS, _REST), side.lanes.values(), strict=False):
+    for lane, color, marked in zip(picture, (*OKABE_ITO, _REST), side.lanes.values(), strict=False):
         lane[marked] = to_rgba(color)
     across, along = (np.arange(size + 1) - 0.5 for size in shape)
     # No image, which would lose marks narrower than a pixel.

@@ -13,6 +13,7 @@ from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of
 from ..model.checks import check_choice, check_table
 from ..pp import harmonize
 from ..tl import concordance_summary
+from ._style import CORRECTED, MEASURED, TRIVIAL, axes_or_new, grey_cells, panels_or_new
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ _LABELS = {
     "median_rho_star": "median rho*, general sensitivity taken out",
     "specificity_star": "specificity*, general sensitivity taken out (0.5 = chance)",
 }
-_MEASURED, _MEANS, _OTHER = "#0072B2", "#D55E00", "black"
+_COLORS = {"measured": MEASURED, "corrected": CORRECTED}
 
 
 def concordance(
@@ -64,8 +65,6 @@ def concordance(
     ----------
     Hu et al., Briefings in Bioinformatics 2025, Table 1.
     """
-    import matplotlib.pyplot as plt
-
     check_choice("metric", metric, tuple(_LABELS))
     if not isinstance(tables, Mapping) or not tables:
         raise ValueError(
@@ -75,7 +74,8 @@ def concordance(
     names = list(dict.fromkeys(name for pair in tables for name in pair))
     shown = np.full((len(names), len(names)), np.nan)
     size = 1.6 * len(names)
-    ax = ax or plt.subplots(figsize=(size + 2.2, size + 0.6), layout="constrained")[1]
+    ax = axes_or_new(ax, size + 2.2, size + 0.6)
+    texts = {}
     for pair, table in tables.items():
         summary = concordance_summary(table)
         i, j = sorted(names.index(name) for name in pair)
@@ -83,19 +83,15 @@ def concordance(
         for source, place in (("measured", (i, j)), ("corrected", (j, i))):
             if source in summary.index:
                 value = shown[place] = summary.loc[source, metric]
-                ax.text(
-                    place[1], place[0],
-                    f"{value:.3f}\n({trivial:.3f})\n{summary.loc[source, 'n_drugs']} drugs",
-                    ha="center", va="center", color="white" if value > 0.5 else "black",
-                )  # fmt: skip
-    image = ax.imshow(shown, cmap="Greys", vmin=0, vmax=1)
+                n_drugs = summary.loc[source, "n_drugs"]
+                texts[place] = f"{value:.3f}\n({trivial:.3f})\n{n_drugs} drugs"
+    grey_cells(ax, shown, texts, _LABELS[metric])
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="black", linewidth=0.8)
     ax.set_title(
         f"above: measured, below: corrected\n(in brackets: {TWO_WAY_MEANS})", fontsize="medium"
     )
-    ax.figure.colorbar(image, ax=ax, label=_LABELS[metric])
     return ax
 
 
@@ -140,7 +136,6 @@ def scatter(
     ----------
     Hu et al., Briefings in Bioinformatics 2025, Figure A5.
     """
-    import matplotlib.pyplot as plt
     from scipy.stats import spearmanr
 
     both = harmonize(a, b, aliases=aliases, line_ids=line_ids, align_direction=align_direction)
@@ -171,16 +166,13 @@ def scatter(
         for screen, one, own in zip(names, (both.a, both.b), layers, strict=True)
     ]
     alike = len({label.split(": ", 1)[1] for label in labels}) == 1
-    figure, panels = plt.subplots(
-        1, len(sources), squeeze=False, figsize=(4.2 * len(sources), 4.2), layout="constrained",
-        sharex=True, sharey=True,
-    )  # fmt: skip
-    for ax, source in zip(panels[0], sources, strict=True):
+    figure, panels = panels_or_new(None, sources, 4.2 * len(sources), 4.2, sharex=True, sharey=True)
+    for ax, source in zip(panels, sources, strict=True):
         x, y = (
             profile(one, own[source])[measured]
             for one, own in zip((both.a, both.b), layers, strict=True)
         )
-        ax.scatter(x, y, s=10, color=_MEASURED, alpha=0.6, linewidth=0)
+        ax.scatter(x, y, s=10, color=_COLORS[source], alpha=0.6, linewidth=0)
         if alike:
             ax.axline((x.mean(), x.mean()), slope=1, color="black", linestyle=":", linewidth=1)
         rho = spearmanr(x, y).statistic
@@ -213,17 +205,15 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ValueError
         If the two columns are not there, or there are no rows.
     """
-    import matplotlib.pyplot as plt
-
     x, y = "specificity_star", "median_rho_star"
     check_table(table, (x, y), "tl.concordance_summary")
-    ax = ax or plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
+    ax = axes_or_new(ax, 7, 4.5)
     known = table.dropna(subset=[x, y]).sort_values(y)
     shown = known.drop(index=[TWO_WAY_MEANS, TWO_WAY_RESIDUAL], errors="ignore")
     # Settings lie close together: names stand in a column beside the axes, in the order of points.
     heights = np.linspace(0.05, 0.95, len(shown))
     for (name, row), height in zip(shown.iterrows(), heights, strict=True):
-        color, marker = (_MEASURED, "s") if name == "measured" else (_OTHER, "o")
+        color, marker = (MEASURED, "s") if name == "measured" else (CORRECTED, "o")
         ax.scatter(row[x], row[y], color=color, marker=marker, s=45, zorder=3)
         ax.annotate(
             str(name), (row[x], row[y]), xytext=(1.06, height), textcoords="axes fraction",
@@ -236,7 +226,7 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         where = known.loc[TWO_WAY_MEANS]
         ax.text(
             0.03, 0.04, f"{TWO_WAY_MEANS}: {where[x]:.2f}, {where[y]:.2f} (not drawn)",
-            transform=ax.transAxes, fontsize="small", color=_MEANS,
+            transform=ax.transAxes, fontsize="small", color=TRIVIAL,
         )  # fmt: skip
     if "measured" in table.index:
         ax.axvline(table.loc["measured", x], color="0.7", linestyle=":", linewidth=1, zorder=1)

@@ -11,15 +11,13 @@ from .._adata.inputs import values_of
 from .._adata.measure import measure_label, measure_of
 from .._adata.record import SPECIFIC, stored
 from ..tl import enrichment as enrichment_table
+from ._style import DROPPED, KEPT, PLAIN, SIDES, axes_or_new
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-# Okabe-Ito, which differ in lightness too: readable in greyscale and by the colour-blind.
-_NOISE, _KEPT, _DROPPED = "0.75", "#D55E00", "#0072B2"
 
 
 def matrix(
@@ -64,11 +62,9 @@ def matrix(
     ValueError
         If there is no correction, or no such layer.
     """
-    import matplotlib.pyplot as plt
-
     measured = _measured(adata, key)
     drawn = measured if layer is None else values_of(adata, layer)
-    ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    ax = axes_or_new(ax, 7, 4)
     drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
     mean = np.nanmean(measured, axis=0)
     grouped = group_key is not None and group_key in adata.var
@@ -117,18 +113,16 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     -------
     The axes.
     """
-    import matplotlib.pyplot as plt
-
-    ax = ax or plt.subplots(figsize=(5, 4), layout="constrained")[1]
+    ax = axes_or_new(ax, 5, 4)
     result = stored(adata, key)
     residual = np.asarray(adata.layers[f"{key}_residual"], dtype=float)
     flag = np.asarray(adata.layers[f"{key}_flag"])
     limit = float(np.nanpercentile(np.abs(residual), 99.9))
     edges = np.linspace(-limit, limit, 161)
     for code, style, label in (
-        (1, {"color": _NOISE, "histtype": "stepfilled"}, "corrected"),
-        (2, {"color": _DROPPED, "histtype": "step", "linewidth": 1.5}, "high, not retained"),
-        (3, {"color": _KEPT, "histtype": "step", "linewidth": 1.5}, "high, retained"),
+        (1, {"color": PLAIN, "histtype": "stepfilled"}, "corrected"),
+        (2, {"color": DROPPED, "histtype": "step", "linewidth": 1.5}, "high, not retained"),
+        (3, {"color": KEPT, "histtype": "step", "linewidth": 1.5}, "high, retained"),
     ):
         share = (flag == code).sum() / (flag > 0).sum()
         values = np.clip(residual[flag == code], -limit, limit)
@@ -174,17 +168,14 @@ def enrichment(
     -------
     The axes.
     """
-    import matplotlib.pyplot as plt
-
-    ax = ax or plt.subplots(figsize=(6, 0.3 * n_top + 1), layout="constrained")[1]
+    ax = axes_or_new(ax, 6, 0.3 * n_top + 1)
     table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
     y = np.arange(len(table))
     score = -np.log10(np.maximum(table["qvalue"], 1e-300))
-    lower = table["side"].isin(["sensitive", "below"])
-    for mask, color, marker in ((lower, _KEPT, "o"), (~lower, _DROPPED, "s")):
-        if mask.any():
-            side = table.loc[mask, "side"].iloc[0]
-            ax.scatter(score[mask], y[mask], s=30, color=color, marker=marker, label=side, zorder=3)
+    for side, (color, marker) in SIDES.items():
+        here = table["side"] == side
+        if here.any():
+            ax.scatter(score[here], y[here], s=30, color=color, marker=marker, label=side, zorder=3)
     ax.hlines(y, 0, score, color="0.8", zorder=1)
     for k, row in zip(y, table.itertuples(), strict=True):
         ax.annotate(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.checks import check_table
+from ._style import axes_or_new, grey_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,24 +36,21 @@ def factors(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ValueError
         If ``table`` is none of that function.
     """
-    import matplotlib.pyplot as plt
-
     needed = {"factor", "share", "axis", "property", "r2", "chance", "qvalue", "group"}
     check_table(table, needed, "tl.factors")
     modes = list(dict.fromkeys(table["factor"]))
     what = list(dict.fromkeys(table["axis"] + ": " + table["property"]))
     shown = np.full((len(what), len(modes)), np.nan)
     size = max(7.5, 2.8 + 1.0 * len(modes)), 1.8 + 0.5 * len(what)
-    ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
+    ax = axes_or_new(ax, *size)
+    texts = {}
     for row in table[table["qvalue"] <= 0.05].itertuples():
         i, j = what.index(f"{row.axis}: {row.property}"), modes.index(row.factor)
         shown[i, j] = (row.r2 - row.chance) / (1 - row.chance)
         name = row.group if len(row.group) <= 14 else f"{row.group[:13]}…"
-        ax.text(
-            j, i, f"{shown[i, j]:.2f}\n{name}".strip(), ha="center", va="center",
-            fontsize="x-small", color="white" if shown[i, j] > 0.5 else "black",
-        )  # fmt: skip
-    image = ax.imshow(shown, aspect="auto", cmap="Greys", vmin=0, vmax=1)
+        texts[i, j] = f"{shown[i, j]:.2f}\n{name}".strip()
+    label = "adjusted r² (blank: q > 0.05)"
+    grey_cells(ax, shown, texts, label, aspect="auto", fontsize="x-small")
     share = table.drop_duplicates("factor")["share"]
     labels = [f"{k}\n{s:.0%}" for k, s in zip(modes, share, strict=True)]
     ax.set_xticks(range(len(modes)), labels, fontsize="small")
@@ -63,5 +61,4 @@ def factors(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     ax.xaxis.label.set_fontsize("small")
     ax.title.set_fontsize("medium")
-    ax.figure.colorbar(image, ax=ax, label="adjusted r² (blank: q > 0.05)")
     return ax

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from ..model.checks import check_table
+from ._style import BOXES, CORRECTED, MEASURED, TRIVIAL, axes_or_new, spread_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe-Ito, told apart by hatch and marker too.
-_LOOKS = {"measured": ("#0072B2", "", "o"), "corrected": ("#E69F00", "////", "^")}
+_LOOKS = {"measured": (MEASURED, "", "o"), "corrected": (CORRECTED, "////", "^")}
 _COLUMNS = {"drug", "model", "training", "scored_against", "rmse"}
-_TRIVIAL = "drug mean"
+_DRUG_MEAN = "drug mean"
 
 
 def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -54,11 +54,10 @@ def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ... )
     >>> ax = rt.pl.prediction(table)
     """
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
     check_table(table, _COLUMNS, "tl.predict")
-    if _TRIVIAL not in set(table["training"]):
+    if _DRUG_MEAN not in set(table["training"]):
         raise ValueError(
             "table must be what rtdmf_bio.tl.predict returns, with the rows of the drug mean."
         )
@@ -68,13 +67,13 @@ def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             "table holds a drug, model, training and target twice. Draw one run of "
             "rtdmf_bio.tl.predict for each model."
         )
-    drawn = table[table["training"] != _TRIVIAL]
-    trivial = table[table["training"] == _TRIVIAL].set_index(keys)["rmse"]
+    drawn = table[table["training"] != _DRUG_MEAN]
+    trivial = table[table["training"] == _DRUG_MEAN].set_index(keys)["rmse"]
     drawn = drawn.assign(
         relative=drawn["rmse"] / trivial.reindex(pd.MultiIndex.from_frame(drawn[keys])).to_numpy()
     )
     boxes = list(drawn.groupby(["model", "training"], sort=False))
-    ax = ax or plt.subplots(figsize=(2 + 1.3 * len(boxes), 4.6), layout="constrained")[1]
+    ax = axes_or_new(ax, 2 + 1.3 * len(boxes), 4.6)
     for k, (against, (color, hatch, marker)) in enumerate(_LOOKS.items()):
         side = 0.2 * (2 * k - 1)
         for at, (_, rows) in enumerate(boxes):
@@ -82,17 +81,16 @@ def prediction(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 rows.loc[rows["scored_against"] == against, "relative"], dtype=float
             )
             values = np.sort(values[np.isfinite(values)])
-            # Multiples of the golden ratio, modulo 1: neighbours in value lie far apart.
-            spread = np.arange(values.size) * 0.6180339887 % 1 - 0.5
-            ax.scatter(at + side + 0.24 * spread, values, s=9, color="black", marker=marker,
-                       alpha=0.4, linewidth=0, rasterized=True, zorder=3)  # fmt: skip
-            ax.boxplot(
-                [values], positions=[at + side], widths=0.34, showfliers=False,
-                manage_ticks=False, patch_artist=True, zorder=2,
-                medianprops={"color": "black", "linewidth": 2},
-                boxprops={"facecolor": color, "alpha": 0.6, "hatch": hatch},
+            ax.scatter(
+                at + side + 0.24 * spread_out(values), values, s=9, color="black", marker=marker,
+                alpha=0.4, linewidth=0, rasterized=True, zorder=3,
             )  # fmt: skip
-    ax.axhline(1, color="black", linestyle="--", linewidth=0.8, zorder=1)
+            ax.boxplot(
+                [values], positions=[at + side], widths=0.34, manage_ticks=False,
+                patch_artist=True, boxprops={"facecolor": color, "alpha": 0.6, "hatch": hatch},
+                **BOXES,
+            )  # fmt: skip
+    ax.axhline(1, color=TRIVIAL, linestyle="--", linewidth=0.8, zorder=1)
     several = table["model"].nunique() > 1
     ax.set_xticks(
         range(len(boxes)),

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..model.checks import check_table
+from ._style import (
+    BLUE,
+    CORRECTED,
+    ENRICHED,
+    GRAND_MEAN,
+    GRID,
+    HIGH,
+    KEPT,
+    LOW_RANK,
+    MEASURED,
+    TRIVIAL,
+    VERMILLION,
+    axes_or_new,
+    panels_or_new,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe-Ito, as in the other pictures.
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
 _HIGHER = {
     "correlation": ("corrected values, correlation", "correlation_two_way"),
     "specific_correlation": ("their specific part, correlation", ""),
@@ -67,8 +80,6 @@ def stability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> table = rt.tl.stability(adata, group_key="group", n_repeats=2, progress=False)
     >>> ax = rt.pl.stability(table)
     """
-    import matplotlib.pyplot as plt
-
     check_table(table, ("repeat_a", "repeat_b", *_HIGHER, *_LOWER), "tl.stability")
     rows: list[tuple[str, Any, Any]] = [
         (label, table[name], table[trivial] if trivial else None)
@@ -87,19 +98,19 @@ def stability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
     # What could not be compared, such as imputed values of a complete screen, is said.
     labels = [label if np.isfinite(v).any() else f"{label}: none" for label, v, _ in rows]
-    ax = ax or plt.subplots(figsize=(8, 0.42 * len(rows) + 1.6), layout="constrained")[1]
+    ax = axes_or_new(ax, 8, 0.42 * len(rows) + 1.6)
     place = [k + 0.7 * (k >= n_higher) for k in range(len(rows))]
     for k, (y, (_, values, trivial)) in enumerate(zip(place, rows, strict=True)):
         values = np.asarray(values, dtype=float)
         spread = np.linspace(-0.18, 0.18, values.size) if values.size > 1 else np.zeros(1)
-        color, marker = (_BLUE, "o") if k < n_higher else (_ORANGE, "s")
+        color, marker = (BLUE, "o") if k < n_higher else (VERMILLION, "s")
         ax.scatter(values, y + spread, s=16, color=color, marker=marker, alpha=0.7, linewidth=0,
                    label="pair of repeats" if k == 0 else None, zorder=2)  # fmt: skip
         if np.isfinite(values).any():
             ax.plot([np.nanmedian(values)] * 2, [y - 0.34, y + 0.34], color="black", linewidth=2,
                     label="median" if k == 0 else None, zorder=3)  # fmt: skip
         if trivial is not None and np.isfinite(trivial).any():
-            ax.scatter(np.nanmedian(trivial), y, s=60, color="black", marker="x", zorder=4,
+            ax.scatter(np.nanmedian(trivial), y, s=60, color=TRIVIAL, marker="x", zorder=4,
                        label="trivial: two-way means, chance" if k == 0 else None)  # fmt: skip
     split = n_higher - 0.15
     ax.axhline(split, color="0.6", linewidth=0.8)
@@ -113,7 +124,7 @@ def stability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(place[-1] + 0.6, -0.6)
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.02), max(high, 1.02))
-    ax.grid(axis="x", color="0.9", zorder=0)
+    ax.grid(axis="x", color=GRID, zorder=0)
     n = 1 + int(table[["repeat_a", "repeat_b"]].to_numpy().max())
     over = _OVER.get(str(table.attrs.get("over")), "changed by chance")
     ax.set(xlabel="value, without unit", title=f"{n} corrections, {over}")
@@ -151,8 +162,6 @@ def threshold_path(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -
     >>> table = rt.tl.threshold_path(adata, group_key="group", progress=False)
     >>> figure = rt.pl.threshold_path(table)
     """
-    import matplotlib.pyplot as plt
-
     check_table(table, _PATH, "tl.threshold_path")
     measure = str(table.attrs.get("measure", "unit of the measure"))
     panels: list[tuple[str, list[tuple[str, str, dict[str, Any]]]]] = [
@@ -163,19 +172,8 @@ def threshold_path(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -
         panels.append(("enriched drug - group pairs", _PAIRS))
     if "score" in table:
         panels.append((str(table.attrs.get("score", "score")), _SCORES))
-    if axes is None:
-        figure, grid = plt.subplots(
-            1, len(panels), figsize=(0.6 + 3.5 * len(panels), 3.6), squeeze=False,
-            layout="constrained",
-        )  # fmt: skip
-        axes = list(grid[0])
-    elif len(axes) != len(panels):
-        raise ValueError(
-            f"This path has {len(panels)} panels ({', '.join(name for name, _ in panels)}). Got "
-            f"{len(axes)} axes."
-        )
-    else:
-        figure = cast("Figure", axes[0].figure)
+    names = [name for name, _ in panels]
+    figure, axes = panels_or_new(axes, names, 0.6 + 3.5 * len(panels), 3.6)
     for ax, (name, lines) in zip(axes, panels, strict=True):
         for column, label, style in lines:
             ax.plot(table["threshold"], table[column], label=label, linewidth=1.3, markersize=4,
@@ -184,26 +182,26 @@ def threshold_path(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -
             ax.axvline(auto, color="black", linestyle="--", linewidth=1,
                        label=f"automatic, {auto:.3g}")  # fmt: skip
         ax.set(xlabel=f"threshold, {measure}", ylabel=name)
-        ax.grid(color="0.92", zorder=0)
+        ax.grid(color=GRID, zorder=0)
         ax.legend(fontsize="x-small", framealpha=0.9)
     return figure
 
 
-_TRIVIAL: dict[str, Any] = {"color": "black", "linestyle": ":"}
+_DOTTED: dict[str, Any] = {"color": TRIVIAL, "linestyle": ":"}
 _ERRORS = [
-    ("rmse_imputed", "imputed", {"color": _BLUE, "marker": "o"}),
-    ("rmse_low_rank", "broad structure", {"color": _ORANGE, "marker": "s"}),
-    ("rmse_two_way", "two-way means", _TRIVIAL),
-    ("rmse_grand", "grand mean", {**_TRIVIAL, "color": _GREY}),
+    ("rmse_imputed", "imputed", {"color": CORRECTED, "marker": "o"}),
+    ("rmse_low_rank", "broad structure", {"color": LOW_RANK, "marker": "s"}),
+    ("rmse_two_way", "two-way means", _DOTTED),
+    ("rmse_grand", "grand mean", {**_DOTTED, "color": GRAND_MEAN}),
 ]
 _SHARES = [
-    ("share_high", "high, of measured entries", {"color": _BLUE, "marker": "o"}),
-    ("share_retained", "retained, of measured entries", {"color": _ORANGE, "marker": "s"}),
-    ("false_flag_rate", "high, of pure noise", _TRIVIAL),
+    ("share_high", "high, of measured entries", {"color": HIGH, "marker": "o"}),
+    ("share_retained", "retained, of measured entries", {"color": KEPT, "marker": "s"}),
+    ("false_flag_rate", "high, of pure noise", _DOTTED),
 ]
-_PAIRS = [("n_enriched", "q value within the FDR", {"color": _GREEN, "marker": "D"})]
+_PAIRS = [("n_enriched", "q value within the FDR", {"color": ENRICHED, "marker": "D"})]
 _SCORES = [
-    ("score", "corrected", {"color": _BLUE, "marker": "o"}),
-    ("score_measured", "measured", {"color": _ORANGE, "linestyle": "-."}),
-    ("score_trivial", "two-way means", _TRIVIAL),
+    ("score", "corrected", {"color": CORRECTED, "marker": "o"}),
+    ("score_measured", "measured", {"color": MEASURED, "linestyle": "-."}),
+    ("score_trivial", "two-way means", _DOTTED),
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..model.checks import check_choice
+from ._style import BLUE, CHOSEN, GREEN, GRID, ORANGE, PLAIN, PURPLE, TRIVIAL, panels_or_new
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe-Ito, as in the other pictures.
-_CHOSEN, _PLAIN = "#D55E00", "0.6"
-_LEVELS = (("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "D"), ("#E69F00", "v"))
+_LEVELS = ((BLUE, "o"), (GREEN, "s"), (PURPLE, "D"), (ORANGE, "v"))
 _RESULTS = ("validation_mse", "validation_robust")
 _LABELS = {
     "mse": "mean squared error\nof imputed values",
@@ -55,8 +54,6 @@ def tuning(
     ValueError
         If there is no tuning under ``key``, or ``ax`` is given for several parameters.
     """
-    import matplotlib.pyplot as plt
-
     found = adata.uns.get(key, {})
     if "tuning" not in found:
         raise ValueError(
@@ -69,16 +66,11 @@ def tuning(
     column = f"validation_{criterion}"
     names = list(table.columns[: table.columns.get_loc(_RESULTS[0])])
     names = [name for name in names if table[name].nunique() > 1] or names[:1] or [""]
-    if ax is None:
-        figure, grid = plt.subplots(
-            1, len(names), sharey=True, squeeze=False, layout="constrained",
-            figsize=(1.5 + 2.4 * len(names), 3.8),
-        )  # fmt: skip
-        panels = list(grid[0])
-    elif len(names) > 1:
+    if ax is not None and len(names) > 1:
         raise ValueError(f"{len(names)} parameters were varied, which one ax cannot hold.")
-    else:
-        figure, panels = cast("Figure", ax.figure), [ax]
+    figure, panels = panels_or_new(
+        None if ax is None else [ax], names, 1.5 + 2.4 * len(names), 3.8, sharey=True
+    )
     fitted = table[np.isfinite(table[column])]
     low, high = _limits(np.asarray(fitted[column]))
     scores = found["tuning_scores"].set_index("answer")[column].drop("chosen")
@@ -88,7 +80,7 @@ def tuning(
         panel.set_ylim(low, high)
         for answer, value in scores.items():
             if value < high:
-                panel.axhline(value, color="black", linestyle="--", linewidth=1)
+                panel.axhline(value, color=TRIVIAL, linestyle="--", linewidth=1)
                 if panel is panels[-1]:
                     panel.annotate(
                         str(answer), (1, value), xycoords=("axes fraction", "data"),
@@ -139,7 +131,7 @@ def _panel(ax: Axes, table: pd.DataFrame, name: str, hue: str, column: str, high
     levels = list(table[hue].unique()) if hue else [None]
     for k, level in enumerate(levels):
         here = np.asarray(table[hue] == level) if hue else np.full(len(y), True)
-        color, marker = _LEVELS[k] if hue else (_PLAIN, "o")
+        color, marker = _LEVELS[k] if hue else (PLAIN, "o")
         label = f"{hue} = {level}" if hue else "candidate"
         shown, beyond = here & inside, here & ~inside
         ax.scatter(x[shown], y[shown], s=24, color=color, marker=marker, label=label, zorder=2)
@@ -153,12 +145,12 @@ def _panel(ax: Axes, table: pd.DataFrame, name: str, hue: str, column: str, high
     ax.plot(range(len(known)), best, color="0.3", linewidth=1.2, zorder=1.5, **style)
     chosen = np.asarray(table["chosen"])
     ax.scatter(
-        x[chosen], y[chosen], s=170, marker="*", color=_CHOSEN, zorder=4, label="chosen",
+        x[chosen], y[chosen], s=170, marker="*", color=CHOSEN, zorder=4, label="chosen",
         edgecolor="black", linewidth=0.5,
     )  # fmt: skip
     labels = [f"{value:g}" if values.dtype.kind == "f" else str(value) for value in known]
     crowded = sum(map(len, labels)) > 18
     ax.set_xticks(range(len(known)), labels, rotation=45 if crowded else 0, fontsize="small")
     ax.set(xlabel=name, xlim=(-0.5, len(known) - 0.5))
-    ax.grid(axis="y", color="0.9", zorder=0)
+    ax.grid(axis="y", color=GRID, zorder=0)
     ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))

@@ -41,8 +41,9 @@ plot.rtdmf_matrix <- function(x, ...) {
   invisible(x)
 }
 
-# Okabe-Ito, which differ in lightness, too.
-colours <- c(noise = "grey75", kept = "#D55E00", dropped = "#0072B2")
+# Those of Python's pictures, rtdmf_bio/pl/_style.py.
+colours <- c(noise = "grey75", kept = "#D55E00", dropped = "#0072B2", sensitive = "#D55E00",
+             resistant = "#0072B2")
 
 draw_before <- function(x, n_top) draw_matrix(x, x$measured, "before: measured, white = missing")
 
@@ -136,7 +137,7 @@ draw_enrichment <- function(x, n_top) {
   top <- top[rev(seq_len(nrow(top))), ]
   score <- -log10(pmax(top$qvalue, 1e-300))
   lower <- top$side %in% c("sensitive", "below")
-  colour <- ifelse(lower, colours[["kept"]], colours[["dropped"]])
+  colour <- ifelse(lower, colours[["sensitive"]], colours[["resistant"]])
   names <- paste(top$drug, top$group, sep = ", ")
   graphics::par(mar = c(3.5, 1 + 0.38 * max(nchar(names), 10), 3.5, 1), mgp = c(2, 0.6, 0))
   graphics::plot(score, seq_along(score), xlim = c(0, max(1.25 * score, 2)), yaxt = "n", ylab = "",
@@ -151,5 +152,5 @@ draw_enrichment <- function(x, n_top) {
   sides <- unique(data.frame(side = top$side, lower = lower))
   graphics::legend("bottomright", bty = "n", cex = 0.8, pch = ifelse(sides$lower, 16, 15),
                    legend = sides$side,
-                   col = ifelse(sides$lower, colours[["kept"]], colours[["dropped"]]))
+                   col = ifelse(sides$lower, colours[["sensitive"]], colours[["resistant"]]))
 }
