@@ -46,10 +46,8 @@ _OPEN = """function(path, measure) {
     factor(response$info$sampleid, rownames(attr(x, "sample")))), median, na.rm = TRUE))
 }"""
 _READ = """
-import resource, json, time, anndata, r_bridge
-import r_bridge._psets.assemble, r_bridge._psets.open
-from r_bridge._nodes import by_rpy2
-{start}
+import resource, json, time, r_bridge
+r_bridge.read_pset({small!r}, "aac_recomputed", backend={backend!r}, progress=False)
 wall = time.perf_counter()
 r_bridge.read_pset({path!r}, {measure!r}, backend={backend!r}, progress=False)
 wall = time.perf_counter() - wall
@@ -66,17 +64,18 @@ def main() -> None:
     given = parser.parse_args()
     make_folder(given)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "made.rds")
+        path, small = Path(folder, "made.rds"), Path(folder, "small.rds")
         size = (8, 10) if given.quick else (400, 750)
-        code = f"({_MAKE})({str(path)!r}, {size[0]}, {size[1]})"
-        subprocess.run(["Rscript", "-e", code], check=True, capture_output=True)
+        for file, (drugs, lines) in ((path, size), (small, (3, 4))):
+            code = f"({_MAKE})({str(file)!r}, {drugs}, {lines})"
+            subprocess.run(["Rscript", "-e", code], check=True, capture_output=True)
         files = [(f"made, {size[0]} x {size[1]}", path, "aac_recomputed")]
         if given.pset is not None:
             files.insert(0, (given.pset.name, given.pset, given.measure))
         repeats = 1 if given.quick else 7
         # In this order: a child inherits the peak memory of its parent.
-        whole = [row for file in files for row in in_fresh_processes(*file, given.quick)]
-        ratios = [row for file in files for row in against_r(*file, repeats)]
+        whole = [row for file in files for row in in_fresh_processes(*file, small, given.quick)]
+        ratios = [row for file in files for row in against_r(*file, small, repeats)]
     write_tables(
         given.out,
         "bridge",
@@ -87,17 +86,18 @@ def main() -> None:
     )
 
 
-def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
+def against_r(name: str, path: Path, measure: str, small: Path, repeats: int) -> Rows:
     """Time `read_pset` and plain R on the same file, one after the other."""
     import r_bridge
-    from r_bridge._nodes import by_rpy2
 
-    ri = by_rpy2.session()
+    r_bridge.read_pset(small, "aac_recomputed", backend="r", progress=False)  # starts R
+    import rpy2.rinterface as ri
+
     opened = ri.baseenv["eval"](ri.parse(_OPEN))
-    file, missing = by_rpy2.strings([str(path)]), by_rpy2.strings([None])
+    file = ri.StrSexpVector([str(path)])
     ways = {
-        "R: load": lambda: opened(file, missing),
-        "R: load and median by tapply": lambda: opened(file, by_rpy2.strings([measure])),
+        "R: load": lambda: opened(file, ri.StrSexpVector([ri.NA_Character])),
+        "R: load and median by tapply": lambda: opened(file, ri.StrSexpVector([measure])),
         "read_pset": lambda: r_bridge.read_pset(path, measure, backend="r"),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -118,11 +118,11 @@ def against_r(name: str, path: Path, measure: str, repeats: int) -> Rows:
     return rows
 
 
-def in_fresh_processes(name: str, path: Path, measure: str, quick: bool) -> Rows:
-    """Seconds and peak memory of each back end."""
+def in_fresh_processes(name: str, path: Path, measure: str, small: Path, quick: bool) -> Rows:
+    """Seconds and peak memory of each back end, which a small file has started."""
     rows = []
-    for backend, start in (("r", "by_rpy2.session()"), ("rdata", "import rdata")):
-        code = _READ.format(path=str(path), measure=measure, backend=backend, start=start)
+    for backend in ("r", "rdata"):
+        code = _READ.format(path=str(path), measure=measure, backend=backend, small=str(small))
         runs = [run_fresh(code) for _ in range(1 if quick or backend == "rdata" else 3)]
         wall, _, peak = zip(*runs, strict=True)
         rows.append(

@@ -25,7 +25,6 @@ from screens import DATA
 
 import rtdmf_bio as rt
 from rtdmf_bio.model.holdout import holdout_mask
-from rtdmf_bio.pp._matching import normalised, plain
 
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
 SLOW = "published"  # half an hour, so only on demand
@@ -210,7 +209,9 @@ def _biomarkers(given: argparse.Namespace) -> None:
         rt.pp.correct(adata, progress=False)
         genes = [c for c in adata.var if c.endswith("_mut")]
         table = rt.tl.biomarker(adata, group=genes)
-        bare = table["drug"].map(lambda name: normalised(plain(name)))
+        # Letters and digits alone, without what follows in brackets.
+        bare = table["drug"].str.replace(r"\W*[\[(][^\[(]*[\])]$", "", regex=True)
+        bare = bare.str.lower().str.replace(r"[\W_]", "", regex=True)
         for drug, gene in KNOWN:
             part = table[(bare == drug) & (table["group"] == f"{gene}_mut")]
             for (full, n), pair in part.groupby(["drug", "n_mutated"], sort=False):

@@ -24,8 +24,6 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from rtdmf_bio._adata.layers import named_layers
-
 DRIVERS = [
     "BRAF", "TP53", "KRAS", "NRAS", "HRAS", "PIK3CA", "PTEN", "EGFR", "ERBB2", "RB1", "CDKN2A",
     "APC", "CTNNB1", "FLT3", "STK11", "ALK", "MET", "BCR-ABL",
@@ -168,8 +166,8 @@ def write(adata: ad.AnnData, path: Path) -> None:
     packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": adata.shape}
     with h5py.File(path, "r+") as file:
         ad.io.write_elem(file, "X", adata.X, dataset_kwargs=packed)
-        for name, layer in named_layers(adata).items():
-            ad.io.write_elem(file, f"layers/{name}", layer, dataset_kwargs=packed)
+        for name in filter(None, adata.layers):  # from anndata 0.13 on, None is among them: X
+            ad.io.write_elem(file, f"layers/{name}", adata.layers[name], dataset_kwargs=packed)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,26 @@ import r_bridge
 import rtdmf_bio
 
 ROOT = Path(rtdmf_bio.__file__).parent
+REPO = ROOT.parent
+
+# Rooms by floor, lowest first. What is imported lies on the same floor or further down.
+FLOORS = (
+    ("rtdmf_bio._atomic", "rtdmf_bio._version"),
+    ("rtdmf_bio.model",),
+    ("rtdmf_bio._adata",),
+    ("rtdmf_bio.pp", "rtdmf_bio.baselines", "rtdmf_bio.io", "rtdmf_bio.datasets"),
+    ("rtdmf_bio.tl",),
+    ("rtdmf_bio.pl",),
+    ("rtdmf_bio",),
+    ("r_bridge.files",),
+    ("r_bridge._nodes",),
+    ("r_bridge._psets",),
+    ("r_bridge._session", "r_bridge._download"),
+    ("r_bridge",),
+    ("rtdmf_bio.cli",),
+)
+# Of rtdmf_bio, but r_bridge ships with it.
+SHARED = ("_adata", "_atomic", "_version")
 
 
 def public_functions():
@@ -110,3 +131,213 @@ def test_model_knows_arrays_only():
                 names = [node.module or ""]
                 assert not (node.level >= 2 and (node.module or "").split(".")[0] in callers), path
             assert not {name.split(".")[0] for name in names} & banned, path
+
+
+def modules(*folders):
+    """Files by the dotted name of their module."""
+    found = {}
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def at_run_time(node):
+    """All nodes below one, without what only type checkers read."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        yield child
+        yield from at_run_time(child)
+
+
+def imports(name, found, nodes):
+    """Yield dotted names that a module imports, and the name each goes by in it."""
+    folder = name if found[name].name == "__init__.py" else name.rpartition(".")[0]
+
+    def whole(target):
+        # Scripts import those beside them by their bare name.
+        return f"{folder}.{target}" if f"{folder}.{target.split('.')[0]}" in found else target
+
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield whole(alias.name), alias.asname or alias.name
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                above = folder.split(".")[: folder.count(".") + 2 - node.level]
+                base = ".".join([*above, *filter(None, [node.module])])
+            else:
+                base = whole(node.module)
+            for alias in node.names:
+                yield f"{base}.{alias.name}", alias.asname or alias.name
+
+
+def uses(name, found):
+    """Dotted names that a module imports, or reaches by attributes of what it imports."""
+    tree = ast.parse(found[name].read_text())
+    known = {local: target for target, local in imports(name, found, ast.walk(tree))}
+    yield from known.values()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            first, _, rest = ast.unparse(node).partition(".")
+            if first in known and re.fullmatch(r"[\w.]+", rest):
+                yield f"{known[first]}.{rest}"
+
+
+def trespasses(found):
+    """Uses of a name with a leading underscore outside the folder that holds it."""
+    for name in found:
+        for target in dict.fromkeys(uses(name, found)):
+            parts = target.split(".")
+            if not any(other.split(".")[0] == parts[0] for other in found):
+                continue
+            for k, part in enumerate(parts):
+                holder = ".".join(parts[:k])
+                if holder in found and found[holder].name != "__init__.py":
+                    holder = holder.rpartition(".")[0]
+                inside = f"{name}.".startswith(f"{holder}.")
+                shared = name.startswith("r_bridge") and (holder, part) in (
+                    ("rtdmf_bio", shared) for shared in SHARED
+                )
+                private = part.startswith("_") and not part.startswith("__")
+                if private and not inside and not shared:
+                    yield f"{name} uses {target}"
+                    break
+
+
+def arrows(found):
+    """Pairs of modules of which the first imports the second, be it within a function."""
+    for name, path in found.items():
+        for target, _ in imports(name, found, at_run_time(ast.parse(path.read_text()))):
+            while target not in found and "." in target:
+                target = target.rpartition(".")[0]
+            if target in found and target != name:
+                yield name, target
+
+
+def circle(found):
+    """Modules that import each other in a ring, as one line; empty if there is none."""
+    below = {name: set() for name in found}
+    for name, target in arrows(found):
+        below[name].add(target)
+    done = set()
+
+    def search(name, path):
+        if name in path:
+            return " -> ".join([*path[path.index(name) :], name])
+        if name in done:
+            return ""
+        ring = next(filter(None, (search(t, [*path, name]) for t in sorted(below[name]))), "")
+        done.add(name)
+        return ring
+
+    return next(filter(None, (search(name, []) for name in sorted(below))), "")
+
+
+def floor(name):
+    """Number of the floor of a module: that of the longest name that it begins with."""
+    having = [
+        (len(room), k)
+        for k, rooms in enumerate(FLOORS)
+        for room in rooms
+        if f"{name}.".startswith(f"{room}.")
+    ]
+    return max(having)[1]
+
+
+def climbs(found):
+    """Arrows that point up."""
+    return [f"{a} -> {b}" for a, b in arrows(found) if floor(a) < floor(b)]
+
+
+def test_private_names_stay_in_their_folder():
+    """What has a leading underscore can be changed by who reads that folder alone."""
+    found = modules(ROOT, REPO / "r_bridge", REPO / "benchmarks", REPO / "scripts")
+    assert list(trespasses(found)) == []
+
+
+def test_imports_run_in_no_circle():
+    assert circle(modules(ROOT, REPO / "r_bridge")) == ""
+
+
+def test_imports_point_down():
+    assert climbs(modules(ROOT, REPO / "r_bridge")) == []
+
+
+def made_house(folder, files):
+    """A small package with these files beside a few that are in order."""
+    plain = {
+        "rtdmf_bio/__init__.py": "from ._version import __version__",
+        "rtdmf_bio/_version.py": "__version__ = '0'",
+        "rtdmf_bio/_adata/__init__.py": "",
+        "rtdmf_bio/_adata/keys.py": "from .._version import __version__\nKEY = _OWN = 'key'",
+        "rtdmf_bio/pp/__init__.py": "from ._a import a",
+        "rtdmf_bio/pp/_a.py": "from ._b import _held\nfrom .._adata.keys import KEY\na = KEY",
+        "rtdmf_bio/pp/_b.py": "_held = 1",
+        "rtdmf_bio/tl/__init__.py": "import numpy._core",
+        "r_bridge/__init__.py": "import rtdmf_bio as rt\nfrom rtdmf_bio._adata.keys import KEY",
+        "benchmarks/report.py": "def _row(): ...",
+        "benchmarks/real.py": "from report import _row\nimport report\nreport._row",
+    }
+    for name, text in {**plain, **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return modules(*(folder / name for name in ("rtdmf_bio", "r_bridge", "benchmarks")))
+
+
+@pytest.mark.parametrize(
+    "file, text, said",
+    [
+        ("rtdmf_bio/tl/_c.py", "from ..pp._a import a", "rtdmf_bio.tl._c uses rtdmf_bio.pp._a.a"),
+        ("rtdmf_bio/tl/_c.py", "from ..pp import _a", "rtdmf_bio.tl._c uses rtdmf_bio.pp._a"),
+        ("rtdmf_bio/tl/_c.py", "from .._adata.keys import _OWN",
+         "rtdmf_bio.tl._c uses rtdmf_bio._adata.keys._OWN"),
+        ("r_bridge/a.py", "def f():\n    import rtdmf_bio.pp._a",
+         "r_bridge.a uses rtdmf_bio.pp._a"),
+        ("r_bridge/a.py", "from rtdmf_bio import pp\npp._a.a",
+         "r_bridge.a uses rtdmf_bio.pp._a.a"),
+        ("benchmarks/more.py", "import rtdmf_bio as rt\nrt._version.__version__",
+         "benchmarks.more uses rtdmf_bio._version.__version__"),
+    ],
+    ids=["from", "module", "of a shared room", "in a function", "attribute", "alias"],
+)  # fmt: skip
+def test_a_private_name_taken_elsewhere_is_found(file, text, said, tmp_path):
+    assert list(trespasses(made_house(tmp_path, {}))) == []
+    found = list(trespasses(made_house(tmp_path, {file: text})))
+    assert found[:1] == [said]
+
+
+@pytest.mark.parametrize(
+    "text, ring",
+    [
+        ("from ._a import a", True),
+        ("def f():\n    from . import _a", True),
+        ("def f():\n    import rtdmf_bio.pp._a", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ._a import a", False),
+    ],
+    ids=["at the top", "in a function", "absolute", "for type checkers"],
+)
+def test_a_circle_is_found(text, ring, tmp_path):
+    found = made_house(tmp_path, {"rtdmf_bio/pp/_b.py": f"{text}\n_held = 1"})
+    assert circle(found) == ring * "rtdmf_bio.pp._a -> rtdmf_bio.pp._b -> rtdmf_bio.pp._a"
+
+
+@pytest.mark.parametrize(
+    "file, text, said",
+    [
+        ("rtdmf_bio/pp/_b.py", "from ..tl import c", ["rtdmf_bio.pp._b -> rtdmf_bio.tl"]),
+        ("rtdmf_bio/pp/_b.py", "from .. import tl", ["rtdmf_bio.pp._b -> rtdmf_bio.tl"]),
+        ("rtdmf_bio/pp/_b.py", "from .. import c", ["rtdmf_bio.pp._b -> rtdmf_bio"]),
+        ("rtdmf_bio/_adata/keys.py", "def f():\n    from ..pp import a",
+         ["rtdmf_bio._adata.keys -> rtdmf_bio.pp"]),
+        ("rtdmf_bio/tl/_c.py", "import r_bridge", ["rtdmf_bio.tl._c -> r_bridge"]),
+        ("rtdmf_bio/cli.py", "import r_bridge\nfrom . import tl", []),
+    ],
+    ids=["room", "from the top", "the top itself", "in a function", "bridge", "command"],
+)  # fmt: skip
+def test_an_arrow_that_points_up_is_found(file, text, said, tmp_path):
+    found = made_house(tmp_path, {file: text})
+    assert climbs({k: path for k, path in found.items() if "benchmarks" not in k}) == said
