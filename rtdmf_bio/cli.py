@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="size of a high residual, in the measure's unit; default: by hold-out",
     )
     p.add_argument(
-        "--retain", nargs="+", metavar="MODE", help="enriched, shrink, all, soft, abrupt, none"
+        "--retain", nargs="+", metavar="RULE", help="enriched, shrink, all, soft, abrupt, none"
     )
     p.add_argument("--fdr", type=float, default=0.05)
     p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")

@@ -85,15 +85,15 @@ def test_a_switch_must_be_true_or_false(name, value):
     [("nonsense", ValueError), ((), ValueError), (("none", "all"), ValueError),
      (("all", 3), ValueError), (5, TypeError), (0.5, TypeError)],
 )  # fmt: skip
-def test_retain_must_name_modes(value, error):
+def test_retain_must_name_rules(value, error):
     with pytest.raises(error, match="The retain parameter must"):
         resolved(retain=value)
 
 
-@pytest.mark.parametrize("mode", RETAIN)
-def test_retain_takes_one_mode_or_several(mode):
-    for value in (mode, (mode,), [mode]):
-        assert resolved(retain=value)["retain"] == (mode,)
+@pytest.mark.parametrize("rule", RETAIN)
+def test_retain_takes_one_rule_or_several(rule):
+    for value in (rule, (rule,), [rule]):
+        assert resolved(retain=value)["retain"] == (rule,)
 
 
 @pytest.mark.parametrize(

@@ -25,43 +25,43 @@ INPUTS = {
 }
 
 
-def reference(mode: str, r: float, enriched: bool, jump: float, deviation: float):
+def reference(rule: str, r: float, enriched: bool, jump: float, deviation: float):
     """(weight, retained) of one entry, by the table of the module."""
     if np.isnan(r):
         return 0.0, False
     high = abs(r) >= ETA
-    if mode == "none":
+    if rule == "none":
         return 0.0, False
-    if mode == "shrink":
+    if rule == "shrink":
         kept = high and deviation > 0.5
         return (1.0 if kept else KEPT), kept
-    if mode == "soft":
+    if rule == "soft":
         return ((abs(r) - ETA) / abs(r) if high else 0.0), high
-    keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[mode]
+    keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[rule]
     return float(keep), keep
 
 
-def by_hand(modes):
+def by_hand(rules):
     columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, DEVIATION)), strict=True)
-    each = [[reference(mode, *entry) for mode in modes] for entry in columns]
+    each = [[reference(rule, *entry) for rule in rules] for entry in columns]
     weight = [max(w for w, _ in entry) for entry in each]
     retained = [any(k for _, k in entry) for entry in each]
     return np.array([weight]), np.array([retained])
 
 
 @pytest.mark.parametrize(
-    "modes",
+    "rules",
     [
-        *[(mode,) for mode in RETAIN],
+        *[(rule,) for rule in RETAIN],
         *itertools.combinations([m for m in RETAIN if m != "none"], 2),
         ("all", "enriched", "abrupt", "soft", "shrink"),
     ],
     ids="+".join,
 )
-def test_weights_are_those_of_the_table_and_modes_compose(modes):
-    """An entry keeps the largest weight that any mode gives it."""
-    out = retain(modes, RESIDUAL, ETA, **INPUTS)
-    weight, retained = by_hand(modes)
+def test_weights_are_those_of_the_table_and_rules_compose(rules):
+    """An entry keeps the largest weight that any rule gives it."""
+    out = retain(rules, RESIDUAL, ETA, **INPUTS)
+    weight, retained = by_hand(rules)
     np.testing.assert_allclose(out.weight, weight, rtol=0, atol=4 * np.finfo(float).eps)
     np.testing.assert_array_equal(out.retained, retained)
 
@@ -76,11 +76,11 @@ def test_flags_say_what_was_done():
     assert out.tolist() == [[1, 2, 3, 1, 0]]
 
 
-@pytest.mark.parametrize("mode", ["enriched", "abrupt", "shrink"])
-def test_a_mode_without_what_it_needs_is_refused(mode):
+@pytest.mark.parametrize("rule", ["enriched", "abrupt", "shrink"])
+def test_a_rule_without_what_it_needs_is_refused(rule):
     """Passing over it in silence would turn a slip of the caller into plain factorization."""
-    with pytest.raises((TypeError, ValueError), match=mode):
-        retain((mode,), RESIDUAL, ETA)
+    with pytest.raises((TypeError, ValueError), match=rule):
+        retain((rule,), RESIDUAL, ETA)
 
 
 # -- in the corrected matrix ------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_mode_without_what_it_needs_is_refused(mode):
 
 @pytest.fixture(scope="module")
 def fitted(screen, tissues):
-    """Fits by retention mode and imputation, each done once."""
+    """Fits by retention rule and imputation, each done once."""
     done = {}
 
     def fit(retain, impute="low-rank", threshold=0.06):
@@ -116,10 +116,10 @@ impute = pytest.mark.parametrize("impute", ["low-rank", "refined"])
 
 
 @impute
-@pytest.mark.parametrize("mode", ["all", "soft"])
-def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, mode, impute):
+@pytest.mark.parametrize("rule", ["all", "soft"])
+def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, rule, impute):
     """The promise of the paper, and of the clamp in its code, whatever fills the gaps."""
-    model = fitted(mode, impute)
+    model = fitted(rule, impute)
     assert model.threshold_ == 0.06
     observed = np.isfinite(screen)
     moved = np.abs(model.corrected_ - screen)[observed]
@@ -127,7 +127,7 @@ def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, mode, i
     assert moved.max() > 0.05  # the bound is reached, not merely respected
     high = (np.abs(model.residual_) >= 0.06)[observed]
     assert 0.05 < high.mean() < 0.5
-    expected = 0.0 if mode == "all" else 0.06
+    expected = 0.0 if rule == "all" else 0.06
     np.testing.assert_allclose(moved[high], expected, rtol=0, atol=one_rounding(screen))
 
 
@@ -143,23 +143,23 @@ def test_none_gives_the_fit_itself(fitted, screen, impute):
 
 
 @pytest.mark.parametrize(
-    "modes", ["all", "abrupt", ("all", "shrink"), ("abrupt", "shrink"), ("enriched", "shrink")]
+    "rules", ["all", "abrupt", ("all", "shrink"), ("abrupt", "shrink"), ("enriched", "shrink")]
 )
-def test_kept_entries_are_the_measurements_to_the_last_bit(fitted, screen, modes):
+def test_kept_entries_are_the_measurements_to_the_last_bit(fitted, screen, rules):
     """A kept measurement that differs in its last digits is no longer the measurement."""
-    model = fitted(modes)
+    model = fitted(rules)
     kept = model.weight_ == 1
     np.testing.assert_array_equal(model.corrected_[kept], screen[kept])
-    if "all" in modes:
+    if "all" in rules:
         assert np.array_equal(kept, model.flag_ == 3)
     assert np.isin(model.flag_[kept], 3).all()
-    assert 0 < kept.sum() < np.isfinite(screen).sum() or "enriched" in modes
+    assert 0 < kept.sum() < np.isfinite(screen).sum() or "enriched" in rules
 
 
-@pytest.mark.parametrize("mode", RETAIN)
-def test_residual_weight_and_flag_belong_together(fitted, screen, mode):
+@pytest.mark.parametrize("rule", RETAIN)
+def test_residual_weight_and_flag_belong_together(fitted, screen, rule):
     """The four outputs are one statement about each entry."""
-    model = fitted(mode, "refined")
+    model = fitted(rule, "refined")
     observed, high = np.isfinite(screen), np.abs(model.residual_) >= model.threshold_
     np.testing.assert_array_equal(np.isfinite(model.residual_), observed)
     np.testing.assert_array_equal(model.residual_[observed], (screen - model.low_rank_)[observed])
@@ -167,7 +167,7 @@ def test_residual_weight_and_flag_belong_together(fitted, screen, mode):
     np.testing.assert_array_equal(model.flag_ >= 2, high)
     assert (model.weight_[~observed] == 0).all()
     assert ((model.weight_ >= 0) & (model.weight_ <= 1)).all()
-    if mode != "shrink":
+    if rule != "shrink":
         expected = model.low_rank_ + model.weight_ * (screen - model.low_rank_)
         np.testing.assert_allclose(
             model.corrected_[observed], expected[observed], rtol=0, atol=one_rounding(screen)

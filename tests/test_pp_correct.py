@@ -283,7 +283,7 @@ BAD = [
     ("boolean", make_boolean, {}, TypeError, "The matrix is boolean"),
     ("too empty", sparse_measurements, {}, ValueError, "are missing; with more than 95%"),
     ("threshold", nothing, {"threshold": -0.1}, ValueError, "threshold parameter must be"),
-    ("mode", nothing, {"retain": "some"}, ValueError, "retain parameter must be one of"),
+    ("rule", nothing, {"retain": "some"}, ValueError, "retain parameter must be one of"),
     ("parameter", nothing, {"dept": 3}, TypeError, "unknown parameter.s. ..dept"),
     ("value", nothing, {"depth": 1}, ValueError, "depth parameter must be"),
     ("key", nothing, {"key_added": "a/b"}, ValueError, "without '/'"),

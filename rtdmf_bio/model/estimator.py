@@ -78,7 +78,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Size from which a residual is high, in the data's units; ``"auto"``: where, among
         held-out residuals, noise and large deviation are equally likely.
     retain
-        One mode or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
+        One rule or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
     specific_weight
         With ``shrink``, what is particular to a drug counts this much, from 0 to 1, beside the
         general part (level of the drug, general sensitivity of the line). Between laboratories

@@ -10,7 +10,7 @@
 | w      | ``weight``    | (n, p)  | share kept, in [0, 1]                          |
 | B      | base          | (n, p)  | L; with ``shrink`` the prediction P of parts.py |
 
-| mode     | w                                                      | |corrected - D| <= eta |
+| rule     | w                                                      | |corrected - D| <= eta |
 |----------|--------------------------------------------------------|------------------------|
 | all      | 1 where high, else 0                                   | yes                    |
 | enriched | 1 where high and in an enriched group, else 0          | no                     |
@@ -20,7 +20,7 @@
 |          | reliability of the drug                                |                        |
 | none     | 0                                                      | no                     |
 
-Modes compose: an entry keeps the largest weight any of them gives it.
+Rules compose: an entry keeps the largest weight any of them gives it.
 Source: Hu et al. 2025, RT-DMF steps (ii) and (iii); ``soft`` is the published code's clamp of
 the prediction to D +- eta; ``shrink`` is ours.
 """
@@ -60,7 +60,7 @@ class Retention:
 
 
 def retain(
-    modes: tuple[str, ...],
+    rules: tuple[str, ...],
     residual: Array,
     threshold: float,
     *,
@@ -69,21 +69,21 @@ def retain(
     deviation: Array | None = None,
     reliability: Array | None = None,
 ) -> Retention:
-    """Combine the weights of ``modes``.
+    """Combine the weights of ``rules``.
 
-    A high residual counts as retained when a mode keeps it on purpose: ``all`` and ``soft``
+    A high residual counts as retained when a rule keeps it on purpose: ``all`` and ``soft``
     every one, the others those they select.
 
     Parameters
     ----------
-    modes
+    rules
         Names from ``RETAIN``.
     residual
         D - L, NaN where not measured, shape (n, p).
     threshold
         eta, in the units of ``residual``.
     enriched, jump
-        What the modes of that name need, each of shape (n, p).
+        What the rules of that name need, each of shape (n, p).
     deviation, reliability
         What ``shrink`` needs: P(deviation | D - B) of shape (n, p), and the share of D - B that
         is kept elsewhere, of shape (n, 1).
@@ -92,21 +92,21 @@ def retain(
     high = np.isfinite(residual) & (size >= threshold)
     weight = np.zeros(residual.shape)
     retained = np.zeros(residual.shape, dtype=bool)
-    for mode in modes:
-        if mode == "all":
+    for rule in rules:
+        if rule == "all":
             keep, w = high, high.astype(float)
-        elif mode == "soft":
+        elif rule == "soft":
             keep = high
             w = np.where(high, 1 - threshold / np.where(size > 0, size, 1.0), 0.0)
-        elif mode == "enriched":
-            keep = high & _needed(enriched, mode)
+        elif rule == "enriched":
+            keep = high & _needed(enriched, rule)
             w = keep.astype(float)
-        elif mode == "abrupt":
-            keep = high & (_needed(jump, mode) >= ABRUPT)
+        elif rule == "abrupt":
+            keep = high & (_needed(jump, rule) >= ABRUPT)
             w = keep.astype(float)
-        elif mode == "shrink":
-            keep = high & (_needed(deviation, mode) > 0.5)
-            w = np.where(keep, 1.0, np.where(np.isfinite(residual), _needed(reliability, mode), 0))
+        elif rule == "shrink":
+            keep = high & (_needed(deviation, rule) > 0.5)
+            w = np.where(keep, 1.0, np.where(np.isfinite(residual), _needed(reliability, rule), 0))
         else:  # "none"
             continue
         weight = np.maximum(weight, w)
@@ -114,9 +114,9 @@ def retain(
     return Retention(weight, retained)
 
 
-def _needed(given: NDArray[Any] | None, mode: str) -> NDArray[Any]:
+def _needed(given: NDArray[Any] | None, rule: str) -> NDArray[Any]:
     if given is None:
-        raise ValueError(f"retain={mode!r} was asked for without what it judges by.")
+        raise ValueError(f"retain={rule!r} was asked for without what it judges by.")
     return given
 
 

@@ -123,7 +123,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in _FLAGS:
         if not isinstance(out[name], bool):
             raise TypeError(f"The {name} parameter must be True or False. Got {out[name]!r}.")
-    out["retain"] = _modes(out["retain"])
+    out["retain"] = _rules(out["retain"])
     if given["retain"] is None:
         out["retain_without_groups"] = preset["retain_without_groups"]
     else:
@@ -159,18 +159,18 @@ def check_names(given: Iterable[str], known: Iterable[str], who: str, takes: str
         raise TypeError(f"{who} unknown parameter(s) {unknown}. It takes {takes}: {sorted(known)}.")
 
 
-def _modes(value: Any) -> tuple[str, ...]:
+def _rules(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (str, tuple, list)):
         raise TypeError(f"The retain parameter must be one or several of {RETAIN}. Got {value!r}.")
-    modes = (value,) if isinstance(value, str) else tuple(value)
-    for mode in modes:
-        check_choice("retain", mode, RETAIN)
-    if not modes or ("none" in modes and len(modes) > 1):
+    rules = (value,) if isinstance(value, str) else tuple(value)
+    for rule in rules:
+        check_choice("retain", rule, RETAIN)
+    if not rules or ("none" in rules and len(rules) > 1):
         raise ValueError(
             f"The retain parameter must name at least one mode, and 'none' only alone. "
             f"Got {value!r}."
         )
-    return modes
+    return rules
 
 
 def _check_number(name: str, value: Any) -> None:

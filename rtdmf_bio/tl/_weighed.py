@@ -58,9 +58,9 @@ def weighed(
     retain = result["params"]["retain"]
     check_number("specific_weight", specific_weight, 0.0, 1.0)
     if "shrink" not in retain:
-        modes = [str(mode) for mode in np.atleast_1d(retain)]
+        rules = [str(rule) for rule in np.atleast_1d(retain)]
         raise ValueError(
-            f"The correction {key!r} was made with retain={modes}, where nothing is weighed. "
+            f"The correction {key!r} was made with retain={rules}, where nothing is weighed. "
             f"Run rtdmf_bio.pp.correct with 'shrink' among retain."
         )
     level, slope = (adata.obs[f"{key}_{name}"].to_numpy() for name in ("level", "slope"))

@@ -24,7 +24,7 @@
 #' @param preset `"default"` or `"paper"`.
 #' @param threshold Residuals of at least this size are high, in the measure's unit. `"auto"`:
 #'   chosen from held-out entries, where noise and a large deviation are equally likely.
-#' @param retain Which high residuals are kept, one mode or several: `"enriched"` (those in a group
+#' @param retain Which high residuals are kept, one rule or several: `"enriched"` (those in a group
 #'   of cell lines where they cluster), `"shrink"` (those that are rather deviation than noise, and
 #'   of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the threshold), `"abrupt"` (what the fit took
 #'   up in one jump), `"none"`. `NULL`: enriched and shrink; without groups, shrink.
