@@ -310,7 +310,7 @@ def _draw(adata: AnnData, path: Path, key: str, group_key: list[str] | None, for
 
     from . import pl
 
-    figure = pl.correction(adata, key=key, group_key=group_key[0] if group_key else None)
+    figure = pl.correction(adata, key=key, group_key=group_key)
     with replacing(path, overwrite=force) as temporary:
         figure.savefig(temporary, format=path.suffix.lstrip(".").lower() or "png", dpi=150)
     plt.close(figure)

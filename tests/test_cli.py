@@ -125,6 +125,21 @@ def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
         assert said in out
 
 
+def test_the_picture_orders_lines_by_every_group(folder, monkeypatch):
+    lines().assign(lab=np.repeat(["east", "west"], 20)).to_csv("lines.csv")
+    drawn = []
+    draw = rt.pl.correction
+
+    def correction(*args, **keywords):
+        drawn.append(draw(*args, **keywords))
+        return drawn[0]
+
+    monkeypatch.setattr(rt.pl, "correction", correction)
+    groups = ("--lines", "lines.csv", "--group-key", "lab", "tissue")
+    assert run("in.csv", "out.csv", *groups, "--picture", "picture.png", "--quiet") == 0
+    assert drawn[0].axes[0].get_xlabel() == "40 cell lines, by lab, then tissue"
+
+
 def test_without_groups_the_summary_says_so(folder, capsys):
     assert run("in.csv", "out.csv") == 0
     assert "no groups given (--group-key)" in capsys.readouterr().out

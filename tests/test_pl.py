@@ -67,6 +67,34 @@ def test_before_and_after_share_order_and_colours(adata):
     assert np.array_equal(np.isnan(a), flag == 0)
 
 
+def test_lines_are_ordered_by_several_groups(adata):
+    """By the first, within it by the second, within that by mean; edges grow thinner."""
+    adata = adata.copy()
+    rng = np.random.default_rng(1)
+    adata.var["lab"] = rng.choice(["east", "west"], adata.n_vars)
+    ax = rt.pl.matrix(adata, group_key=["lab", "nothing", "tissue"])
+    table = adata.var.assign(mean=np.nanmean(adata.X, axis=0)).sort_values(
+        ["lab", "tissue", "mean"]
+    )
+    drugs = np.argsort(-np.nanmean(adata.X, axis=1))
+    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, adata[:, table.index].X[drugs])
+    assert ax.get_xlabel() == "40 cell lines, by lab, then tissue"
+    edges = {line.get_xdata()[0]: line.get_linewidth() for line in ax.lines}
+    changes = (table[["lab", "tissue"]] != table[["lab", "tissue"]].shift()).iloc[1:]
+    at = np.flatnonzero(changes.any(axis=1)) + 0.5
+    assert sorted(edges) == list(at)
+    wide = [edges[x] for x in np.flatnonzero(changes["lab"]) + 0.5]
+    assert len(wide) == 1
+    assert wide[0] > max(width for x, width in edges.items() if edges[x] != wide[0])
+    alone = rt.pl.matrix(adata, group_key=("tissue",))
+    assert alone.get_xlabel() == rt.pl.matrix(adata).get_xlabel() == "40 cell lines, by tissue"
+    for none in (None, [], "nothing"):
+        assert rt.pl.matrix(adata, group_key=none).get_xlabel() == "40 cell lines"
+    panels = rt.pl.correction(adata, group_key=["lab", "tissue"]).axes
+    assert panels[0].get_xlabel() == panels[1].get_xlabel() == "40 cell lines, by lab, then tissue"
+
+
 def test_what_lies_around_zero_has_colours_of_its_own(adata):
     for name, said in (("residual", "residual"), ("specific", "specific part")):
         drawn = rt.pl.matrix(adata, layer=f"rtdmf_{name}").images[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,16 +26,18 @@ def matrix(
     *,
     layer: str | None = None,
     key: str = "rtdmf",
-    group_key: str | None = "tissue",
+    group_key: str | Sequence[str] | None = "tissue",
     ax: Axes | None = None,
     title: str | None = None,
     colorbar: bool = True,
 ) -> Axes:
     """Draw a matrix of drugs x cell lines; before and after share order and colours.
 
-    Drugs are sorted by their mean measurement; lines by group, and within it by theirs. The
-    colour range is the 1st to 99th percentile of the measurements; residuals and the specific part
-    lie around 0 and have their own. Missing entries are white.
+    Drugs are sorted by their mean measurement; lines by group, within it by the next group where
+    there are several columns of them, and by their mean. White lines separate the groups of the
+    first column, thinner ones those of the next. The colour range is the 1st to 99th percentile of
+    the measurements; residuals and the specific part lie around 0 and have their own. Missing
+    entries are white.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def matrix(
     key
         The ``key_added`` of the correction.
     group_key
-        Column of ``var`` that orders the lines; ignored where it is missing.
+        Column of ``var`` that orders the lines, or several; ignored where it is missing.
     ax
         Axes to draw on.
     title
@@ -67,9 +70,9 @@ def matrix(
     ax = axes_or_new(ax, 7, 4)
     drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
     mean = np.nanmean(measured, axis=0)
-    grouped = group_key is not None and group_key in adata.var
-    labels = labels_of(adata.var[group_key]) if grouped else np.full(mean.size, "")
-    lines = np.lexsort((mean, labels))
+    asked = [group_key] if isinstance(group_key, str) else list(group_key or ())
+    labels = {name: labels_of(adata.var[name]) for name in asked if name in adata.var}
+    lines = np.lexsort((mean, *reversed(labels.values())))
     low, high = np.nanpercentile(measured, [1, 99])
     label = _measure_label(adata, key)
     around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
@@ -83,15 +86,20 @@ def matrix(
         interpolation="nearest", rasterized=True,
     )  # fmt: skip
     ax.set(
-        xlabel=f"{mean.size} cell lines" + (f", by {group_key}" if grouped else ""),
+        xlabel=f"{mean.size} cell lines" + (", by " + ", then ".join(labels) if labels else ""),
         ylabel=f"{drugs.size} drugs, by mean",
         xticks=[],
         yticks=[],
         title=title or (layer or "measured"),
     )
-    if grouped:
-        for edge in np.flatnonzero(labels[lines][1:] != labels[lines][:-1]):
-            ax.axvline(edge + 0.5, color="white", linewidth=0.4)
+    separated: set[int] = set()
+    width = 1.2 if len(labels) > 1 else 0.4
+    for groups in labels.values():
+        edges = set(np.flatnonzero(groups[lines][1:] != groups[lines][:-1]))
+        for edge in sorted(edges - separated):
+            ax.axvline(edge + 0.5, color="white", linewidth=width)
+        separated |= edges
+        width /= 3
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label=label)
     return ax
@@ -112,6 +120,11 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     Returns
     -------
     The axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such correction.
     """
     ax = axes_or_new(ax, 5, 4)
     result = stored(adata, key)
@@ -167,6 +180,11 @@ def enrichment(
     Returns
     -------
     The axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such correction, or it was made without groups.
     """
     ax = axes_or_new(ax, 6, 0.3 * n_top + 1)
     table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
@@ -196,7 +214,9 @@ def enrichment(
     return ax
 
 
-def correction(adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "tissue") -> Figure:
+def correction(
+    adata: AnnData, *, key: str = "rtdmf", group_key: str | Sequence[str] | None = "tissue"
+) -> Figure:
     """Draw a correction in one figure: before, after, threshold and enriched pairs.
 
     Parameters
@@ -206,11 +226,16 @@ def correction(adata: AnnData, *, key: str = "rtdmf", group_key: str | None = "t
     key
         Its ``key_added``.
     group_key
-        Column of ``var`` that orders the cell lines.
+        Column of ``var`` that orders the cell lines, or several; ignored where it is missing.
 
     Returns
     -------
     The figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no such correction.
     """
     import matplotlib.pyplot as plt
 
