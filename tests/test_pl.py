@@ -67,6 +67,58 @@ def test_before_and_after_share_order_and_colours(adata):
     assert np.array_equal(np.isnan(a), flag == 0)
 
 
+@pytest.fixture(scope="module")
+def of_a_layer():
+    """The correction of a layer; X has another measure and another order of drugs."""
+    rng = np.random.default_rng(2)
+    potency = 3 * rng.normal(size=(20, 1)) + rng.normal(0, 0.5, (20, 30))
+    potency[rng.random(potency.shape) < 0.1] = np.nan
+    adata = anndata.AnnData(1 / (1 + np.exp(-potency[::-1])))
+    adata.layers["ic50"] = potency
+    adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
+    adata.uns["layer_measures"] = {"ic50": {"name": "ln IC50", "higher_is": "resistant"}}
+    rt.pp.correct(adata, layer="ic50", group_key=None, progress=False)
+    return adata
+
+
+@pytest.mark.parametrize(
+    "layer, of, label",
+    [(None, "ic50", "ln IC50"), ("ic50", "ic50", "ln IC50"), ("X", "X", "auc")],
+    ids=str,
+)
+def test_x_is_drawn_where_a_layer_was_corrected(layer, of, label, of_a_layer):
+    """None is what was corrected; what has another measure has colours of its own."""
+    ax = rt.pl.matrix(of_a_layer, layer=layer, group_key=None)
+    given, corrected = (
+        of_a_layer.X if name == "X" else of_a_layer.layers[name] for name in (of, "ic50")
+    )
+    drugs = np.argsort(-np.nanmean(corrected, axis=1))
+    lines = np.argsort(np.nanmean(corrected, axis=0))
+    image = ax.images[0]
+    drawn = np.ma.filled(image.get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, given[np.ix_(drugs, lines)])
+    assert image.get_clim() == tuple(np.nanpercentile(given, [1, 99]))
+    assert image.colorbar.ax.get_ylabel() == f"{label} (higher = resistant)"
+    assert ax.get_title() == (layer or "measured")
+
+
+def test_after_is_in_the_colours_of_the_layer_that_was_corrected(of_a_layer):
+    before, after = (rt.pl.matrix(of_a_layer, layer=name) for name in (None, "rtdmf"))
+    assert before.images[0].get_clim() == after.images[0].get_clim()
+    assert "ln IC50 (higher = resistant)" in [a.get_ylabel() for a in after.figure.axes]
+
+
+def test_what_was_never_measured_or_is_infinite_is_blank():
+    rng = np.random.default_rng(3)
+    x = 0.7 + 0.1 * rng.normal(size=(20, 1)) + rng.normal(0, 0.03, (20, 30))
+    x[4], x[7, 7] = np.nan, np.inf
+    adata = anndata.AnnData(x)
+    rt.pp.correct(adata, group_key=None, unmeasured="nan", infinite="nan", progress=False)
+    before = rt.pl.correction(adata).axes[0]
+    assert np.ma.getmaskarray(before.images[0].get_array()).sum() == 31
+    assert np.isfinite(before.images[0].get_clim()).all()
+
+
 def test_lines_are_ordered_by_several_groups(adata):
     """By the first, within it by the second, within that by mean; edges grow thinner."""
     adata = adata.copy()

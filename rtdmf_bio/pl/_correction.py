@@ -36,15 +36,15 @@ def matrix(
     Drugs are sorted by their mean measurement; lines by group, within it by the next group where
     there are several columns of them, and by their mean. White lines separate the groups of the
     first column, thinner ones those of the next. The colour range is the 1st to 99th percentile of
-    the measurements; residuals and the specific part lie around 0 and have their own. Missing
-    entries are white.
+    the measurements; residuals and the specific part lie around 0 and have their own, and so has a
+    layer of another measure. Missing entries are white.
 
     Parameters
     ----------
     adata
         Corrected by :func:`rtdmf_bio.pp.correct`.
     layer
-        Layer to draw; None draws the measurements that were corrected.
+        Layer to draw, ``"X"`` for ``X``. None: the measurements that were corrected.
     key
         The ``key_added`` of the correction.
     group_key
@@ -65,22 +65,17 @@ def matrix(
     ValueError
         If there is no correction, or no such layer.
     """
-    measured = _measured(adata, key)
+    corrected = stored(adata, key)["layer"]
+    measured = values_of(adata, corrected)
     drawn = measured if layer is None else values_of(adata, layer)
     ax = axes_or_new(ax, 7, 4)
-    drugs = np.argsort(-np.nanmean(measured, axis=1), kind="stable")
-    mean = np.nanmean(measured, axis=0)
+    # Of what was never measured there is no mean: it comes last.
+    by_drug, mean = (np.ma.masked_invalid(measured).mean(axis).filled(np.nan) for axis in (1, 0))
+    drugs = np.argsort(-by_drug, kind="stable")
     asked = [group_key] if isinstance(group_key, str) else list(group_key or ())
     labels = {name: labels_of(adata.var[name]) for name in asked if name in adata.var}
     lines = np.lexsort((mean, *reversed(labels.values())))
-    low, high = np.nanpercentile(measured, [1, 99])
-    label = _measure_label(adata, key)
-    around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
-    if layer == f"{key}_flag":
-        low, high, label = 0, 3, "flag"
-    elif layer in around_zero:
-        high = np.nanpercentile(np.abs(drawn), 99)
-        low, label = -high, f"{around_zero[layer]}, {label}"
+    low, high, label = _colours(adata, key, layer or corrected, drawn, measured)
     image = ax.imshow(
         drawn[np.ix_(drugs, lines)], aspect="auto", cmap="viridis", vmin=low, vmax=high,
         interpolation="nearest", rasterized=True,
@@ -92,14 +87,7 @@ def matrix(
         yticks=[],
         title=title or (layer or "measured"),
     )
-    separated: set[int] = set()
-    width = 1.2 if len(labels) > 1 else 0.4
-    for groups in labels.values():
-        edges = set(np.flatnonzero(groups[lines][1:] != groups[lines][:-1]))
-        for edge in sorted(edges - separated):
-            ax.axvline(edge + 0.5, color="white", linewidth=width)
-        separated |= edges
-        width /= 3
+    _separate(ax, [groups[lines] for groups in labels.values()])
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label=label)
     return ax
@@ -257,9 +245,37 @@ def correction(
     return figure
 
 
-def _measured(adata: AnnData, key: str) -> NDArray[np.float64]:
-    layer = stored(adata, key)["layer"]
-    return np.asarray(adata.X if layer == "X" else adata.layers[layer], dtype=float)
+def _colours(
+    adata: AnnData,
+    key: str,
+    layer: str,
+    drawn: NDArray[np.float64],
+    measured: NDArray[np.float64],
+) -> tuple[float, float, str]:
+    """Range of the colours of a layer, and what they mean."""
+    label = _measure_label(adata, key)
+    around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
+    if layer == f"{key}_flag":
+        return 0, 3, "flag"
+    if layer in around_zero:
+        high = np.nanpercentile(np.abs(drawn), 99)
+        return -high, high, f"{around_zero[layer]}, {label}"
+    own = measure_of(adata, layer)
+    if own and own != measure_of(adata, stored(adata, key)["layer"]):
+        measured, label = drawn, measure_label(own)
+    low, high = np.nanpercentile(measured, [1, 99])
+    return low, high, label
+
+
+def _separate(ax: Axes, labels: Sequence[NDArray[np.str_]]) -> None:
+    """White lines where groups end, the thinner the later they come."""
+    width, separated = 1.2 if len(labels) > 1 else 0.4, np.zeros(1, dtype=bool)
+    for groups in labels:
+        ends = groups[1:] != groups[:-1]
+        for edge in np.flatnonzero(ends & ~separated):
+            ax.axvline(edge + 0.5, color="white", linewidth=width)
+        separated = separated | ends
+        width /= 3
 
 
 def _measure_label(adata: AnnData, key: str) -> str:
