@@ -74,6 +74,29 @@ def test_importing_the_pictures_loads_no_plotting():
     assert out.stdout.strip() == "False"
 
 
+def test_nothing_needs_scanpy(tmp_path):
+    """Nor what comes with it alone: it is an extra, for those who go on in it."""
+    code = (
+        "import sys\n"
+        "for name in ('scanpy', 'numba', 'seaborn', 'statsmodels', 'umap'):\n"
+        "    sys.modules[name] = None\n"  # its import fails
+        "import r_bridge, rtdmf_bio as rt\n"
+        "adata = rt.datasets.gdsc1()[:20, :60].copy()\n"
+        "rt.pp.correct(adata, group_key='tissue', unmeasured='nan', progress=False)\n"
+        "rt.pl.correction(adata).savefig('a.png')\n"
+        "rt.pl.biomarker(adata, adata.obs_names[0], 'TP53_mut').savefig('b.png')\n"
+        "rt.io.write_h5ad(adata, 'a.h5ad')\n"
+        "rt.io.write_table(adata, 'a.csv', layer='rtdmf')\n"
+        "print(rt.io.read_table('a.csv').shape, len(rt.tl.cluster(adata, 'TP53_mut')) > 0)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "(20, 60) True"
+    for path in [*ROOT.rglob("*.py"), *Path(r_bridge.__file__).parent.rglob("*.py")]:
+        assert not re.search(r"^\s*(import|from) scanpy", path.read_text(), re.M), path
+
+
 def test_everything_promised_is_there():
     for name in rtdmf_bio.__all__:
         assert getattr(rtdmf_bio, name) is not None
