@@ -261,7 +261,7 @@ def _adata(message: Node) -> AnnData:
     record = message.item("record")
     if record is not None:
         result = {name: value for name, value in _dict(record).items() if value is not None}
-        for name in ("enrichment", "tuning", "tuning_scores"):
+        for name in ("enrichment", "fits", "tuning", "tuning_scores"):
             if name in result:  # Names of rows that survive h5ad.
                 rows = pd.Index([str(i) for i in range(len(result[name]))])
                 result[name] = result[name].set_axis(rows)

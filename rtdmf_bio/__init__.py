@@ -14,20 +14,39 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import baselines, datasets, io, pl, pp, tl
+    from .model.enrichment import Enrichment
     from .model.estimator import RTDMF
+    from .model.retention import Flag
+    from .model.solver import StopReason
 
-__all__ = ["RTDMF", "__version__", "baselines", "datasets", "io", "pl", "pp", "tl"]
+__all__ = [
+    "RTDMF",
+    "Enrichment",
+    "Flag",
+    "StopReason",
+    "__version__",
+    "baselines",
+    "datasets",
+    "io",
+    "pl",
+    "pp",
+    "tl",
+]
 
 _MODULES = ("baselines", "datasets", "io", "pl", "pp", "tl")
+_HOME = {
+    "Enrichment": "enrichment",
+    "Flag": "retention",
+    "RTDMF": "estimator",
+    "StopReason": "solver",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name == "RTDMF":
-        from .model.estimator import RTDMF
-
-        return RTDMF
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.model.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -333,6 +333,20 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
         f"threshold {result['threshold']:.4g} ({result['threshold_how']}; noise sd "
         f"{result['noise_sd']:.4g}, of which {result['false_flag_rate']:.2%} lie beyond)",
     ]
+    piled = result["pile_ups"]
+    if piled["share"]:
+        common = [
+            f"{v:.4g} ({s:.1%})" for v, s in zip(piled["values"], piled["shares"], strict=True)
+        ]
+        common += [f"of their own in {piled['n_drugs']} drug(s)"] if piled["n_drugs"] else []
+        lines.append(
+            f"pile-ups {piled['share']:.1%} of the measured entries at shared values: "
+            f"{', '.join(common[:5])}; not used for the noise"
+        )
+    fits = result["fits"]
+    cut = int((fits["stop_reason"] == "max_iterations").sum())
+    if result["stop_reason"] not in ("converged", "early_stopped"):
+        lines.append(f"ended    {result['stop_message']} ({cut} of {len(fits)} fits cut short)")
     errors = result["validation_rmse"]
     if errors:
         best = errors.get("imputed", errors["low_rank"])

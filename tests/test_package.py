@@ -40,7 +40,7 @@ def public_functions():
         module = getattr(rtdmf_bio, room)
         for name in module.__all__:
             thing = getattr(module, name)
-            if callable(thing):
+            if inspect.isfunction(thing):
                 yield pytest.param(thing, id=f"{room}.{name}")
 
 

@@ -172,6 +172,8 @@ def _uns(
         "n_iter": model.n_iter_,
         "stop_reason": model.stop_reason_.name.lower(),
         "stop_message": model.stop_reason_.value,
+        "fits": _fits_table(model),
+        "pile_ups": model.pile_ups_,
         "rank": model.factors_[0].shape[1],
         "n_infinite": model.n_infinite_,
         "device": model.device_,
@@ -188,6 +190,14 @@ def _uns(
     if model.enrichment_ is not None:
         out["enrichment"] = _enrichment_table(model.enrichment_, adata, higher_is)
     return out
+
+
+def _fits_table(model: RTDMF) -> pd.DataFrame:
+    """One row per fit, in the order they were made."""
+    import pandas as pd
+
+    rows = [{**vars(fit), "stop_reason": fit.stop_reason.name.lower()} for fit in model.fits_]
+    return pd.DataFrame(rows, index=pd.Index([str(k) for k in range(len(rows))]))
 
 
 def _higher_is(adata: AnnData, layer: str) -> str | None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
+    from ..model.checks import Seed
+
 LOW_RANKS = ("nmf", "deep")
 SIGNALS = ("two_block", "mixed", "residual")
 P_OUTSIDE = {"two_block": 0.05, "mixed": 0.05, "residual": 0.01}
@@ -33,7 +35,6 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "sigma": (0.0, math.inf),
     "validation": (0.0, 0.9),
     "test": (0.0, 0.9),
-    "random_state": (0, math.inf),
 }
 
 
@@ -58,7 +59,7 @@ def simulate(
     validation: float = 0.15,
     test: float = 0.15,
     shuffle: bool = True,
-    random_state: int = 0,
+    random_state: Seed = 0,
 ) -> AnnData:
     """Simulate a screen as the paper does: D = D1 + D2 + Sigma, low rank + signal + noise.
 
@@ -171,6 +172,7 @@ def simulate(
     import pandas as pd
     from anndata import AnnData
 
+    from ..model.checks import as_seed
     from . import _planted
 
     used = _check(given)
@@ -178,7 +180,7 @@ def simulate(
     streams = dict(
         zip(
             ("low_rank", "signal", "noise", "drugs", "lines", "split"),
-            np.random.default_rng(random_state).spawn(6),
+            np.random.default_rng(as_seed(random_state)).spawn(6),
             strict=True,
         )
     )

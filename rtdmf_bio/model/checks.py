@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_SPREADS = (1e-100, 1e100)  # squares and products of these are far from what a float can hold
+
 Seed: TypeAlias = int | np.random.Generator | None
 
 
@@ -121,6 +123,14 @@ def check_matrix(
     low, high = np.nanmin(data), np.nanmax(data)
     if low == high:
         raise ValueError(f"All measured entries equal {low:g}: there is nothing to correct.")
+    with np.errstate(over="ignore", under="ignore"):
+        spread = float(np.nanstd(data))
+    if not _SPREADS[0] < spread < _SPREADS[1]:
+        raise ValueError(
+            f"The measured entries lie between {low:g} and {high:g}, whose spread cannot be computed "
+            f"with (it must lie between {_SPREADS[0]:g} and {_SPREADS[1]:g}). Give the measure in "
+            f"another unit, or check for values that are no measurements."
+        )
     return Checked(data, drugs, lines, n_infinite)
 
 
@@ -270,9 +280,9 @@ def as_seed(random_state: Seed) -> int:
         If it is none of these.
     """
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        random_state = np.random.default_rng()
     if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**32))
+        return int(random_state.integers(2**31))  # the next ones are seeds, too
     check_number("random_state", random_state, 0, 2**32 - 1)
     return int(random_state)
 

@@ -115,7 +115,8 @@ def correct(
         the measure's unit, scores of the lines of mean square 1. Their product is the chain.
     ``uns["rtdmf"]`` : dict
         Parameters, threshold and how it was chosen, noise, held-out error beside that of trivial
-        predictions, loss curve, stop reason, enrichment table, versions and device.
+        predictions, loss curve, worst end of all ``fits`` and their table, values that measurements
+        pile up at (``pile_ups``), enrichment table, versions and device.
 
     Raises
     ------

@@ -26,7 +26,7 @@ from .._adata.inputs import named, values_of
 from .._adata.profiles import AXES, axis_of, named_profiles, profiles, ward
 from .._adata.record import KEY, SPECIFIC, groups_used
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
-from ..model.checks import check_choice, check_number, name_some
+from ..model.checks import Seed, as_seed, check_choice, check_number, name_some
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,7 +48,7 @@ def cluster(
     method: str | Sequence[str] = METHODS,
     n_clusters: int | None = None,
     min_group_size: int = 5,
-    random_state: int = 0,
+    random_state: Seed = 0,
 ) -> pd.DataFrame:
     """Score how well clusters of drugs or cell lines agree with known groups.
 
@@ -146,7 +146,7 @@ def cluster(
     for name in methods:
         check_choice("method", name, METHODS)
     check_number("min_group_size", min_group_size, 2)
-    check_number("random_state", random_state, 0, 2**32 - 1)
+    random_state = as_seed(random_state)
     axis = axis_of(adata, group_key, axis)
     layers = layers_of(adata, layer, key)
     values = {name: values_of(adata, at) for name, at in layers.items()}

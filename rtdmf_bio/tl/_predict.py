@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._adata.inputs import check_adata, groups_of, matrix_of, named
-from ..model.checks import check_choice, check_matrix, check_number
+from ..model.checks import Seed, as_seed, check_choice, check_matrix, check_number
 from ..model.settings import check_names
 from ._expression import chosen_drugs, expression_of, finite, folds_of, further, too_few_shared
 from ._held_out_lines import DRUG_MEAN, GENERAL, MODELS, TRAININGS, Task, predict_all
@@ -38,7 +38,7 @@ def predict(
     pretrain: pd.DataFrame | AnnData | None = None,
     device: str = "auto",
     n_jobs: int | None = None,
-    random_state: int = 0,
+    random_state: Seed = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict drug sensitivity from expression, trained on a corrected, completed or bare matrix.
@@ -165,7 +165,7 @@ def predict(
     check_number("n_folds", n_folds, 2)
     check_number("n_genes", n_genes, 1)
     check_number("min_lines", min_lines, 2)
-    check_number("random_state", random_state, 0)
+    random_state = as_seed(random_state)
     if pretrain is not None and model != "transfer":
         warnings.warn(f"pretrain is ignored by model={model!r}.", stacklevel=2)
         pretrain = None

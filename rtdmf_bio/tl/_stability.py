@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..model.checks import check_choice, check_number
+from ..model.checks import Seed, as_seed, check_choice, check_number
 from ._refits import Screen
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def stability(
     over: str = "hold-outs",
     n_repeats: int = 5,
     left_out: float = 0.1,
-    random_state: int = 0,
+    random_state: Seed = 0,
     progress: bool = True,
     **model: Any,
 ) -> pd.DataFrame:
@@ -136,6 +136,7 @@ def stability(
     check_choice("over", over, OVER)
     check_number("n_repeats", n_repeats, 2)
     check_number("left_out", left_out, 0.001, 0.9)
+    random_state = as_seed(random_state)
     screen = Screen.of(adata, "stability", layer, group_key, random_state, model)
     _check_chance(screen, over)
     bar = tqdm(total=n_repeats, desc="repeats", disable=None if progress else True, leave=False)

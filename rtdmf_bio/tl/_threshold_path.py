@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._adata.record import KEY, SPECIFIC, store
-from ..model.checks import check_number
+from ..model.checks import Seed, as_seed, check_number
 from ._refits import Screen
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def threshold_path(
     layer: str | None = None,
     group_key: str | Sequence[str] | None = "tissue",
     score: Callable[[AnnData], float] | None = None,
-    random_state: int = 0,
+    random_state: Seed = 0,
     progress: bool = True,
     **model: Any,
 ) -> pd.DataFrame:
@@ -130,6 +130,7 @@ def threshold_path(
     if score is not None and not callable(score):
         raise TypeError(f"score must be a function of an AnnData, or None. Got {score!r}.")
     given = None if thresholds is None else _checked(thresholds)
+    random_state = as_seed(random_state)
     screen = Screen.of(adata, "threshold_path", layer, group_key, random_state, model)
     for threshold in given or ():
         resolve({**screen.params, "threshold": threshold})
