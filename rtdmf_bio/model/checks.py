@@ -127,9 +127,9 @@ def check_matrix(
         spread = float(np.nanstd(data))
     if not _SPREADS[0] < spread < _SPREADS[1]:
         raise ValueError(
-            f"The measured entries lie between {low:g} and {high:g}, whose spread cannot be computed "
-            f"with (it must lie between {_SPREADS[0]:g} and {_SPREADS[1]:g}). Give the measure in "
-            f"another unit, or check for values that are no measurements."
+            f"The measured entries lie between {low:g} and {high:g}, a spread that cannot be "
+            f"computed with: it must lie between {_SPREADS[0]:g} and {_SPREADS[1]:g}. Give the "
+            f"measure in another unit, or look for values that are no measurements."
         )
     return Checked(data, drugs, lines, n_infinite)
 
