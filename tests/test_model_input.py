@@ -12,6 +12,8 @@ import scipy.sparse
 from rtdmf_bio import RTDMF
 
 NAN, INF = np.nan, np.inf
+# So few whole numbers, or so many at one end, are what the warning is for.
+PILED = pytest.mark.filterwarnings("ignore:.* pile up at shared values:UserWarning")
 N, P = 12, 15
 # With the choices given no hold-out is needed, and one fit of the small matrix is instant.
 QUICK = {"threshold": 0.5, "impute": "low-rank", "max_iter": 1000}
@@ -136,6 +138,7 @@ def test_too_many_missing_is_refused_unless_asked_for():
     assert np.isfinite(model.corrected_).all()
 
 
+@PILED
 @pytest.mark.parametrize(("policy", "expected"), [("nan", NAN), ("clip", 9.0)])
 def test_infinities_are_dropped_or_clipped_on_request(policy, expected):
     """The same result as from the matrix that says so itself, and the count is kept."""
@@ -156,6 +159,7 @@ def test_nothing_finite_to_clip_to_is_refused():
         fit(np.full((N, P), INF), infinite="clip")
 
 
+@PILED
 @pytest.mark.parametrize(
     "X",
     [

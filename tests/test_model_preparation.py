@@ -281,8 +281,9 @@ def test_noise_scale_is_the_spread_of_the_noise_to_a_power(power):
     spread = [np.sqrt(np.average(r**2, weights=w)) for r, w in zip(R, noise, strict=True)]
     relative = np.log(spread / np.sort(spread)[19])  # torch's median is the lower of the two
     # A logarithm of a standard deviation of n values has variance 1 / (2 n).
-    chance = np.mean([0.5 / w.sum() for w in noise]) / np.mean(relative**2)
-    expected = power * (1 - chance) * relative
+    n = noise.sum(1)
+    true = (n @ relative**2 - 0.5 * len(n)) / n.sum()
+    expected = power * relative * true / (true + 0.5 / n)
     np.testing.assert_allclose(np.log(ours), expected - expected.mean(), rtol=0, atol=1e-9)
     assert np.exp(np.log(ours).mean()) == pytest.approx(1, abs=1e-12)
     assert ours[20:].mean() / ours[:20].mean() == pytest.approx(4.0**power, rel=0.05)

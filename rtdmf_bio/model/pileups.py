@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-SILENT = 0.25  # of an entry: what one that tells nothing counts for among those that do not deviate
+SILENT = 0.1  # of an entry: what one that tells nothing counts for among those that do not deviate
 WARN = 0.05  # of the measurements
 _SHARE = 0.01  # of the measurements of a screen
 _SHARE_OF_DRUG = 0.1
@@ -89,10 +89,13 @@ class Telling:
         return Telling(*(part.cpu().double() for part in parts))
 
     def among(self, where: Tensor, residual: Tensor) -> Tensor:
-        """Those of the entries at ``where`` that do, 1 or 0; residuals in the data's units."""
+        """Those of the entries at ``where`` that do, 1 or 0; residuals in the data's units.
+
+        All, if hardly any do: an estimate from piled entries is better than none.
+        """
         fitted = self.data - residual
         told: Tensor = where * (1 - self.piled) * (fitted <= self.high) * (fitted >= self.low)
-        return told
+        return told if float(told.sum()) >= _LEAST else where
 
 
 def among(telling: Telling | None, where: Tensor, residual: Tensor) -> Tensor:

@@ -115,8 +115,10 @@ class Inputs:
         Far from zero there are few digits left in float32, so that what is taken out anyway is
         taken out before.
         """
-        offset = float(np.nanmean(data)) if center else 0.0
         observed = np.isfinite(data)
+        # Of the training entries, as nothing held out may have a say in a fit.
+        train = observed if held_out is None else observed & ~held_out
+        offset = float(data[train].mean()) if center else 0.0
 
         def tensor(array: NDArray[Any]) -> Tensor:
             return torch.as_tensor(array, dtype=dtype, device=device)
