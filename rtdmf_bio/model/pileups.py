@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-SILENT = 0.1  # of an entry: what one that tells nothing counts for among those that do not deviate
+SILENT = 0.05  # of an entry: what one that tells nothing counts for among those that do not deviate
 WARN = 0.05  # of the measurements
 _SHARE = 0.01  # of the measurements of a screen
 _SHARE_OF_DRUG = 0.1

@@ -116,9 +116,10 @@ class Inputs:
         taken out before.
         """
         observed = np.isfinite(data)
-        # Of the training entries, as nothing held out may have a say in a fit.
+        # Of the training entries, as nothing held out may have a say in a fit, and a multiple of
+        # the unit, so that it is the same with and without them.
         train = observed if held_out is None else observed & ~held_out
-        offset = float(data[train].mean()) if center else 0.0
+        offset = unit * round(float(data[train].mean()) / unit) if center else 0.0
 
         def tensor(array: NDArray[Any]) -> Tensor:
             return torch.as_tensor(array, dtype=dtype, device=device)
