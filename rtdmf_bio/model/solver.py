@@ -154,6 +154,7 @@ def _descend(
 ) -> Fit:
     s = problem.settings
     chain = start(problem)
+    del problem.spectrum  # it is as large as the matrix
     jump = torch.zeros_like(problem.data) if track_jumps else None
 
     def fit(chain: Chain, effects: Effects, n_iter: int, why: StopReason) -> Fit:
