@@ -167,7 +167,7 @@ def write(adata: ad.AnnData, path: Path) -> None:
     with h5py.File(path, "r+") as file:
         ad.io.write_elem(file, "X", adata.X, dataset_kwargs=packed)
         for name in filter(None, adata.layers):  # from anndata 0.13 on, None is among them: X
-            ad.io.write_elem(file, f"layers/{name}", adata.layers[name], dataset_kwargs=packed)
+            ad.io.write_elem(file["layers"], name, adata.layers[name], dataset_kwargs=packed)
 
 
 def main() -> None:

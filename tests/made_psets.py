@@ -394,7 +394,7 @@ def long_table(info, profiles, second=None):
 
 def pset_of(frame, tissue, measure="auc_recomputed"):
     """Describe a PharmacoSet whose experiments are the entries of `frame`, drugs x lines."""
-    flat = frame.stack().sort_index(level=1, sort_remaining=False)
+    flat = frame.stack().dropna().sort_index(level=1, sort_remaining=False)
 
     def edit(parts):
         if hasattr(parts, "slots"):

@@ -61,7 +61,20 @@ def rscript():
 
 
 @pytest.fixture(scope="module")
-def library(rscript, tmp_path_factory):
+def python_in_r(rscript):
+    """Rscript, where its reticulate can run this Python."""
+    code = "cat(system.file('config/config.py', package = 'reticulate'))"
+    ask = [sys.executable, run("Rscript", "-e", code, cwd=".")]
+    said = subprocess.run(ask, capture_output=True, text=True, check=False).stderr
+    # 1.28 takes 3.12, which has no module imp, for older than 3.4.
+    if "No module named 'imp'" in said:
+        version = ".".join(map(str, sys.version_info[:2]))
+        pytest.skip(f"R's reticulate is too old to run Python {version}")
+    return rscript
+
+
+@pytest.fixture(scope="module")
+def library(python_in_r, tmp_path_factory):
     folder = tmp_path_factory.mktemp("library")
     run(
         "R",
@@ -78,7 +91,7 @@ def library(rscript, tmp_path_factory):
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not here")
-def test_r_cmd_check_finds_no_error_no_warning_and_only_notes_that_are_known(rscript, tmp_path):
+def test_r_cmd_check_finds_no_error_no_warning_and_only_notes_that_are_known(python_in_r, tmp_path):
     """It runs the testthat suite and the examples; the build runs the vignette."""
     run("R", "CMD", "build", str(SOURCE), cwd=tmp_path)
     (package,) = tmp_path.glob("rtdmfbio_*.tar.gz")
