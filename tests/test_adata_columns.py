@@ -5,9 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import rdata
-from r_bridge._assemble import storable
 
-from r_bridge import _tables
+from r_bridge._psets import tables
+from r_bridge._psets.assemble import storable
 from rtdmf_bio._adata.columns import is_text, labels_of, text_dtype
 
 TEXT = ["a", None, "b"]
@@ -50,7 +50,7 @@ def test_text_of_any_type_goes_to_r_without_r(dtype, tmp_path):
     """As the categories of a factor, beside names that are text."""
     names = pd.Index(["x", "y", "z"], dtype=dtype)
     table = pd.DataFrame({"t": ["a", "b", "a"]}, index=names, dtype=dtype)
-    _tables.write(table, tmp_path / "out.rds", ".rds", as_matrix=False)
+    tables.write(table, tmp_path / "out.rds", ".rds", as_matrix=False)
     back = rdata.read_rds(tmp_path / "out.rds")
     assert back.index.tolist() == ["x", "y", "z"]
     assert back["t"].tolist() == ["a", "b", "a"]
