@@ -117,7 +117,8 @@ def screen(**settings):
 
 def test_errors_are_the_message_and_nothing_else():
     assert ask("correct", **screen(threshold=-1)) == {
-        "error": "The threshold parameter must be a number at least 0, or one of ['auto']. Got -1.",
+        "error": "The threshold parameter must be a number of at least 0, or one of ['auto']. "
+        "Got -1.",
         "warnings": [],
     }
 

@@ -10,29 +10,42 @@ import torch
 
 from rtdmf_bio import RTDMF
 from rtdmf_bio.model.retention import RETAIN
-from rtdmf_bio.model.settings import _CHOICES, _FLAGS, _NUMBERS, resolve
+from rtdmf_bio.model.settings import PARAMETERS, Parameter, resolve
 
 NAN, INF = np.nan, np.inf
+NUMBERS = {name: rule for name, rule in PARAMETERS.items() if rule.low is not None}
+CHOICES = {
+    name: rule.choices
+    for name, rule in PARAMETERS.items()
+    if rule.choices and name not in {*NUMBERS, "retain", "device"}
+}
+SWITCHES = [name for name, rule in PARAMETERS.items() if rule == Parameter()]
 
 
 def resolved(**given):
     return resolve({**RTDMF().get_params(), **given})
 
 
+def test_the_table_has_every_parameter():
+    """What stands in it alone, or is missing from it, is checked by nobody."""
+    assert set(PARAMETERS) == set(RTDMF().get_params())
+    assert {"early_stopping", "refit", "progress"} == set(SWITCHES)
+
+
 @pytest.mark.parametrize("value", ["nonsense", "", 3, ["error"], True])
-@pytest.mark.parametrize("name", _CHOICES)
+@pytest.mark.parametrize("name", CHOICES)
 def test_a_choice_must_be_one_of_those_listed(name, value):
     """The message names the parameter, what may be chosen and what was given."""
     with pytest.raises(
         ValueError, match=re.escape(f"The {name} parameter must be one of")
     ) as error:
         resolved(**{name: value})
-    assert all(repr(choice) in str(error.value) for choice in _CHOICES[name])
+    assert all(repr(choice) in str(error.value) for choice in CHOICES[name])
     assert repr(value) in str(error.value)
 
 
 @pytest.mark.parametrize("value", ["nonsense", [1], {}, True, 1j, "1"])
-@pytest.mark.parametrize("name", _NUMBERS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_a_number_must_be_a_number(name, value):
     """A digit in quotes and a truth value are slips, not numbers."""
     with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be a")):
@@ -40,9 +53,10 @@ def test_a_number_must_be_a_number(name, value):
 
 
 def outside():
-    for name, (kind, low, closed, high, _) in _NUMBERS.items():
+    for name, rule in NUMBERS.items():
+        kind, low, high = type(rule.low), rule.low, rule.high
         bad = [low - 1, NAN, INF, -INF] if kind is float else [low - 1]
-        if not closed:
+        if rule.above:
             bad.append(low)
         if high != INF:
             bad.append(high + 1)
@@ -57,24 +71,26 @@ def test_a_number_must_lie_within_its_bounds(name, value):
 
 
 @pytest.mark.parametrize("value", [2.0, 2.5, np.float64(2)])
-@pytest.mark.parametrize("name", [name for name, rule in _NUMBERS.items() if rule[0] is int])
+@pytest.mark.parametrize("name", [name for name, rule in NUMBERS.items() if type(rule.low) is int])
 def test_a_count_must_be_an_integer(name, value):
     with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be an integer")):
         resolved(**{name: value})
 
 
-@pytest.mark.parametrize("name", _NUMBERS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_bounds_themselves_and_named_values_are_allowed(name):
     """Or the message would forbid what it says is allowed."""
-    kind, low, closed, high, named = _NUMBERS[name]
-    allowed = [*named, *([kind(low)] if closed else []), *([kind(high)] if high != INF else [])]
+    rule = NUMBERS[name]
+    kind, low, high = type(rule.low), rule.low, rule.high
+    allowed = [*rule.choices, *([] if rule.above else [low])]
+    allowed += [kind(high)] if high != INF else []
     for value in allowed or [kind(1)]:
         extra = {"init": "spectral", "optimizer": "gd"} if name == "width" else {}
         assert resolved(**{name: value}, **extra)[name] == value
 
 
 @pytest.mark.parametrize("value", [1, 0, "True", "yes", []])
-@pytest.mark.parametrize("name", _FLAGS)
+@pytest.mark.parametrize("name", SWITCHES)
 def test_a_switch_must_be_true_or_false(name, value):
     with pytest.raises(TypeError, match=re.escape(f"The {name} parameter must be True or False")):
         resolved(**{name: value})

@@ -242,7 +242,7 @@ def test_over_starts_only_the_start_changes(adata):
             "Nothing is chosen on a hold-out.*over='entries'",
         ),
         ({"group_key": "organ"}, "adata.var has no column 'organ'"),
-        ({"depth": 1}, "depth parameter must be an integer at least 2"),
+        ({"depth": 1}, "depth parameter must be an integer of at least 2"),
         ({"layer": "raw"}, "adata.layers has no 'raw'"),
     ],
     ids=lambda case: ",".join(case) if isinstance(case, dict) else "",

@@ -254,21 +254,36 @@ def check_choice(name: str, value: object, allowed: Collection[str | None]) -> N
         raise ValueError(f"The {name} parameter must be one of {list(allowed)}. Got {value!r}.")
 
 
-def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:
+def check_number(
+    name: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    named: Collection[str] = (),
+) -> None:
     """Refuse what is not a finite number from ``low`` to ``high``, or no integer for an integer.
 
-    The type of ``low`` says which of the two is wanted.
+    The type of ``low`` says which of the two is wanted; with ``above`` it must be greater. One of
+    the words in ``named`` may stand for a number.
     """
+    if isinstance(value, str) and value in named:
+        return
     whole = isinstance(low, int)
-    bound = "" if high == math.inf else f" and at most {high:g}"
-    message = (
-        f"The {name} parameter must be {'an integer' if whole else 'a number'} of at least "
-        f"{low:g}{bound}. Got {value!r}."
-    )
+    wanted = f"{'an integer' if whole else 'a number'} {'greater than' if above else 'of at least'}"
+    wanted += f" {_plain(low)}" + ("" if high == math.inf else f" and at most {_plain(high)}")
+    wanted += f", or one of {list(named)}" if named else ""
+    message = f"The {name} parameter must be {wanted}. Got {value!r}."
     if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
         raise TypeError(message)
-    if not low <= float(value) <= high or math.isinf(value):
+    number = float(value)
+    if not low <= number <= high or (above and number == low) or math.isinf(number):
         raise ValueError(message)
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def as_seed(random_state: Seed) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import torch
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
 
 def pick_device(name: str, dtype: str) -> torch.device:
     """The torch device for ``name``; ``auto`` is cuda where there is one, else cpu."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind = str(name).split(":")[0]
-    if kind not in ("cpu", "cuda", "mps"):
-        raise ValueError(
-            f"The device parameter must be 'auto', 'cpu', 'cuda' or 'mps'. Got {name!r}."
-        )
+    if kind not in DEVICES:
+        raise ValueError(f"The device parameter must be one of {list(DEVICES)}. Got {name!r}.")
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda' was asked for and torch finds none. Use device='auto'.")
     if kind == "mps":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from .checks import check_choice
+from .checks import check_choice, check_number
+from .device import DEVICES
 from .factorization import INITS
 from .loss import LOSSES
 from .preparation import CENTERS
@@ -64,45 +66,70 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-OPTIMIZERS = ("accelerated", "gd", "momentum", "adam", "adagrad")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = ("float32", "float64")
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "preset": tuple(PRESETS),
-    "init": INITS,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "impute": ("refined", "low-rank"),
-    "center": CENTERS,
-    "group_missing": ("error", "ignore"),
-    "infinite": ("error", "nan", "clip"),
-    "unmeasured": ("error", "nan"),
-    "dtype": DTYPES,
+@dataclass(frozen=True)
+class Parameter:
+    """What a parameter may be.
+
+    A number, if there is a lowest one, whose type is that of the number, or one of the choices;
+    without either True or False.
+    """
+
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float = math.inf
+    above: bool = False  # the lowest number itself is not allowed
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse what it may not be."""
+        if self.low is not None:
+            check_number(name, value, self.low, self.high, above=self.above, named=self.choices)
+        elif self.choices:
+            check_choice(name, value, self.choices)
+        elif not isinstance(value, bool):
+            raise TypeError(f"The {name} parameter must be True or False. Got {value!r}.")
+
+
+_AUTO = ("auto",)
+
+PARAMETERS: dict[str, Parameter] = {
+    "preset": Parameter(tuple(PRESETS)),
+    "threshold": Parameter(_AUTO, 0.0),
+    "retain": Parameter(RETAIN),  # one or several
+    "specific_weight": Parameter((), 0.0, 1),
+    "loss": Parameter(LOSSES),
+    "depth": Parameter((), 2, 20),
+    "width": Parameter(_AUTO, 1),
+    "init": Parameter(INITS),
+    "init_scale": Parameter((), 0.0, above=True),
+    "optimizer": Parameter(("accelerated", "gd", "momentum", "adam", "adagrad")),
+    "learning_rate": Parameter(_AUTO, 0.0, above=True),
+    "momentum": Parameter((), 0.0, 0.9999),
+    "weight_decay": Parameter(_AUTO, 0.0),
+    "impute": Parameter(("refined", "low-rank")),
+    "impute_weight_decay": Parameter(_AUTO, 0.0),
+    "early_stopping": Parameter(),
+    "patience": Parameter((), 1),
+    "refit": Parameter(),
+    "center": Parameter(CENTERS),
+    "scale_power": Parameter((), 0.0, 1),
+    "max_iter": Parameter((), 1),
+    "tol": Parameter((), 0.0, 1),
+    "burn_in": Parameter((), 0),
+    "validation_fraction": Parameter((), 0.0, 0.5, above=True),
+    "fdr": Parameter((), 0.0, 1, above=True),
+    "min_group_size": Parameter((), 1),
+    "group_missing": Parameter(("error", "ignore")),
+    "infinite": Parameter(("error", "nan", "clip")),
+    "unmeasured": Parameter(("error", "nan")),
+    "max_missing": Parameter((), 0.0, 1),
+    "device": Parameter(DEVICES),  # or a numbered one, such as cuda:1
+    "dtype": Parameter(("float32", "float64")),
+    "random_state": Parameter((), 0, 2**32 - 1),  # or what ``as_seed`` makes one of
+    "progress": Parameter(),
 }
-# name: (kind, lower bound, lower bound allowed, upper bound, named values besides a number)
-_NUMBERS: dict[str, tuple[type, float, bool, float, tuple[str, ...]]] = {
-    "threshold": (float, 0, True, math.inf, ("auto",)),
-    "specific_weight": (float, 0, True, 1, ()),
-    "depth": (int, 2, True, 20, ()),
-    "width": (int, 1, True, math.inf, ("auto",)),
-    "init_scale": (float, 0, False, math.inf, ()),
-    "burn_in": (int, 0, True, math.inf, ()),
-    "learning_rate": (float, 0, False, math.inf, ("auto",)),
-    "momentum": (float, 0, True, 0.9999, ()),
-    "weight_decay": (float, 0, True, math.inf, ("auto",)),
-    "impute_weight_decay": (float, 0, True, math.inf, ("auto",)),
-    "patience": (int, 1, True, math.inf, ()),
-    "scale_power": (float, 0, True, 1, ()),
-    "max_iter": (int, 1, True, math.inf, ()),
-    "tol": (float, 0, True, 1, ()),
-    "validation_fraction": (float, 0, False, 0.5, ()),
-    "fdr": (float, 0, False, 1, ()),
-    "min_group_size": (int, 1, True, math.inf, ()),
-    "max_missing": (float, 0, True, 1, ()),
-    "random_state": (int, 0, True, 2**32 - 1, ()),  # or what ``as_seed`` makes one of
-}
-_FLAGS = ("early_stopping", "refit", "progress")
+# By _rules, and by pick_device, which looks at the machine.
+_CHECKED_ELSEWHERE = ("retain", "device")
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,16 +140,12 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     ValueError, TypeError
         Naming the parameter, what it must be and what was given.
     """
-    check_choice("preset", given["preset"], _CHOICES["preset"])
+    PARAMETERS["preset"].check("preset", given["preset"])
     preset = PRESETS[given["preset"]]
     out = {k: preset.get(k) if v is None else v for k, v in given.items()}
-    for name, allowed in _CHOICES.items():
-        check_choice(name, out[name], allowed)
-    for name in _NUMBERS:
-        _check_number(name, out[name])
-    for name in _FLAGS:
-        if not isinstance(out[name], bool):
-            raise TypeError(f"The {name} parameter must be True or False. Got {out[name]!r}.")
+    for name, parameter in PARAMETERS.items():
+        if name not in _CHECKED_ELSEWHERE:
+            parameter.check(name, out[name])
     out["retain"] = _rules(out["retain"])
     if given["retain"] is None:
         out["retain_without_groups"] = preset["retain_without_groups"]
@@ -171,19 +194,3 @@ def _rules(value: Any) -> tuple[str, ...]:
             f"Got {value!r}."
         )
     return rules
-
-
-def _check_number(name: str, value: Any) -> None:
-    kind, low, closed, high, named = _NUMBERS[name]
-    if isinstance(value, str) and value in named:
-        return
-    bound = "at least" if closed else "greater than"
-    wanted = f"{'an integer' if kind is int else 'a number'} {bound} {low}"
-    wanted += "" if high == math.inf else f" and at most {high}"
-    wanted += f", or one of {list(named)}" if named else ""
-    message = f"The {name} parameter must be {wanted}. Got {value!r}."
-    if isinstance(value, bool) or not hasattr(value, "__index__" if kind is int else "__float__"):
-        raise TypeError(message)
-    number = float(value)
-    if not (number >= low if closed else number > low) or not number <= high or number == math.inf:
-        raise ValueError(message)
