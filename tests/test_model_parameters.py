@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from rtdmf_bio import RTDMF
+from rtdmf_bio import RTDMF, cli
 from rtdmf_bio.model.retention import RETAIN
 from rtdmf_bio.model.settings import PARAMETERS, Parameter, resolve
 
@@ -151,3 +152,53 @@ def test_a_device_that_is_not_there_is_refused_with_the_remedy(screen, device):
     with pytest.raises(ValueError, match=r"torch finds none\. Use device='auto'"):
         RTDMF(device=device).fit(screen)
     assert RTDMF(device="auto").fit(screen).device_ == "cpu"
+
+
+@pytest.fixture(scope="module")
+def options():
+    """Options of the command by the name they have in Python."""
+    (commands,) = (action for action in cli._parser()._actions if action.dest == "command")
+    return {action.dest: action for action in commands.choices["correct"]._actions}
+
+
+def test_the_command_offers_what_the_table_allows(options):
+    """It lists choices itself, for the table lies behind seconds of imports."""
+    common = {name: options[name] for name in PARAMETERS.keys() & options.keys()}
+    assert {"preset", "threshold", "retain", "device", "infinite"} <= set(common)
+    for name, option in common.items():
+        rule = PARAMETERS[name]
+        if option.choices is not None:
+            assert tuple(option.choices) == rule.choices, name
+        elif rule.low is None:
+            assert set(rule.choices) <= set(re.findall(r"[\w-]+", option.help)), name
+        assert option.default == getattr(RTDMF(), name), name
+
+
+def test_the_command_hands_on_each_option_under_its_own_name(options, monkeypatch, tmp_path):
+    """But for --seed, which is random_state."""
+    given = {}
+    monkeypatch.setattr("rtdmf_bio.pp.correct", lambda _, **keywords: given.update(keywords))
+    monkeypatch.setattr(cli, "_read", lambda _: None)
+    monkeypatch.setattr("rtdmf_bio.io.write_h5ad", lambda *_, **__: None)
+    said = {"preset": "paper", "threshold": "0.5", "retain": "none", "fdr": "0.5",
+            "group_missing": "ignore", "infinite": "clip", "unmeasured": "nan",
+            "device": "cuda"}  # fmt: skip
+    assert set(said) == PARAMETERS.keys() & options.keys()
+    words = [
+        word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    args = ["in.h5ad", str(tmp_path / "out.h5ad"), "--seed", "7", "--quiet", *words]
+    assert cli.main(["correct", *args]) == 0
+    found = {name: given[name] for name in said}
+    assert found == {**said, "threshold": 0.5, "retain": ["none"], "fdr": 0.5}
+    assert given["random_state"] == 7
+    assert PARAMETERS.keys() & given.keys() == {*said, "random_state", "progress"}
+
+
+@pytest.mark.parametrize("name", [name for name, rule in PARAMETERS.items() if rule.choices])
+def test_r_documents_every_choice(name):
+    """In quotes, as they are typed."""
+    text = (Path(cli.__file__).parents[1] / "r_bridge/rtdmfbio/R/control.R").read_text()
+    blocks = re.findall(r"^#' @param ([\w,]+) (.*?)(?=^#' @)", text, re.M | re.S)
+    (said,) = (said for names, said in blocks if name in names.split(","))
+    assert [choice for choice in PARAMETERS[name].choices if f'`"{choice}"`' not in said] == []

@@ -26,8 +26,9 @@
 #'   chosen from held-out entries, where noise and a large deviation are equally likely.
 #' @param retain Which high residuals are kept, one rule or several: `"enriched"` (those in a group
 #'   of cell lines where they cluster), `"shrink"` (those that are rather deviation than noise, and
-#'   of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the threshold), `"abrupt"` (what the fit took
-#'   up in one jump), `"none"`. `NULL`: enriched and shrink; without groups, shrink.
+#'   of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the
+#'   threshold), `"abrupt"` (what the fit took up in one jump), `"none"`. `NULL`: enriched and
+#'   shrink; without groups, shrink.
 #' @param specific_weight With `"shrink"`, what is particular to a drug counts this much, from 0 to
 #'   1, beside the general part (level of the drug, general sensitivity of the line). Between
 #'   laboratories the general part carries over better; 1 weighs nothing. Retained and imputed
@@ -52,7 +53,7 @@
 #' @param init,init_scale Start: `"spectral"`, `"gaussian"`, `"orthogonal"`, `"identity"` or
 #'   `"uniform"`.
 #' @param optimizer,learning_rate,momentum `"accelerated"`, `"gd"`, `"momentum"`, `"adam"` or
-#'   `"adagrad"`.
+#'   `"adagrad"`. A rate of `"auto"`: from the largest singular value.
 #' @param weight_decay,impute_weight_decay Decay of either stage in units of noise: at 1, a mode no
 #'   larger than the largest that noise alone has just vanishes. `"auto"`: by hold-out.
 #' @param impute Missing entries: `"low-rank"`, or `"refined"`, by a second, squared-loss chain.
