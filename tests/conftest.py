@@ -10,6 +10,17 @@ import numpy as np
 import pytest
 
 NO_R = "R, or rpy2 for it, is not here (make test gets both, as root on Debian)"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# Whoever asks for one of these fixtures has the marker, by which make quick leaves tests out.
+MARKERS = {"needs_r": "r", "rscript": "r", "shared_data": "data"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKERS[fixture])
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -31,7 +42,7 @@ def needs_r():
         pytest.skip(NO_R)
 
 
-@pytest.fixture(params=["rdata", "r"])
+@pytest.fixture(params=["rdata", pytest.param("r", marks=pytest.mark.r)])
 def backend(request):
     """Each back end that reads files, those with R where there is one."""
     if request.param == "r":
@@ -51,17 +62,25 @@ def screen():
 
 
 @pytest.fixture(scope="session")
-def published():
+def shared_data():
+    """Find a file or folder of the data that cannot be bundled; skip where it is not."""
+
+    def find(name):
+        if not (SHARED / name).exists():
+            pytest.skip(f"{name} is not here (../shared/data beside the project)")
+        return SHARED / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def published(shared_data):
     """Load a published screen by name, as AUC, lines known by name alone; or its table of aliases.
 
     Skips where the data are not.
     """
     import anndata
     import pandas as pd
-
-    data = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not data.exists():
-        pytest.skip("the published screens are not here (../shared/data beside the project)")
 
     tissues = {
         "gdsc1000": "GDSC Tissue descriptor 1",
@@ -71,11 +90,11 @@ def published():
 
     def load(name):
         if name == "aliases":
-            return pd.read_csv(data / "drug_alias.csv.gz")
+            return pd.read_csv(shared_data("drug_alias.csv.gz"))
         file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
-        table = pd.read_csv(data / name / f"{file}.csv.gz", index_col=0)
+        table = pd.read_csv(shared_data(name) / f"{file}.csv.gz", index_col=0)
         table = table[~table.index.str.contains(":")]  # combinations
-        cells = pd.read_csv(data / name / "cells.csv.gz").set_index("cell_line")
+        cells = pd.read_csv(shared_data(name) / "cells.csv.gz").set_index("cell_line")
         tissue = cells[tissues[name]].reindex(table.columns).fillna("unknown")
         adata = anndata.AnnData(
             table.to_numpy(), pd.DataFrame(index=table.index), pd.DataFrame({"tissue": tissue})

@@ -512,14 +512,11 @@ FATAL = {
 }
 
 
-@pytest.mark.parametrize("reader", ["rdata", "r"])
-def test_attributes_that_make_c_code_stumble_do_no_harm(reader, tmp_path, request):
-    if reader == "r":
-        request.getfixturevalue("needs_r")
+def test_attributes_that_make_c_code_stumble_do_no_harm(backend, tmp_path):
     paths = [tmp_path / f"bent_{i}.rds" for i in range(len(FATAL))]
     for path, (edit, _) in zip(paths, FATAL.values(), strict=True):
         made.write(path, made.pset("current", edit=edit))
-    said = apart(paths, reader)
+    said = apart(paths, backend)
     for path, text, (_, message) in zip(paths, said, FATAL.values(), strict=True):
         if message is None:
             assert text == "read"

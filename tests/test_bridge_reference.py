@@ -1,7 +1,6 @@
 """The readers on PharmacoGx's own example PharmacoSets, against what PharmacoGx itself answers."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,30 +11,37 @@ from r_bridge._psets import slots
 from r_bridge._psets.assemble import assemble
 from r_bridge._psets.open import open_pset
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "psets"
-if not FOLDER.is_dir():
-    pytest.skip(
-        "PharmacoGx's example PharmacoSets are not here (../shared/data beside the project)",
-        allow_module_level=True,
-    )
-
 MEASURES = ("auc_published", "auc_recomputed", "ic50_published", "ic50_recomputed")
 SUMMARIES = ("mean", "median", "first", "last", "max", "min")
 GENERATIONS = ("2016", "2019", "2021MAE", "2022a", "current", "TRE")
 
 
-def file(generation):
-    (path,) = FOLDER.glob(f"GDSCsmall_{generation}.rd?")
-    return path
+@pytest.fixture
+def folder(shared_data):
+    """PharmacoGx's example PharmacoSets, and what it answers in ``reference``."""
+    return shared_data("psets")
 
 
-def reference(measure, summary, fill):
-    name = f"GDSCsmall__{measure}__{summary}__fill{str(fill).upper()}.csv.gz"
-    return pd.read_csv(FOLDER / "reference" / name, index_col=0, dtype=str).astype(float)
+@pytest.fixture
+def file(folder):
+    def find(generation):
+        (path,) = folder.glob(f"GDSCsmall_{generation}.rd?")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def reference(folder):
+    def read(measure, summary, fill):
+        name = f"GDSCsmall__{measure}__{summary}__fill{str(fill).upper()}.csv.gz"
+        return pd.read_csv(folder / "reference" / name, index_col=0, dtype=str).astype(float)
+
+    return read
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend):
+def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend, file, reference):
     """Names and order included. A TreatmentResponseExperiment has lost the order of experiments."""
     opened = open_pset(file(generation), backend=backend, progress=False)
     pset = slots.read(opened)
@@ -58,7 +64,7 @@ def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend):
         assert np.array_equal(ours, theirs, equal_nan=True), (measure, summary, fill)
 
 
-def test_read_pset_itself_answers_so():
+def test_read_pset_itself_answers_so(file, reference):
     adata = r_bridge.read_pset(file("current"), "ic50_recomputed", "median", True, progress=False)
     expected = reference("ic50_recomputed", "median", True)
     pd.testing.assert_frame_equal(adata.to_df(), expected, check_names=False, check_exact=True)
@@ -66,9 +72,9 @@ def test_read_pset_itself_answers_so():
     assert adata.uns["measure"]["higher_is"] == "resistant"
 
 
-def test_tables_are_pharmacogx_own():
+def test_tables_are_pharmacogx_own(file, folder):
     adata = r_bridge.read_pset(file("current"), "auc_recomputed", fill_missing=True, progress=False)
-    folder = FOLDER / "reference"
+    folder = folder / "reference"
     info = pd.read_csv(folder / "GDSCsmall__sensitivityInfo.csv.gz", index_col=0, dtype=str)
     ours = adata.uns["pset"]["experiments"]
     assert list(ours.index) == list(info.index)
@@ -85,7 +91,7 @@ def test_tables_are_pharmacogx_own():
     assert np.array_equal(adata.layers["n_replicates"], number)
 
 
-def test_all_generations_hold_the_same(backend):
+def test_all_generations_hold_the_same(backend, file):
     first, *others = (
         r_bridge.read_pset(file(name), "auc_recomputed", backend=backend, progress=False)
         for name in GENERATIONS
@@ -100,16 +106,16 @@ def test_all_generations_hold_the_same(backend):
             pd.testing.assert_frame_equal(first.obs[common], other.obs[common])
 
 
-def test_a_file_with_text_that_is_not_utf8_is_read(needs_r):
+def test_a_file_with_text_that_is_not_utf8_is_read(needs_r, folder):
     """Small by number of drugs, but too large for a quick test without R."""
-    path = FOLDER / "CCLEsmall_current.rda"
+    path = folder / "CCLEsmall_current.rda"
     adata = r_bridge.read_pset(path, "auc_recomputed", backend="r")
     assert adata.shape == (24, 504)
     assert "Camptosar\xa0" in set(adata.obs["Compound..brand.name."])
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_a_written_measure_reads_back_everywhere(generation, needs_r, tmp_path):
+def test_a_written_measure_reads_back_everywhere(generation, needs_r, tmp_path, file, folder):
     """The values PharmacoGx itself wrote: 0.9 times the AUC plus 0.01."""
     adata = r_bridge.read_pset(file(generation), "auc_recomputed", "mean", backend="r")
     adata.layers["corrected"] = 0.9 * adata.X + 0.01
@@ -125,7 +131,7 @@ def test_a_written_measure_reads_back_everywhere(generation, needs_r, tmp_path):
     if generation == "TRE":
         return
     written = pd.read_csv(
-        FOLDER / "reference" / "GDSCsmall__writeback_auc_corrected_0.9x+0.01.csv.gz",
+        folder / "reference" / "GDSCsmall__writeback_auc_corrected_0.9x+0.01.csv.gz",
         float_precision="round_trip",
     )
     opened = open_pset(tmp_path / "out.rds", backend="r")

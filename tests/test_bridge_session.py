@@ -21,6 +21,8 @@ except ImportError as error:
 
 from r_bridge._session import objects
 
+pytestmark = pytest.mark.r
+
 KINDS = [
     "list",
     pytest.param(

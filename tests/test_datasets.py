@@ -20,7 +20,6 @@ import rtdmf_bio.io
 from rtdmf_bio._adata.layers import named_layers
 
 PROJECT = Path(__file__).parents[1]
-SOURCE = PROJECT.parent / "shared" / "data"
 BUNDLE = files("rtdmf_bio.datasets") / "data"
 
 
@@ -167,20 +166,19 @@ def test_importing_datasets_and_io_loads_nothing_heavy():
     assert run.stdout.strip() == ""
 
 
-def test_rebuilding_gives_the_shipped_contents(gdsc1, builder, tmp_path):
+def test_rebuilding_gives_the_shipped_contents(gdsc1, builder, tmp_path, shared_data):
     """The script is the proof of where the file comes from."""
-    require_source()
-    builder.write(builder.build(SOURCE), tmp_path / "gdsc1.h5ad")
+    builder.write(builder.build(shared_data("gdsc1").parent), tmp_path / "gdsc1.h5ad")
     assert_same(ad.read_h5ad(tmp_path / "gdsc1.h5ad"), gdsc1)
 
 
 @pytest.mark.parametrize(
     "file, layer, decimals", [("matrix", None, 6), ("matrix_lnic50", "ln_ic50", 4)]
 )
-def test_rounding_gives_back_the_published_decimals(gdsc1, file, layer, decimals):
+def test_rounding_gives_back_the_published_decimals(gdsc1, file, layer, decimals, shared_data):
     """What the file gave up is stated, and nothing more."""
-    require_source()
-    published = pd.read_csv(SOURCE / "gdsc1" / f"{file}.csv.gz", index_col=0, dtype=str)
+    path = shared_data(f"gdsc1/{file}.csv.gz")
+    published = pd.read_csv(path, index_col=0, dtype=str)
     published = published.astype(float)
     stored = gdsc1.to_df(layer).astype(np.float64)
     assert list(stored.index) == list(published.index)
@@ -207,11 +205,6 @@ def test_names_that_cannot_be_matched_stop_the_build(builder, names, known, mess
     """A guess would put a line into the wrong tissue."""
     with pytest.raises(ValueError, match=message):
         builder.match_lines(names, known)
-
-
-def require_source() -> None:
-    if not (SOURCE / "gdsc1").is_dir():
-        pytest.skip("the source tables are not here (../shared/data beside the project)")
 
 
 def assert_same(left: ad.AnnData, right: ad.AnnData) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from rtdmf_bio import RTDMF
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 THRESHOLD = 0.15
 
 
@@ -50,11 +47,8 @@ class Published:
 
 
 @pytest.fixture(scope="module", params=["twoblock_b20", "mixed_b20", "residual_p0.01"])
-def published(request):
-    path = FOLDER / f"{request.param}.npz"
-    if not path.exists():
-        pytest.skip(f"the published matrices are not here: {path}")
-    return Published(path)
+def published(request, shared_data):
+    return Published(shared_data(f"synthetic/{request.param}.npz"))
 
 
 def test_missing_entries_are_predicted_better_than_by_means(published):

@@ -24,7 +24,6 @@ import made_psets as made
 SOURCE = Path(__file__).resolve().parents[1] / "r_bridge" / "rtdmfbio"
 NEEDED = ("reticulate", "testthat", "knitr", "rmarkdown", "roxygen2")
 MEASURE = "auc_recomputed"
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "psets"
 NOTES = {
     "checking CRAN incoming feasibility": "new to CRAN, and its licence has a file",
     "checking package dependencies": "PharmacoGx, which it enhances, is on Bioconductor",
@@ -90,7 +89,6 @@ def library(python_in_r, tmp_path_factory):
     return folder
 
 
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not here")
 def test_r_cmd_check_finds_no_error_no_warning_and_only_notes_that_are_known(python_in_r, tmp_path):
     """It runs the testthat suite and the examples; the build runs the vignette."""
     run("R", "CMD", "build", str(SOURCE), cwd=tmp_path)
@@ -252,9 +250,8 @@ for (path in args[-1]) {
 """
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="PharmacoGx's example PharmacoSets are not here")
-def test_real_pharmacosets_give_in_r_what_they_give_in_python(library, tmp_path):
-    files = sorted(DATA.glob("GDSCsmall_*.rd*"))
+def test_real_pharmacosets_give_in_r_what_they_give_in_python(library, tmp_path, shared_data):
+    files = sorted(shared_data("psets").glob("GDSCsmall_*.rd*"))
     assert files
     (tmp_path / "real.R").write_text(REAL)
     run("Rscript", "real.R", str(tmp_path), *map(str, files), cwd=tmp_path, R_LIBS=str(library))

@@ -6,8 +6,6 @@ what there is to reach. The full study is benchmarks/simulation.py.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -17,7 +15,6 @@ from rtdmf_bio.tl import recovery_scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 THRESHOLD = 0.15
 
 
@@ -79,12 +76,9 @@ def test_own_threshold_lies_between_noise_and_signal(simulated):
         pytest.param("residual_p0.01", 16, 7, 17.5e-3, id="residual"),
     ],
 )
-def test_default_on_the_published_matrices(name, re, ibre, test_mse):
+def test_default_on_the_published_matrices(name, re, ibre, test_mse, shared_data):
     """RE, IBRE and test error, at 0.15 and at the threshold that the fit chose itself."""
-    path = FOLDER / f"{name}.npz"
-    if not path.exists():
-        pytest.skip(f"the published matrices are not here: {path}")
-    with np.load(path) as content:
+    with np.load(shared_data(f"synthetic/{name}.npz")) as content:
         z = dict(content)
 
     def mask(flat):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations, permutations
-from pathlib import Path
 
 import anndata
 import matplotlib as mpl
@@ -24,7 +23,6 @@ from rtdmf_bio.tl._cluster import METHODS, agreement, chance, cluster, find_clus
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-GDSC1000 = Path(__file__).resolve().parents[2] / "shared" / "data" / "gdsc1000"
 COLUMNS = ["method", "source", "n_items", "n_left_out", "n_groups", "n_clusters"]
 SCORES = ["accuracy", "ari", "nmi"]
 TRIVIAL = ["two-way means", "two-way residual"]
@@ -444,12 +442,11 @@ def test_a_layer_by_the_name_of_the_trivial_answer_is_refused():
         cluster(adata, "tissue", layer="two-way means")
 
 
-def test_the_mechanisms_of_a_real_screen_are_found_above_chance():
+def test_the_mechanisms_of_a_real_screen_are_found_above_chance(shared_data):
     """Small groups by target, such as three BRAF inhibitors, cluster; potency alone does not do."""
-    if not GDSC1000.exists():
-        pytest.skip(f"the screen is not here: {GDSC1000}")
-    matrix = pd.read_csv(GDSC1000 / "matrix.csv.gz", index_col=0)
-    drugs = pd.read_csv(GDSC1000 / "drugs.csv.gz").set_index("drug").loc[matrix.index]
+    folder = shared_data("gdsc1000")
+    matrix = pd.read_csv(folder / "matrix.csv.gz", index_col=0)
+    drugs = pd.read_csv(folder / "drugs.csv.gz").set_index("drug").loc[matrix.index]
     obs = pd.DataFrame({"target": drugs["target"]})
     adata = anndata.AnnData(matrix.to_numpy(), obs, pd.DataFrame(index=matrix.columns))
     table = cluster(adata, "target", layer="X", min_group_size=3).set_index("source")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import anndata as ad
 import joblib
@@ -23,7 +22,6 @@ from rtdmf_bio.tl._held_out_lines import DRUG_MEAN, GENERAL, TRAININGS, Task, pr
 from rtdmf_bio.tl._predict import predict
 from rtdmf_bio.tl._transfer import transfer
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "expression"
 NOISE = 0.05
 # Where it does not matter how well RT-DMF corrects: a tenth of the time.
 FAST = {"depth": 2, "loss": "squared", "impute": "low-rank", "threshold": 0.1}
@@ -514,11 +512,9 @@ def test_the_picture_shows_each_drug_relative_to_its_mean(table):
     plt.close("all")
 
 
-def test_expression_predicts_a_real_screen():
+def test_expression_predicts_a_real_screen(shared_data):
     """Better than the drug mean, on average over drugs."""
-    path = DATA / "gdsc_expression_975x6163_zscored_per_sample.csv.gz"
-    if not path.exists():
-        pytest.skip(f"gene expression of the GDSC lines is not here: {path}")
+    path = shared_data("expression/gdsc_expression_975x6163_zscored_per_sample.csv.gz")
     adata = rt.datasets.gdsc1()[:40, :400].copy()
     plain = [re.sub("[^A-Z0-9]", "", name.upper()) for name in adata.var_names]
     expression = pd.read_csv(path, index_col=0, nrows=2000,

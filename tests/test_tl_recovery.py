@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -12,7 +10,6 @@ import rtdmf_bio as rt
 from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.tl import recovery_scores
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthetic"
 THRESHOLD = 0.15
 METRICS = ["test_mse", "re", "ibre", "precision", "recall", "auprc", "low_rank_rmse"]
 
@@ -151,12 +148,9 @@ class Published:
     ],
     ids=["twoblock", "mixed", "residual"],
 )
-def test_figures_on_the_published_matrices_are_reproduced(name, mean, truth):
+def test_figures_on_the_published_matrices_are_reproduced(name, mean, truth, shared_data):
     """RE, IBRE and test error of the mean of the training entries and of the true low rank."""
-    path = FOLDER / f"{name}.npz"
-    if not path.exists():
-        pytest.skip(f"the published matrices are not here: {path}")
-    published = Published(path)
+    published = Published(shared_data(f"synthetic/{name}.npz"))
     grand = np.full(published.observed.shape, published.observed[~published.heldout].mean())
     for estimate, expected in ((grand, mean), (published.low_rank, truth)):
         scores = published.scores(estimate)
