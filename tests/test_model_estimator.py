@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import random
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -48,6 +51,32 @@ def test_fitting_changes_no_parameter_and_returns_the_estimator(screen, tissues)
     assert model.fit(screen, groups=tissues) is model
     assert model.get_params() == before
     assert model.retain == ["all"]
+
+
+def test_a_fit_is_logged_in_one_line_for_those_who_listen(screen, caplog):
+    with caplog.at_level(logging.INFO, "rtdmf_bio"):
+        model = RTDMF().fit(screen)
+    (record,) = (record for record in caplog.records if record.name == "rtdmf_bio")
+    assert record.levelno == logging.INFO
+    said = record.getMessage()
+    assert f"40 drugs x 50 lines, {100 * np.isnan(screen).mean():.1f} % missing: " in said
+    n_iter = sum(fit.n_iter for fit in model.fits_)
+    assert f"{n_iter} iterations in {len(model.fits_)} fits, converged, " in said
+    assert said.endswith(" s on cpu")
+
+
+def test_nothing_is_printed_unasked():
+    """Not by a process that has set up no logging, either."""
+    code = (
+        "import numpy as np, rtdmf_bio, logging\n"
+        "rng = np.random.default_rng(0)\n"
+        "X = rng.normal(size=(40, 1)) @ rng.normal(size=(1, 60)) + rng.normal(0, 0.1, (40, 60))\n"
+        "rtdmf_bio.RTDMF().fit(X)\n"
+        "logger = logging.getLogger('rtdmf_bio')\n"
+        "assert not logger.handlers and logger.level == logging.NOTSET"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_unfitted_estimator_says_so(screen):

@@ -1,6 +1,7 @@
 """`pp.tune`: what is tried, how it is scored and chosen, what is kept, and what is stored."""
 
 import json
+import logging
 import warnings
 
 import anndata
@@ -43,6 +44,18 @@ def tune(adata, grid=GRID, **kwargs):
 @pytest.fixture(scope="module")
 def tuned():
     return tune(screen(), copy=True)
+
+
+def test_every_candidate_is_logged_as_it_is_done(caplog, capfd):
+    with caplog.at_level(logging.INFO, "rtdmf_bio"):
+        tune(screen(), {"depth": [3, 2]}, refit=False)
+    said = [record.getMessage() for record in caplog.records if "candidate" in record.getMessage()]
+    assert [text.split(":")[0] for text in said] == [
+        "candidate 1 of 2, {'depth'",
+        "candidate 2 of 2, {'depth'",
+    ]
+    assert all("'mse': 0.0" in text and "'seconds'" in text for text in said)
+    assert capfd.readouterr() == ("", "")
 
 
 def untouched(adata):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -37,6 +39,8 @@ from .settings import resolve
 from .solver import StopReason
 from .stages import FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
 from .thresholding import Thresholded, Thresholding, threshold_residuals
+
+logger = logging.getLogger("rtdmf_bio")
 
 _SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
 
@@ -331,6 +335,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         FloatingPointError
             If the descent diverges.
         """
+        start = time.perf_counter()
         params = resolve({**self.get_params(), "random_state": as_seed(self.random_state)})
         drugs, lines = names_of(X)
         groups = groups_in_order(groups, lines)
@@ -416,6 +421,13 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         if held_out is not None:
             self.validation_rmse_.update(_trivial(data, held_out))
         self._spread_thresholding(fitted.threshold, found)
+        logger.info(
+            "fitted %d drugs x %d lines, %.1f %% missing: %d iterations in %d fits, %s, %.1f s on "
+            "%s",
+            *(*data.shape, 100 * np.isnan(data).mean()),
+            *(sum(fit.n_iter for fit in self.fits_), len(self.fits_)),
+            *(self.stop_reason_.name.lower(), time.perf_counter() - start, device),
+        )
         self._warn_of_ends()
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.tuning import Task
+
+logger = logging.getLogger("rtdmf_bio")
 
 Settings = dict[str, Any]
 Grid = Mapping[str, Sequence[Any]]
@@ -307,6 +310,9 @@ def _search(
                     if "error" not in result:
                         saved.add(candidates[k], result)
                     bar.update()
+                    logger.info(
+                        "candidate %d of %d, %s: %s", k + 1, len(candidates), candidates[k], result
+                    )
         except KeyboardInterrupt as stop:
             if path is not None:
                 n = len(saved.results)
