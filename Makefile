@@ -1,5 +1,5 @@
-# make demo, make test and make vignettes set up everything they need in .venv. Nothing else is
-# touched, but that make test, as root on Debian, installs R.
+# make demo, make test, make quick, make lint and make vignettes set up all they need in .venv. Nothing
+# else is touched, but that make test, as root on Debian, installs R.
 PYTHON ?= python3
 NEWEST_PYTHON ?= $(firstword $(foreach p,python3.13 python3.12,$(shell $p -c '' 2>&- && echo $p)))
 BIN := .venv/bin
@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP = $(@D)/bin/python -m pip --disable-pip-version-check install --quiet $(UPGRADE) \
   --constraint constraints.txt
 
-.PHONY: demo test test-newest vignettes lint bench clean .venv-newest/installed
+.PHONY: demo test quick test-newest vignettes lint bench clean .venv-newest/installed
 
 demo: .venv/installed
 	mkdir -p demo
@@ -20,6 +20,13 @@ test: .venv/installed .venv/installed-r
 test-newest: .venv-newest/installed .venv-newest/installed-r
 test test-newest:
 	$(<D)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Without R, without data that cannot be bundled, without long fits; of some rooms alone with
+# ROOM="tl pp", which are the names of test files from their beginning.
+quick: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not r and not data and not slow" $(QUICK)
+QUICK = $(foreach room,$(ROOM),$(or $(wildcard tests/test_$(room).py tests/test_$(room)_*.py),\
+  $(error There are no tests of $(room))))
 
 vignettes: .venv/installed-docs
 	$(BIN)/python scripts/render_vignettes.py vignettes vignettes/html
