@@ -181,6 +181,8 @@ def test_dbdnmf_draws_from_its_own_seed_and_leaves_torch_as_it_was(screen):
     state = torch.get_rng_state()
     torch.set_num_threads(2)
     one, two = (dbdnmf(screen, max_iter=5, random_state=s) for s in (0, 1))
+    drawn = (dbdnmf(screen, max_iter=5, random_state=np.random.default_rng(2)) for _ in range(2))
+    np.testing.assert_array_equal(*drawn)
     assert not np.array_equal(one, two)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == 2

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ..model.checks import check_number
+from ..model.checks import Seed, as_seed, check_number
 from ..model.device import limited_threads
 from ._shared import Grid, Matrix, check, hide, tuned_over
 
@@ -52,7 +52,7 @@ def dbdnmf(
     max_iter: int = 2000,
     patience: int = 200,
     validation: NDArray[np.bool_] | None = None,
-    random_state: int = 0,
+    random_state: Seed = 0,
 ) -> Matrix:
     """Dual-branch deep neural matrix factorization.
 
@@ -77,7 +77,7 @@ def dbdnmf(
         least error on them is returned. Without, the last: it has seen everything, and nothing
         but ``max_iter`` keeps it from fitting the noise.
     random_state
-        Seed of the first weights.
+        Seed of the first weights; a NumPy generator to draw it from; or None for any.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def dbdnmf(
     """
     check_number("alpha", alpha, 0.0, 1.0)
     check_number("learning_rate", learning_rate, 0.0)
-    check_number("random_state", random_state, 0, 2**32 - 1)
+    random_state = as_seed(random_state)
     for name, value in (
         ("rank", rank),
         ("hidden", hidden),
