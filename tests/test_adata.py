@@ -53,6 +53,7 @@ def predicted(adata, layer):
     return table["rmse"].to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [corrected, held_out, tuned, stable, path, predicted])
 def test_no_layer_and_x_are_the_same_layer(small, function):
     """``layer="X"`` was an unknown layer to half of the package."""

@@ -148,6 +148,7 @@ def test_dbdnmf_of_the_linear_branch_alone_is_of_low_rank(screen):
     assert np.linalg.matrix_rank(both, tol=1e-5 * np.linalg.norm(both)) > 3
 
 
+@pytest.mark.slow
 def test_dbdnmf_learns_from_both_branches(screen):
     """Each alone must come closer to the data than the grand mean."""
     for alpha in (0.0, 1.0):
@@ -155,6 +156,7 @@ def test_dbdnmf_learns_from_both_branches(screen):
         assert np.nanstd(screen - fit) < 0.7 * np.nanstd(screen)
 
 
+@pytest.mark.slow
 def test_dbdnmf_keeps_the_iterate_of_least_validation_error(screen, validation):
     """Longer training fits the noise; the best seen, not the last, is returned."""
     kwargs = {"learning_rate": 0.01, "random_state": 1}

@@ -62,6 +62,7 @@ def test_a_truncated_file_is_called_damaged(pack, backend, tmp_path):
             read(path, backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["current", "tre"])
 def test_damage_inside_is_refused_or_harmless(generation, tmp_path):
     """In pure Python: some such files crash R itself, in its own readRDS."""

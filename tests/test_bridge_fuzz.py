@@ -375,6 +375,7 @@ def test_one_pharmacoset_among_other_objects_is_found(r_files, backend):
     assert read(r_files / "several.rda", backend).uns["pset"]["object"] == "x"
 
 
+@pytest.mark.slow
 def test_a_linked_list_of_100000_is_read_without_r(tmp_path):
     """R 4.2 itself overflows its stack over this one."""
     edit = slots(lambda s: s.update(perturbation=Linked([np.zeros(1)] * 100_000)))
@@ -423,6 +424,7 @@ def test_damage_to_a_packed_file_is_refused_without_r(pack, tmp_path):
         assert refused_or_read(path, "rdata")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["2016", "2022a", "tre"])
 def test_damage_inside_is_refused_by_name_or_harmless(generation, tmp_path):
     path = tmp_path / "flipped.rds"
@@ -512,6 +514,7 @@ FATAL = {
 }
 
 
+@pytest.mark.slow
 def test_attributes_that_make_c_code_stumble_do_no_harm(backend, tmp_path):
     paths = [tmp_path / f"bent_{i}.rds" for i in range(len(FATAL))]
     for path, (edit, _) in zip(paths, FATAL.values(), strict=True):

@@ -59,6 +59,7 @@ def expected():
     return adata.layers["rtdmf"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "args",
     [
@@ -88,6 +89,7 @@ def test_every_format_gives_the_same_correction(folder, args, expected):
     np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_long_tables_name_their_columns(folder):
     columns = ("--drug", "compound", "--cell-line", "sample", "--value", "auc")
     assert run("long.csv", "out.csv", "--layout", "long", *columns, "--quiet") == 0
@@ -126,6 +128,7 @@ def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
         assert said in out
 
 
+@pytest.mark.slow
 def test_the_picture_orders_lines_by_every_group(folder, monkeypatch):
     lines().assign(lab=np.repeat(["east", "west"], 20)).to_csv("lines.csv")
     drawn = []
@@ -183,6 +186,7 @@ def test_a_pharmacoset_makes_the_whole_trip(folder, expected, needs_r, capsys):
     assert r_bridge.list_measures("out.rds") == ["auc_recomputed", "mine"]
 
 
+@pytest.mark.slow
 def test_without_r_the_trip_ends_in_tables(folder, capsys):
     """Which a quiet run says, too: the file that was asked for is not there."""
     assert run("in.rds", "out.rds", "--backend", "rdata", "--quiet") == 0
@@ -237,6 +241,7 @@ def test_wrong_arguments_exit_with_2(args):
     assert info.value.code == 2
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_no_file(folder):
     """Ctrl-C in the middle of a long fit: exit code 130, one line, nothing written."""
     script = (

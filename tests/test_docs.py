@@ -24,6 +24,7 @@ def block(language):
     return re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
 
 
+@pytest.mark.slow
 def test_readme_example_prints_what_it_says(tmp_path, monkeypatch):
     """The first thing a newcomer runs. Numbers may move in the last digits between machines."""
     mpl.use("Agg")
@@ -71,6 +72,7 @@ def test_readme_names_only_what_exists():
             thing = getattr(thing, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

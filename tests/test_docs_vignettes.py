@@ -62,6 +62,7 @@ def test_no_cell_is_empty(name):
     assert all(cell.strip("# \n") for cell in cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROMISED)
 def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
     """In a process of its own, as a reader runs it; pictures are drawn, not shown."""
@@ -80,6 +81,7 @@ def test_vignette_runs_and_saves_what_it_promises(name, tmp_path):
     check(tmp_path / file)
 
 
+@pytest.mark.slow
 def test_a_notebook_finds_its_data_where_jupyter_opens_it():
     """In its own folder, and without __file__."""
     start = (FOLDER / "3_from_pharmacoset_to_biomarker.py").read_text().split("# ## Correct")[0]

@@ -47,13 +47,3 @@ def test_data_that_cannot_be_bundled_are_reached_by_the_fixture_alone():
     """It is what marks a test that needs them."""
     for name in FILES - {Path(__file__).name}:
         assert '"shared"' not in (ROOT / "tests" / name).read_text(), name
-
-
-def test_what_asks_for_r_or_data_is_marked(request):
-    """By whatever way the fixture is reached."""
-    items = request.session.items
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        marks = {mark.name for mark in item.iter_markers()}
-        assert "r" in marks or not names & {"needs_r", "rscript"}, item
-        assert "data" in marks or "shared_data" not in names, item
