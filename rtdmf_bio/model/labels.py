@@ -7,6 +7,7 @@ DataFrame is taken for one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ Names = Sequence[Any] | None
 
 def names_of(X: Any) -> tuple[Names, Names]:
     """Names of the drugs and of the lines of a table; None of an array."""
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    if _is_table(X):
         return list(X.index), list(X.columns)
     return None, None
 
@@ -30,9 +31,14 @@ def in_order(labels: Any, names: Names, parameter: str, things: str) -> Any:
     Raises
     ------
     ValueError
-        If the names are not the same, or one occurs twice.
+        If the names are not the same, one occurs twice, or there is more than one column.
     """
-    if names is None or not hasattr(labels, "reindex"):
+    if _is_table(labels):
+        raise ValueError(
+            f"{parameter} must be one column of labels. Got a table of {labels.shape[1]}; give one "
+            f"of its columns."
+        )
+    if names is None or not hasattr(labels, "iloc"):
         return labels
     place = _places(labels.index, names, parameter, things)
     values = list(labels)
@@ -41,7 +47,7 @@ def in_order(labels: Any, names: Names, parameter: str, things: str) -> Any:
 
 def groups_in_order(groups: Any, names: Names) -> Any:
     """The same of one or several groupings of the lines."""
-    if hasattr(groups, "iloc") and hasattr(groups, "columns"):
+    if _is_table(groups):
         groups = {name: groups[name] for name in groups.columns}
     if isinstance(groups, Mapping):
         return {
@@ -60,19 +66,25 @@ def mask_in_order(mask: Any, drugs: Names, lines: Names) -> Any:
     return mask.to_numpy()[np.ix_(rows, columns)]
 
 
+def _is_table(X: Any) -> bool:
+    return hasattr(X, "iloc") and hasattr(X, "columns")
+
+
 def _places(own: Any, names: Sequence[Any], parameter: str, things: str) -> list[int]:
     own = list(own)
     place = {name: k for k, name in enumerate(own)}
+    known = set(names)
     lost = [name for name in names if name not in place]
-    strange = [name for name in place if name not in set(names)]
-    if lost or strange or len(place) < len(own):
+    strange = [name for name in place if name not in known]
+    repeated = [name for name, count in Counter(own).items() if count > 1]
+    if lost or strange or repeated:
         what = []
         if lost:
             what.append(f"{len(lost)} {things} of X are not in it: {name_some(lost, 3)}")
         if strange:
             what.append(f"{len(strange)} in it are not in X: {name_some(strange, 3)}")
-        if len(place) < len(own):
-            what.append("a name occurs more than once")
+        if repeated:
+            what.append(f"{len(repeated)} occur more than once: {name_some(repeated, 3)}")
         raise ValueError(
             f"{parameter} has names of its own, and is matched by them, but {'; '.join(what)}. "
             f"Give it the names of X, or pass {parameter}.to_numpy() to match by position."
