@@ -74,7 +74,9 @@ def general_part(predicted: Array) -> General:
     level = predicted.mean(axis=1)
     centred = predicted - level[:, None]
     spread = np.sqrt((centred**2).mean(axis=1))
-    line = spread @ centred
+    # Without a unit of its own, since the square of a product of two units may leave a float; by a
+    # power of two, which changes no bit.
+    line = np.ldexp(spread, -np.frexp(spread.max())[1]) @ centred
     size = np.sqrt((line**2).mean())
     line = line / size if size > 0 else line
     return General(level, centred @ line / line.size, line)
