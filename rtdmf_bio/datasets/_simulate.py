@@ -175,12 +175,12 @@ def simulate(
     from ..model.checks import as_seed
     from . import _planted
 
-    used = _check(given)
+    used = _check({**given, "random_state": as_seed(random_state)})
     shape = (n_drugs, n_lines)
     streams = dict(
         zip(
             ("low_rank", "signal", "noise", "drugs", "lines", "split"),
-            np.random.default_rng(as_seed(random_state)).spawn(6),
+            np.random.default_rng(used["random_state"]).spawn(6),
             strict=True,
         )
     )

@@ -496,9 +496,15 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
 
     def _warn_of_ends(self) -> None:
         """Say which fits were cut short, and whether flags mean anything."""
-        cut = [fit for fit in self.fits_ if fit.stop_reason is StopReason.MAX_ITERATIONS]
-        max_iter = self.params_["max_iter"]
-        if cut and not self.params_["early_stopping"]:
+        max_iter, early = self.params_["max_iter"], self.params_["early_stopping"]
+        cut = [
+            fit
+            for fit in self.fits_
+            # With early stopping the best iterate of the first stage is kept, whatever came last.
+            if fit.stop_reason is StopReason.MAX_ITERATIONS
+            and not (early and fit.stage == "low-rank")
+        ]
+        if cut:
             which = f"{len(cut)} of {len(self.fits_)} fits" if len(self.fits_) > 1 else "the fit"
             warnings.warn(
                 f"{StopReason.MAX_ITERATIONS.value} (max_iter={max_iter}, in {which}; see fits_)",

@@ -193,11 +193,12 @@ def _repeats(
     two_way = screen.two_way_means()
     for k in range(n_repeats):
         errors: dict[str, float] = {}
+        seed = (random_state + k) % 2**32  # after the largest comes 0
         if over == "hold-outs":
-            fitted = screen.fit(validation=screen.drawn(share, random_state + k))
+            fitted = screen.fit(validation=screen.drawn(share, seed))
         elif over == "starts":
             held_out = screen.drawn(share, random_state) if screen.needs_holdout() else None
-            fitted = screen.fit(validation=held_out, random_state=random_state + k)
+            fitted = screen.fit(validation=held_out, random_state=seed)
         else:
             hidden = screen.drawn(left_out, [random_state, k])
             seen = np.where(hidden, np.nan, values)
