@@ -48,6 +48,14 @@ def test_max_iterations_warns_with_the_remedy(screen, max_iter):
     assert np.isfinite(model.corrected_).all()
 
 
+@pytest.mark.parametrize("max_iter", [100, 101, 109])
+def test_a_short_last_stretch_is_no_sign_of_an_end(screen, max_iter):
+    """``tol`` is the change over ten iterations: over one, any fit looks as if it had settled."""
+    with pytest.warns(ConvergenceWarning, match="in the fit"):
+        model = RTDMF(threshold=0.15, impute="low-rank", max_iter=max_iter).fit(screen)
+    assert model.stop_reason_ is StopReason.MAX_ITERATIONS
+
+
 def test_reaching_max_iterations_while_still_improving_is_told(screen):
     """With early stopping too the state is named, and the best iterate so far is kept."""
     model = RTDMF(**{**SMALL, "init_scale": 0.1, "learning_rate": 1e-3, "max_iter": 40})

@@ -189,8 +189,8 @@ def _descend(
             best = watch.over(chain)
             if best is not None:
                 return fit(*best, StopReason.EARLY_STOPPED)
-        moved = math.inf
-        if _may_end(problem, iteration):
+        moved = math.inf  # what is left of a stretch at max_iter moves little for being short
+        if iteration % _REFRESH == 0 and _may_end(problem, iteration):
             moved = float((product - previous).norm()) / max(float(product.norm()), 1e-30)
         previous = product
         other = None
