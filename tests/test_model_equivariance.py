@@ -140,6 +140,77 @@ def test_an_offset_costs_single_precision_its_digits_and_no_more(screen):
     assert other.threshold_ == pytest.approx(one.threshold_, rel=1e-3)
 
 
+def near(screen, offset):
+    """Spacing of float64 at the offset, and of float32 at the data's own size, at most."""
+    size = np.nanmax(np.abs(screen - np.nanmean(screen)))
+    # What was lost before the fit: one rounding; in single precision, one for each of the drugs
+    # and lines that a value is a sum over.
+    n = sum(screen.shape)
+    return np.spacing(abs(offset)) + n * float(np.spacing(np.float32(size)))
+
+
+@pytest.mark.parametrize(("offset", "threshold"), [(1e6, "auto"), (1e6, 0.1), (-1e6, 0.1)])
+def test_an_offset_of_a_million_spreads_changes_no_flag(screen, tissues, offset, threshold):
+    """Single precision has a spacing of 0.06 there, more than the noise: it must not see the
+    offset at all."""
+    settings = {"threshold": threshold, "impute_weight_decay": 1.0}
+    one, other = (RTDMF(**settings).fit(X, groups=tissues) for X in (screen, screen + offset))
+    assert (one.flag_ > 1).any()
+    np.testing.assert_array_equal(other.flag_, one.flag_)
+    atol = near(screen, offset)
+    assert atol < 1e-4  # of a noise of 0.05
+    for name in ("corrected_", "low_rank_", "completed_"):
+        expected = getattr(one, name)
+        np.testing.assert_allclose(getattr(other, name) - offset, expected, rtol=0, atol=atol)
+    np.testing.assert_allclose(other.residual_, one.residual_, rtol=0, atol=atol)
+    np.testing.assert_allclose(other.level_ - offset, one.level_, rtol=0, atol=atol)
+    effects = [model.effects_[0][:, None] + model.effects_[1] for model in (one, other)]
+    np.testing.assert_allclose(effects[1] - offset, effects[0], rtol=0, atol=atol)
+    assert other.threshold_ == pytest.approx(one.threshold_, rel=1e-4)
+
+
+def test_without_centring_nothing_is_taken_out(screen):
+    """The published method sees the data as they are, offset and all."""
+    model = RTDMF(center="none", impute="low-rank", threshold=0.15).fit(screen)
+    for effect in model.effects_:
+        np.testing.assert_array_equal(effect, 0)
+    chain = model.scale_[:, None] * np.linalg.multi_dot(model.factors_)
+    atol = 100 * np.finfo(np.float32).eps * np.nanmax(np.abs(screen))
+    np.testing.assert_allclose(model.low_rank_, chain, rtol=0, atol=atol)
+    assert np.mean(chain) > 0.5 * np.nanmean(screen)
+
+
+# -- units at the edge of what a float holds -----------------------------------------------------
+
+
+@pytest.mark.parametrize("c", [2.0**-299, 2.0**299, 1e-90, 1e90])
+def test_units_far_beyond_any_measure_change_nothing(fitted, screen, tissues, c):
+    """A unit of 1e-90 has a square that a float holds, and a fourth power that it does not."""
+    one, other = fitted("default", "float32"), RTDMF().fit(c * screen, groups=tissues)
+    exact = np.frexp(c)[0] == 0.5
+    for name in (*SCALED, "specific_", "level_", "slope_"):
+        expected = getattr(one, name)
+        atol = 0 if exact else 1e-5 * np.nanmax(np.abs(expected))  # see the units above
+        np.testing.assert_allclose(getattr(other, name) / c, expected, rtol=0, atol=atol)
+    np.testing.assert_array_equal(other.flag_, one.flag_)
+    np.testing.assert_allclose(other.sensitivity_, one.sensitivity_, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("c", [1e-320, 1e-200, 1e-101, 1e102, 1e200])
+def test_a_spread_whose_square_is_no_float_is_refused(screen, c):
+    """Said once and before anything is computed; not a math domain error, nor a matrix of NaN."""
+    with pytest.raises(ValueError, match=r"a spread that cannot be computed with.*another unit"):
+        RTDMF().fit(c * screen)
+
+
+def test_one_value_beyond_all_others_is_refused_with_its_size(screen):
+    """Such as a filler for 'not measured': beside it everything else is rounding."""
+    X = screen.copy()
+    X[0, 0] = 1e200
+    with pytest.raises(ValueError, match=r"and 1e\+200, a spread .*are no measurements"):
+        RTDMF().fit(X)
+
+
 def test_turning_the_measure_round_turns_the_answer_round(screen, tissues):
     """Viability or inhibition, c = -1: the same flags, the other side."""
     one = RTDMF(dtype="float64").fit(screen, groups=tissues)

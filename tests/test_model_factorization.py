@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -125,6 +126,41 @@ def test_closed_form_gradient_is_the_slope_of_the_objective(depth, width, name):
     # Error of central differences: step^2 times a third derivative, plus rounding of F / step.
     scale = abs(moved(0)) + sum(float(g.norm()) for g in gradients)
     assert abs(ours - slope) <= 10 * EPS ** (2 / 3) * scale
+
+
+SHAPES = [pytest.param((11, 4), id="tall"), pytest.param((4, 11), id="wide"),
+          pytest.param((6, 6), id="square")]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_either_side_gives_the_same_product_and_gradients(shape, depth, width):
+    """A tall chain is multiplied from the right, which is the transposed problem's left; written
+    out by NumPy, in the order in which the formula stands, it is the same."""
+    generator = torch.Generator().manual_seed(depth)
+    chain = random_chain(shape, depth, width, "gaussian", 0.7, generator, torch.float64)
+    through = torch.randn(shape, generator=generator, dtype=torch.float64)
+    turned = Chain([w.T.clone() for w in reversed(chain.factors)])
+    assert chain.is_tall == (shape[0] > shape[1])
+    factors, G = [w.numpy() for w in chain.factors], through.numpy()
+
+    def product(parts, size):
+        return functools.reduce(np.matmul, parts, np.eye(size))
+
+    def close(ours, expected):
+        tolerance = depth * sum(shape) * width * EPS * np.abs(expected).max()
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance)
+
+    close(chain.product(), product(factors, shape[0]))
+    close(chain.product(), turned.product().T.numpy())
+    gradients = chain.gradients(through)
+    assert [g.shape for g in gradients] == [w.shape for w in chain.factors]
+    for g, other in zip(gradients, reversed(turned.gradients(through.T)), strict=True):
+        close(g, other.T.numpy())
+    for k, g in enumerate(gradients):
+        left, right = product(factors[:k], shape[0]), product(factors[k + 1 :], factors[k].shape[1])
+        close(g, left.T @ G @ right.T)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
