@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
-from .pileups import SILENT
+from .pileups import FEWEST, SILENT
 from .preparation import drug_scale
 
 
@@ -53,6 +53,8 @@ class DrugNoise:
         residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
         told = observed if told is None else told.cpu().double()
         telling = where & (told > 0)
+        if int(telling.sum()) < FEWEST:
+            told, telling = observed, where
         scale = drug_scale(residual * told, told, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)

@@ -36,6 +36,7 @@ _SHARE = 0.01  # of the measurements of a screen
 _SHARE_OF_DRUG = 0.1
 _SHARE_OF_END = 0.05  # of a drug, to be the end of its range
 _LEAST = 10  # entries
+FEWEST = 10  # entries that tell of noise: where there are fewer, all are taken to
 _TIMES = 3.0  # as many as either neighbour has
 
 Array = NDArray[np.float64]
@@ -89,18 +90,18 @@ class Telling:
         return Telling(*(part.cpu().double() for part in parts))
 
     def among(self, where: Tensor, residual: Tensor) -> Tensor:
-        """Those of the entries at ``where`` that do, 1 or 0; residuals in the data's units.
-
-        All, if hardly any do: an estimate from piled entries is better than none.
-        """
+        """Those of the entries at ``where`` that do, 1 or 0; residuals in the data's units."""
         fitted = self.data - residual
         told: Tensor = where * (1 - self.piled) * (fitted <= self.high) * (fitted >= self.low)
-        return told if float(told.sum()) >= _LEAST else where
+        return told
 
 
 def among(telling: Telling | None, where: Tensor, residual: Tensor) -> Tensor:
-    """The same where nothing may pile up."""
-    return where if telling is None else telling.among(where, residual)
+    """The same where nothing may pile up, or everything."""
+    if telling is None:
+        return where
+    told = telling.among(where, residual)
+    return told if float(told.sum()) >= FEWEST else where
 
 
 def pile_ups(data: Array) -> PileUps:
