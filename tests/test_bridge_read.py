@@ -451,10 +451,12 @@ def test_describe_counts_and_builds_no_matrix(files, backend, monkeypatch):
     def forbidden(*args):
         raise AssertionError("a matrix was built")
 
-    monkeypatch.setattr("r_bridge._psets.summary.summarize", forbidden)
+    monkeypatch.setattr("r_bridge._psets.assemble.summarize", forbidden)
     data = made.truth()
     pairs = data.experiments.value_counts()
     for generation, path in files.items():
+        with pytest.raises(AssertionError, match="a matrix was built"):
+            r_bridge.read_pset(path, backend=backend, progress=False)
         said = r_bridge.describe(path, backend=backend, progress=False)
         assert said["measures"] == list(made.MEASURES)
         assert said["backend"] == backend
