@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pytest
 
 import r_bridge
@@ -103,6 +105,48 @@ def test_everything_promised_is_there():
     assert set(rtdmf_bio.__all__) <= set(dir(rtdmf_bio))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = rtdmf_bio.nonsense
+
+
+def test_what_a_flag_means_is_public_and_is_what_layers_hold(screen):
+    """So that nobody writes 3 where RETAINED is meant, and an h5ad of years ago is read right."""
+    assert {flag.name: flag.value for flag in rtdmf_bio.Flag} == {
+        "IMPUTED": 0, "CORRECTED": 1, "NOT_RETAINED": 2, "RETAINED": 3
+    }  # fmt: skip
+    adata = anndata.AnnData(np.array(screen))
+    rtdmf_bio.pp.correct(adata, group_key=None, threshold=0.1, retain="shrink", progress=False)
+    model = rtdmf_bio.RTDMF(threshold=0.1, retain="shrink").fit(adata.X)
+    flag = adata.layers["rtdmf_flag"]
+    np.testing.assert_array_equal(flag, model.flag_)
+    assert set(np.unique(flag)) == set(rtdmf_bio.Flag)
+    np.testing.assert_array_equal(flag == rtdmf_bio.Flag.IMPUTED, np.isnan(screen))
+    high = np.abs(model.residual_) >= 0.1
+    np.testing.assert_array_equal(flag >= rtdmf_bio.Flag.NOT_RETAINED, high)
+    np.testing.assert_array_equal(flag == rtdmf_bio.Flag.RETAINED, high & (model.weight_ == 1))
+
+
+def test_ends_and_tests_have_public_types(screen, tissues):
+    """What a fit and a match of screens return can be named and compared with."""
+    model = rtdmf_bio.RTDMF(threshold=0.1, impute="low-rank").fit(screen, groups=tissues)
+    assert type(model.stop_reason_) is rtdmf_bio.StopReason
+    assert model.stop_reason_ is rtdmf_bio.StopReason.CONVERGED
+    assert type(model.enrichment_) is rtdmf_bio.Enrichment
+    adata = anndata.AnnData(np.array(screen))
+    found = rtdmf_bio.pp.harmonize(adata, adata.copy())
+    assert type(found) is rtdmf_bio.pp.Harmonized
+    assert found._fields == ("a", "b", "drugs", "lines")
+    assert found.a.shape == adata.shape
+
+
+def test_the_old_name_of_the_effects_warns_and_still_works(screen):
+    """They are no general part, which is what the name said."""
+    model = rtdmf_bio.RTDMF(threshold=0.1, impute="low-rank").fit(screen)
+    with pytest.warns(FutureWarning, match="general_ is called effects_ now") as told:
+        general = model.general_
+    assert told[0].filename == __file__
+    for one, other in zip(general, model.effects_, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.warns(FutureWarning), pytest.raises(AttributeError, match="effects_"):
+        _ = rtdmf_bio.RTDMF().general_
 
 
 def test_the_bridge_documents_every_parameter():
