@@ -56,6 +56,42 @@ def test_a_short_last_stretch_is_no_sign_of_an_end(screen, max_iter):
     assert model.stop_reason_ is StopReason.MAX_ITERATIONS
 
 
+def jittered(screen, share, seed=0):
+    """The same, with the largest values of this share at a cap, but for a rounding of 1e-9."""
+    rng = np.random.default_rng(seed)
+    cap = np.nanquantile(screen, 1 - share)
+    return np.where(screen >= cap, cap + 1e-9 * rng.normal(size=screen.shape), screen)
+
+
+@pytest.mark.filterwarnings("ignore:.*still changing at max_iter")
+@pytest.mark.parametrize("settings", [{}, {"refit": False}], ids=["refit", "no refit"])
+@pytest.mark.parametrize("share", [0.6, 0.8])
+def test_noise_that_vanishes_is_told_with_the_remedy(screen, share, settings):
+    """Values alike but for rounding are no pile-up that could be found, and the noise becomes that
+    of the rounding: every other entry is flagged, and nothing else would say that it means
+    nothing."""
+    with pytest.warns(ConvergenceWarning, match="noise was estimated far below.*give threshold"):
+        model = RTDMF(**settings).fit(jittered(screen, share))
+    assert model.stop_reason_ is StopReason.NOISE_VANISHED
+    assert model.pile_ups_["share"] == 0
+    assert model.noise_ < 1e-3 * np.nanstd(screen)
+    flagged = (model.flag_ >= 2).sum() / (model.flag_ > 0).sum()
+    assert flagged > 0.9 * (1 - share)
+
+
+def gross(screen, share=0.03):
+    """The same, with a few entries far off."""
+    return screen + 2.0 * (np.random.default_rng(1).random(screen.shape) < share)
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "squared"}], ids=["mixture", "squared"])
+@pytest.mark.parametrize("change", [np.array, gross], ids=["as it is", "gross errors"])
+def test_noise_that_is_there_does_not_vanish(screen, change, settings):
+    """Nor does it where a few entries make most of the spread."""
+    model = RTDMF(**settings).fit(change(screen))  # a warning would be an error
+    assert model.stop_reason_ is StopReason.CONVERGED
+
+
 def test_reaching_max_iterations_while_still_improving_is_told(screen):
     """With early stopping too the state is named, and the best iterate so far is kept."""
     model = RTDMF(**{**SMALL, "init_scale": 0.1, "learning_rate": 1e-3, "max_iter": 40})
