@@ -31,6 +31,7 @@ def low_rank_matrix(rank, noise, shape=(40, 50), seed=0):
     return tensors(L, L + noise * rng.normal(size=shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_compact_differs_from_wide_networks_no_more_than_they_from_each_other(seed, monkeypatch):
     """The paper's objective and stopping, from a small start: same path, so the compact chain
@@ -132,6 +133,7 @@ def test_clean_structure_is_not_taken_for_noise():
     assert error < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "decay"),
     [("clip", 1.0), ("hard", 0.1), ("hard", 1.0), ("mixture", 0.1), ("mixture", 1.0)],
@@ -181,6 +183,7 @@ def shrunk_mean(data, weights, other, noise):
     return middle, true / (true + noise / size) * (raw - middle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared", "clip", "hard", "mixture"])
 def test_converged_fit_is_a_stationary_point_of_the_documented_objective(loss):
     """No factor has a slope left, and drug and line effects are where their reliability puts them.

@@ -185,6 +185,7 @@ def test_progress_is_silent_where_there_is_no_terminal(screen, capfd, show):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["gd", "momentum", "adam", "adagrad", "accelerated"])
 @pytest.mark.parametrize("init", ["gaussian", "orthogonal", "identity", "uniform", "spectral"])
 def test_every_start_and_optimizer_of_the_paper_learns(screen, init, optimizer):

@@ -414,6 +414,7 @@ def test_the_stored_parts_make_up_the_corrected_matrix_and_the_broad_structure(c
     assert np.nanstd(rest) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1])
 @pytest.mark.parametrize("given", [{}, {"retain": "shrink", "group_key": None}])
 def test_parts_are_weighed_anew_as_a_correction_with_that_weight_does_it(weight, given):
@@ -448,6 +449,7 @@ def test_what_cannot_be_weighed_is_refused(corrected):
         rt.tl.weighed(adata, 1)
 
 
+@pytest.mark.slow
 def test_replicates_are_a_column_of_the_drugs():
     adata = screen()
     adata.obs["drug"] = [f"d{i // 2}" for i in range(adata.n_obs)]

@@ -46,6 +46,7 @@ def tuned():
     return tune(screen(), copy=True)
 
 
+@pytest.mark.slow
 def test_every_candidate_is_logged_as_it_is_done(caplog, capfd):
     with caplog.at_level(logging.INFO, "rtdmf_bio"):
         tune(screen(), {"depth": [3, 2]}, refit=False)
@@ -90,6 +91,7 @@ def count_fits(monkeypatch, interrupt_at=None):
 # What is stored
 
 
+@pytest.mark.slow
 def test_one_row_per_candidate_and_the_best_is_chosen(tuned):
     table = tuned.uns["rtdmf"]["tuning"]
     assert list(table.columns) == [
@@ -105,6 +107,7 @@ def test_one_row_per_candidate_and_the_best_is_chosen(tuned):
     assert (table["error"] == "").all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*still changing at max_iter")
 @pytest.mark.parametrize("criterion", ["robust", "mse"])
 def test_scores_are_those_of_the_estimator_on_the_very_split(criterion):
@@ -169,6 +172,7 @@ def test_the_refit_is_the_correction_with_the_chosen_settings(tuned):
     pd.testing.assert_frame_equal(ours["enrichment"], plain["enrichment"])
 
 
+@pytest.mark.slow
 def test_without_refit_only_the_tables_are_stored():
     adata = screen()
     assert tune(adata, refit=False) is None
@@ -177,6 +181,7 @@ def test_without_refit_only_the_tables_are_stored():
     assert untouched(adata)
 
 
+@pytest.mark.slow
 def test_a_copy_leaves_the_original_alone_and_overwriting_must_be_asked_for(tuned):
     adata = screen()
     assert set(tune(adata, refit=False, copy=True).uns) == {"measure", "rtdmf"}
@@ -190,6 +195,7 @@ def test_a_copy_leaves_the_original_alone_and_overwriting_must_be_asked_for(tune
     assert "threshold" in again.uns["rtdmf"]
 
 
+@pytest.mark.slow
 def test_a_layer_can_be_tuned_under_another_name():
     adata = screen()
     adata.layers["half"] = adata.X / 2
@@ -199,6 +205,7 @@ def test_a_layer_can_be_tuned_under_another_name():
     assert adata.layers["mine"].mean() == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_everything_survives_h5ad(tmp_path):
     """Also a column of numbers and names, and a candidate that failed."""
     adata = screen()
@@ -217,6 +224,7 @@ def test_everything_survives_h5ad(tmp_path):
 # What is tried
 
 
+@pytest.mark.slow
 def test_without_a_grid_the_settings_as_they_are_come_first():
     """The default must be among the candidates: else a search could end below it."""
     default = tuning.filled({})
@@ -323,6 +331,7 @@ def planted(seed, n=50, p=60, n_hit=15):
     return anndata.AnnData(x, pd.DataFrame(index=[f"drug{i}" for i in range(n)]), var), low_rank
 
 
+@pytest.mark.slow
 def test_the_robust_criterion_keeps_planted_signal_out_of_the_broad_structure():
     """What mse rewards is an L that takes the signal up, and then nothing is left to flag."""
     error = {"robust": [], "mse": []}
@@ -339,6 +348,7 @@ def test_the_robust_criterion_keeps_planted_signal_out_of_the_broad_structure():
     assert all(a <= b for a, b in zip(error["robust"], error["mse"], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-3, 250.0])
 def test_the_choice_does_not_depend_on_the_unit(tuned, unit):
     """A screen in percent must be tuned like one in shares; scores are in squared units."""
@@ -351,6 +361,7 @@ def test_the_choice_does_not_depend_on_the_unit(tuned, unit):
         np.testing.assert_allclose(b["tuning"][name], scaled, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_of_equals_the_other_criterion_decides():
     """Imputation does not act on L: a robust search must still take its better setting."""
     adata = screen()
@@ -377,6 +388,7 @@ def test_no_candidate_sees_a_test_entry_or_trains_on_validation(by, settings):
         np.testing.assert_allclose(again.low_rank_, fitted.low_rank_, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["drug", "line", "group"])
 def test_other_holdouts_run_and_are_named(by):
     adata = screen()
@@ -392,6 +404,7 @@ def test_other_holdouts_run_and_are_named(by):
 # Parallel, interrupted, resumed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_two_at_a_time_give_the_same(tuned, backend):
     """Bits and all; the number of jobs is taken from joblib's own configuration, too."""
@@ -411,6 +424,7 @@ def test_threads_warnings_and_random_state_are_left_as_found():
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_where_it_ended(tuned, monkeypatch, tmp_path):
     path, adata = tmp_path / "tuning.jsonl", screen()
     count_fits(monkeypatch, interrupt_at=3)
@@ -427,6 +441,7 @@ def test_an_interrupted_search_goes_on_where_it_ended(tuned, monkeypatch, tmp_pa
     assert np.array_equal(adata.layers["rtdmf"], tuned.layers["rtdmf"])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_serves_other_grids_and_criteria(monkeypatch, tmp_path):
     """Scores of a setting do not depend on its rivals, nor on who judges."""
     path = tmp_path / "tuning.jsonl"
@@ -436,6 +451,7 @@ def test_a_checkpoint_serves_other_grids_and_criteria(monkeypatch, tmp_path):
     assert [c["depth"] for c in calls[:-1]] == [4]
 
 
+@pytest.mark.slow
 def test_a_torn_last_line_is_run_again(tuned, monkeypatch, tmp_path):
     path, adata = tmp_path / "tuning.jsonl", screen()
     tune(adata, checkpoint=path, refit=False)
@@ -490,6 +506,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "message"), FOREIGN, ids=[c[0].__name__ for c in FOREIGN])
 def test_a_foreign_checkpoint_is_refused_and_left_alone(change, message, tmp_path, monkeypatch):
     """Mixed-up scores would be believed; a file given by mistake would be lost."""

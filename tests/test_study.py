@@ -45,6 +45,7 @@ def simulated(request):
     return adata, model, scores
 
 
+@pytest.mark.slow
 def test_default_beats_trivial_answers_and_soft_impute(simulated):
     """In every metric but IBRE, which the grand mean can win by flagging nearly all."""
     _, _, scores = simulated

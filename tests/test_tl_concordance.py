@@ -195,6 +195,7 @@ def test_without_gaps_the_trivial_answer_ties_with_itself():
     assert trivial[["rho_star", "specificity_star"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_correction_is_compared_where_both_screens_have_it(pair):
     a, b = (adata.copy() for adata in pair)
     for adata in (a, b):
@@ -214,6 +215,7 @@ def test_correction_is_compared_where_both_screens_have_it(pair):
         np.testing.assert_array_equal(named[named["source"] == layer]["rho"], old)
 
 
+@pytest.mark.slow
 def test_imputed_entries_are_not_measured_whatever_comes_first(pair):
     a, b = (adata.copy() for adata in pair)
     for adata in (a, b):
@@ -357,6 +359,7 @@ def test_bad_settings_are_refused(pair, kwargs, message):
 # -- pictures ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_matrix_has_measured_above_and_corrected_below(pair):
     a, b = (adata.copy() for adata in pair)
     for adata in (a, b):

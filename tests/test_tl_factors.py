@@ -36,6 +36,7 @@ def planted():
     return adata
 
 
+@pytest.mark.slow
 def test_the_planted_drivers_are_named(planted):
     table = rt.tl.factors(planted, obs=["target", "dose", "shuffled"], n_factors=1)
     row = table.set_index("property")

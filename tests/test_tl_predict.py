@@ -88,6 +88,7 @@ def relative(table, against="measured"):
     return wide.div(wide[DRUG_MEAN], axis=0)
 
 
+@pytest.mark.slow
 def test_a_linear_rule_is_found(table):
     """Down to the noise, which no prediction of a measurement can beat."""
     measured = table[table["scored_against"] == "measured"].groupby("training")["rmse"].mean()
@@ -110,6 +111,7 @@ def test_one_row_for_each_drug_training_and_target(table):
     assert not table.duplicated(["drug", "training", "scored_against"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["elastic-net", "transfer"])
 def test_shuffled_expression_does_not_beat_the_drug_mean(model, monkeypatch):
     """If what was measured on held-out lines leaked, it would."""
@@ -267,6 +269,7 @@ def test_drugs_do_not_depend_on_which_others_are_predicted(model, brief):
     assert list(table["drug"].unique()) == ["drug5", "drug7"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["elastic-net", "transfer"])
 def test_the_same_seed_gives_the_same_table_and_touches_nothing(model, brief):
     adata, expression = made()
@@ -330,6 +333,7 @@ def test_all_rows_of_a_drug_are_scored_on_the_same_entries(monkeypatch):
     assert list(np.flatnonzero(n["max"].to_numpy() < measured)) == [2]
 
 
+@pytest.mark.slow
 def test_the_network_learns_and_is_judged_by_lines_set_aside():
     rng = np.random.default_rng(0)
     x, x_new = rng.normal(size=(120, 20)), rng.normal(size=(60, 20))
@@ -350,6 +354,7 @@ def test_the_network_learns_and_is_judged_by_lines_set_aside():
     np.testing.assert_allclose(stopped[:4], np.tile(means, (1, 60)), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_further_samples_reach_the_autoencoder_only(brief):
     adata, expression = made()
     rng = np.random.default_rng(0)

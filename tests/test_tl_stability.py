@@ -138,6 +138,7 @@ def test_chance_overlap_where_there_is_no_chance():
     assert np.isnan(expected_jaccard(50, 0, 0))
 
 
+@pytest.mark.slow
 def test_repeats_over_holdouts_are_corrections_with_other_seeds(adata):
     """Row by row what a user finds who calls pp.correct with the seeds."""
     seeds = (3, 4, 5)
