@@ -38,6 +38,7 @@ def fitted(screen, tissues):
     return fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "power"),
     [
@@ -72,6 +73,7 @@ def test_any_other_change_of_unit_changes_rounding_only(fitted, screen, tissues,
     assert (other.flag_ != one.flag_).mean() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["default", "squared, all", "hard, abrupt"])
 def test_the_order_of_drugs_and_lines_does_not_matter(screen, tissues, kind):
     """Given the same entries held out, a sorted screen is the same screen."""

@@ -65,6 +65,7 @@ def test_a_fit_is_logged_in_one_line_for_those_who_listen(screen, caplog):
     assert said.endswith(" s on cpu")
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_unasked():
     """Not by a process that has set up no logging, either."""
     code = (
@@ -174,6 +175,7 @@ def test_drugs_and_lines_without_measurement_keep_their_place(screen, tissues):
 PAPER = {"preset": "paper", "width": 12, "max_iter": 60, "learning_rate": 0.01, "init_scale": 0.3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, PAPER], ids=["default", "paper"])
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(screen, tissues, settings):
     """Whatever numbers were drawn elsewhere before."""
@@ -237,6 +239,7 @@ def test_single_and_double_precision_agree(screen, tissues, settings):
 # -- groups and presets -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_groups_may_be_a_list_an_array_or_named(screen, tissues):
     """One grouping is one grouping, however it is written down."""
     import pandas as pd
