@@ -57,6 +57,7 @@ def test_import_loads_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_correcting_loads_no_plotting():
     """A cluster node without a display, or without matplotlib's cache, can run the main job."""
     code = (
@@ -76,6 +77,7 @@ def test_importing_the_pictures_loads_no_plotting():
     assert out.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_nothing_needs_scanpy(tmp_path):
     """Nor what comes with it alone: it is an extra, for those who go on in it."""
     code = (

@@ -135,6 +135,7 @@ def test_scores_are_those_of_the_estimator_on_the_very_split(criterion):
     assert found["tuning_params"]["criterion"] == criterion
 
 
+@pytest.mark.slow
 def test_trivial_answers_are_scored_beside_the_chosen(tuned):
     """A score says nothing without them. Balanced data, where two-way means are a formula."""
     scores = tuned.uns["rtdmf"]["tuning_scores"].set_index("answer")

@@ -101,6 +101,7 @@ def test_a_linear_rule_is_found(table):
     assert ours["spearman"].median() > 0.6
 
 
+@pytest.mark.slow
 def test_one_row_for_each_drug_training_and_target(table):
     assert list(table.columns) == [
         "drug", "model", "training", "scored_against", "n_lines", "rmse", "pearson", "spearman"
@@ -126,6 +127,7 @@ def test_shuffled_expression_does_not_beat_the_drug_mean(model, monkeypatch):
         assert (relative(table, against).mean() > 0.99).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["elastic-net", "transfer"])
 @pytest.mark.parametrize("training", EVERY)
 def test_a_held_out_line_has_no_say_in_its_prediction(training, model, brief):
