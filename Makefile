@@ -1,5 +1,5 @@
-# make demo, make test, make quick, make lint and make vignettes set up all they need in .venv. Nothing
-# else is touched, but that make test, as root on Debian, installs R.
+# make demo, make test, make quick, make lint and make vignettes set up all they need in .venv.
+# Nothing else is touched, but that make test, as root on Debian, installs R.
 PYTHON ?= python3
 NEWEST_PYTHON ?= $(firstword $(foreach p,python3.13 python3.12,$(shell $p -c '' 2>&- && echo $p)))
 BIN := .venv/bin
