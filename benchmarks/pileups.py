@@ -62,7 +62,7 @@ def main() -> None:
         whole = None
         for share in CUTS:
             model = rt.RTDMF().fit(cut(matrix, share))
-            high = (model.flag_ >= rt.Flag.NOT_RETAINED).sum() / (model.flag_ > 0).sum()
+            high = float((model.flag_ >= rt.Flag.NOT_RETAINED).sum() / (model.flag_ > 0).sum())
             whole = high if whole is None else whole
             rmse = model.validation_rmse_
             rows.append(
