@@ -101,6 +101,7 @@ def test_long_tables_name_their_columns(folder):
     pd.testing.assert_frame_equal(result, adata.to_df(layer="rtdmf"), check_names=False)
 
 
+@pytest.mark.slow
 def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
     code = run(
         "in.csv", "out.h5ad", "--lines", "lines.csv", "--group-key", "tissue", "--enrichment",

@@ -24,6 +24,7 @@ def test_converged(screen):
     assert model.n_iter_ < model.params_["max_iter"]
 
 
+@pytest.mark.slow
 def test_early_stopped_keeps_the_best_iterate(screen):
     """Not the last one: the fit returned has the lowest validation error of the curve."""
     settings = {"init_scale": 0.1, "learning_rate": 0.01, "patience": 5, "max_iter": 5000}

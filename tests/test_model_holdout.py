@@ -152,6 +152,7 @@ def test_hold_out_error_is_that_of_the_entries_held_out(screen):
     )
 
 
+@pytest.mark.slow
 def test_a_mask_over_entries_that_were_not_measured_holds_out_the_rest(screen):
     """A mask drawn over the whole matrix is as good as one drawn over its measurements."""
     mask = np.random.default_rng(0).random(screen.shape) < 0.15

@@ -193,6 +193,7 @@ def twice(share, seed=0, n=60, p=200):
     return np.vstack(runs), [f"drug{i}" for i in range(n)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
 def test_replicates_tell_how_much_of_the_rest_repeats_itself(share):
     """Which one matrix without them cannot."""
@@ -203,6 +204,7 @@ def test_replicates_tell_how_much_of_the_rest_repeats_itself(share):
     assert model.reliability_[0] == pytest.approx(share, abs=0.06)
 
 
+@pytest.mark.slow
 def test_drugs_without_a_replicate_take_no_part():
     X, labels = twice(0.5)
     few = [label if i % 60 < 30 else (None, np.nan)[i % 2] for i, label in enumerate(labels)]

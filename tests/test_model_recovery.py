@@ -59,6 +59,7 @@ def discoveries(model):
     return {(int(drug), str(group), int(side)) for drug, group, side in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_planted_responses_are_retained_and_little_else(seed):
     """Both signs, against thresholding what simple means leave, at the same threshold."""
@@ -75,6 +76,7 @@ def test_planted_responses_are_retained_and_little_else(seed):
             assert f1(precision, recall) > f1(*trivial) + 0.2, name
 
 
+@pytest.mark.slow
 def test_enrichment_finds_the_planted_groups_and_not_more_than_its_rate_allows():
     """Drug, tissue and side, all of them; the false discovery rate is a promise about the rest."""
     n_found = n_false = 0
@@ -135,6 +137,7 @@ def test_without_deviations_the_share_flagged_is_the_rate_reported(null):
         assert 0.6 < rate / (2 * norm.sf(0.1 / NOISE)) < 1.0
 
 
+@pytest.mark.slow
 def test_with_a_hold_out_the_rate_reported_errs_on_the_safe_side(null):
     """New entries carry the error of the fit as well: more noise, never less than there is."""
     for screen in null:
@@ -145,6 +148,7 @@ def test_with_a_hold_out_the_rate_reported_errs_on_the_safe_side(null):
         assert NOISE < model.noise_ < 1.2 * NOISE
 
 
+@pytest.mark.slow
 def test_without_deviations_the_automatic_threshold_flags_almost_nothing(null):
     """A method that always finds something has found nothing."""
     for screen in null:
@@ -154,6 +158,7 @@ def test_without_deviations_the_automatic_threshold_flags_almost_nothing(null):
         assert not discoveries(model)
 
 
+@pytest.mark.slow
 def test_with_deviations_the_automatic_threshold_lies_between_noise_and_signal():
     """Where the two are equally likely: above what noise reaches, below what was planted."""
     for seed in range(3):

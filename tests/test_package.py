@@ -70,6 +70,7 @@ def test_correcting_loads_no_plotting():
     assert out.stdout.strip() == "False False"
 
 
+@pytest.mark.slow
 def test_importing_the_pictures_loads_no_plotting():
     """Whatever lists the rooms, such as a help page, needs no display."""
     code = "import sys, rtdmf_bio.pl; print('matplotlib' in sys.modules)"

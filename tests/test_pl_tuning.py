@@ -136,6 +136,7 @@ def test_what_is_not_there_is_said():
         rt.pl.tuning(tuned(), criterion="mae")
 
 
+@pytest.mark.slow
 def test_a_real_search_can_be_drawn_after_a_file(tmp_path):
     """Text columns come back from h5ad as another type."""
     adata = rt.datasets.gdsc1()[:30, :60].copy()

@@ -60,6 +60,7 @@ def test_default_beats_trivial_answers_and_soft_impute(simulated):
     assert ours["test_mse"] < 1.4 * scores["truth"]["test_mse"]
 
 
+@pytest.mark.slow
 def test_own_threshold_lies_between_noise_and_signal(simulated):
     """Planted signal is 0.2 and more, the noise 0.05: flags from either side would be wrong."""
     adata, model, _ = simulated

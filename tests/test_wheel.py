@@ -39,6 +39,7 @@ def test_the_wheel_holds_the_r_package_without_its_tests_and_vignettes(installed
     assert {path.relative_to(installed) for path in installed.rglob("*.R")} == sources - tests
 
 
+@pytest.mark.slow
 def test_the_wheel_alone_reads_a_pharmacoset(installed, backend, tmp_path):
     path = made.write(tmp_path / "pset.rds", made.pset("current"))
     code = (
