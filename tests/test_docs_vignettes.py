@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-# Of anndata's, as in pyproject.toml.
+# anndata's, as in pyproject.toml, and scanpy's, of pandas from 3.1 on.
 EXCUSED = [
-    f"ignore:The '{option}' option is deprecated:DeprecationWarning"
-    for option in ("future.infer_string", "mode.chained_assignment")
+    f"ignore:The {what}:DeprecationWarning"
+    for what in (
+        "'future.infer_string' option is deprecated",
+        "'mode.chained_assignment' option is deprecated",
+        "inplace keyword in DataFrame.",
+    )
 ]
 FOLDER = Path(__file__).parent.parent / "vignettes"
 
