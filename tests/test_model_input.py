@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse
+from anndata import AnnData
 
 from rtdmf_bio import RTDMF
 
@@ -78,6 +79,12 @@ def test_a_matrix_that_cannot_be_used_is_refused_with_what_was_found(X, error, s
     """In the type that fits, before anything is computed, and before anything is stored."""
     with pytest.raises(error, match=re.escape(said)):
         fit(X)
+
+
+def test_an_anndata_is_sent_to_where_it_is_taken():
+    """What numpy makes of one says nothing of a matrix."""
+    with pytest.raises(TypeError, match=r"of type AnnData\. Use rtdmf_bio.pp.correct\(adata\)"):
+        fit(AnnData(matrix()))
 
 
 def test_masked_entries_are_not_measured():
@@ -235,11 +242,48 @@ SOME = np.where(np.arange(P) < 2, None, LABELS)
         pytest.param([NAN] * P, "missing for every cell line", id="all NaN"),
         pytest.param(SOME, f"missing for 2 of {P} cell lines", id="some missing"),
         pytest.param({"t": np.where(SOME == None, NAN, SOME)}, "'t'", id="some NaN"),  # noqa: E711
+        pytest.param("l" * P, "pp.correct takes the name of a column", id="as many letters"),
+        pytest.param(b"l" * P, "pp.correct takes the name of a column", id="as many bytes"),
+        pytest.param(3, "in a list, an array or a Series", id="a number"),
+        pytest.param(set(range(P)), "in a list, an array or a Series", id="without an order"),
+        pytest.param(
+            dict(zip(range(P), LABELS, strict=True)),
+            "{'tissue': labels}. Under 0 it holds 'lung'; if it holds labels by line, pass "
+            "pandas.Series(groups)",
+            id="a dict of labels",
+        ),
+        pytest.param({0: None}, "Under 0 it holds None", id="a dict of nothing"),
+        pytest.param(
+            np.c_[LABELS, LABELS], f"Got shape ({P}, 2); give several groupings", id="two columns"
+        ),
     ],
 )
 def test_groups_must_label_every_line(groups, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         fit(matrix(), groups=groups)
+
+
+@pytest.mark.parametrize("replicates", [3, "d" * N, b"d" * N, dict.fromkeys(range(N), "a")])
+def test_replicates_must_label_every_drug(replicates):
+    """Letters of a word, and the keys of a dict, are no labels."""
+    with pytest.raises(ValueError, match=r"replicates must be one label per drug, which are 12, i"):
+        RTDMF(**QUICK).fit(matrix(), replicates=replicates)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"drug_names": ["a"]}, "drug_names must be a list of 12 names, as X has. Got 1."),
+        ({"line_names": "l" * P}, "line_names must be a list of 15 names, as X has. Got 'lll"),
+        ({"line_names": 3}, "Got 3."),
+    ],
+    ids=["too few", "text", "number"],
+)
+def test_names_for_messages_must_be_as_many_as_there_are_things_to_name(names, said):
+    """Else the message that they are for would be another one."""
+    for X in (changed(EMPTY_ROW), matrix()):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            RTDMF(**QUICK).fit(X, **names)
 
 
 @pytest.mark.parametrize("blank", [None, NAN])

@@ -143,7 +143,7 @@ REFUSED = {
     ),
     "repeated": (
         {"groups": pd.Series([*TISSUE, "skin"], [*LINES, "line 0"])},
-        ["1 occur more than once: 'line 0'"],
+        ["1 occur more than once: 'line 0'", "Give it the names of X"],
     ),
     "all at once": (
         {"groups": renamed(TISSUE, LINES, line_3="HELA", line_5="line 4")},
@@ -171,9 +171,9 @@ REFUSED = {
         ["replicates has names", "1 drugs of X are not in it: 'drug 7'", "'aspirin'",
          "replicates.to_numpy()"],
     ),
-    "replicates as a table": (
-        {"replicates": pd.DataFrame({"compound": TWINS}, DRUGS)},
-        ["replicates must be one column of labels"],
+    "replicates as a table of two columns": (
+        {"replicates": pd.DataFrame({"compound": TWINS, "plate": TWINS}, DRUGS)},
+        ["replicates must be one column of labels. Got a table of 2"],
     ),
     "mask, drugs": (
         {"validation": pd.DataFrame(HELD_OUT[1:], DRUGS[1:], LINES)},
@@ -183,6 +183,15 @@ REFUSED = {
         {"validation": pd.DataFrame(HELD_OUT, DRUGS)},
         ["40 cell lines of X are not in it", "validation.to_numpy()"],
     ),
+    "mask of one line": (
+        {"validation": pd.Series(HELD_OUT[:, 0], DRUGS)},
+        ["validation must be a boolean mask of shape (30, 40). Got bool of shape (30,)"],
+    ),
+    "no name": (
+        {"groups": pd.Series(TISSUE, [*LINES[:-2], np.nan, None])},
+        ["groups has names of its own", "cell lines lack a name: 2 of groups. Name them",
+         "groups.to_numpy()"],
+    ),
 }  # fmt: skip
 
 
@@ -191,6 +200,45 @@ def test_names_that_do_not_match_are_refused_and_named(table, given, said):
     """All that is wrong in one message, and how to go by position if that is meant."""
     with pytest.raises(ValueError, match=".*".join(map(re.escape, said))):
         RTDMF(**QUICK).fit(table, **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("line 0", ["more than once in X, too: 'line 0'. Make the names of X unique"]),
+        (np.nan, ["lack a name: 1 of X and 1 of groups"]),
+    ],
+    ids=["repeated", "missing"],
+)
+def test_names_that_are_at_fault_in_x_are_not_asked_for(table, name, said):
+    """\"Give it the names of X\" helps nobody whose X has the trouble."""
+    names = [*LINES[:-1], name]
+    with pytest.raises(ValueError, match=".*".join(map(re.escape, said))) as refused:
+        RTDMF(**QUICK).fit(table.set_axis(names, axis=1), groups=pd.Series(TISSUE, names))
+    assert "Give it the names" not in str(refused.value)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "bare"])
+def test_replicates_may_be_a_table_of_one_column(table, named):
+    """As ``obs[["compound"]]`` is, and as groups may be."""
+    given = shuffled(TWINS, DRUGS) if named else pd.Series(TWINS)
+    X = table if named else table.to_numpy()
+    expected = RTDMF(**QUICK).fit(table.to_numpy(), replicates=TWINS)
+    assert_same(RTDMF(**QUICK).fit(X, replicates=given.to_frame()), expected)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "bare"])
+def test_a_hold_out_mask_may_be_of_booleans_that_could_be_missing(table, named):
+    """pandas makes such of many a comparison; where none is missing, it says what bool says."""
+    X = table if named else table.to_numpy()
+    mask = pd.DataFrame(HELD_OUT, DRUGS, LINES).astype("boolean")
+    settings = {**QUICK, "threshold": "auto", "refit": False}
+    model = RTDMF(**settings).fit(X, validation=mask)
+    assert_same(model, RTDMF(**settings).fit(X, validation=HELD_OUT))
+    mask.iloc[3, 4] = pd.NA
+    with pytest.raises(ValueError, match=r"1 are neither, such as <NA>; fill .*fillna\(False\)"):
+        RTDMF(**settings).fit(X, validation=mask)
+    RTDMF(**settings).fit(X, validation=mask.fillna(False))
 
 
 def test_a_remedy_that_is_named_works(table):

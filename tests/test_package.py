@@ -10,6 +10,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 import r_bridge
 import rtdmf_bio
@@ -148,8 +149,9 @@ def test_the_old_name_of_the_effects_warns_and_still_works(screen):
     assert told[0].filename == __file__
     for one, other in zip(general, model.effects_, strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.warns(FutureWarning), pytest.raises(AttributeError, match="effects_"):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = rtdmf_bio.RTDMF().general_
+    assert not hasattr(rtdmf_bio.RTDMF(), "general_")
 
 
 def test_the_bridge_documents_every_parameter():

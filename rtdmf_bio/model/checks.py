@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -42,10 +43,15 @@ def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     TypeError
-        Sparse, boolean, complex or text input.
+        Sparse, boolean, complex or text input, or an AnnData.
     ValueError
         Not two dimensions.
     """
+    if hasattr(X, "obs") and hasattr(X, "layers"):
+        raise TypeError(
+            f"The matrix is of type {type(X).__name__}. Use rtdmf_bio.pp.correct(adata) for it, or "
+            f"pass the matrix alone, adata.X."
+        )
     if is_sparse(X):
         raise TypeError(
             "The matrix is sparse, where a blank means zero, not 'not measured'. Pass a dense "
@@ -89,10 +95,18 @@ def check_matrix(
     Raises
     ------
     TypeError, ValueError
-        As :func:`as_numbers`; infinities, unmeasured drugs or lines, too little or constant data.
+        As :func:`as_numbers`; infinities, unmeasured drugs or lines, too little or constant data;
+        another number of names.
     """
     data = as_numbers(X)
     n, p = data.shape
+    for parameter, names, size in (("drug_names", drug_names, n), ("line_names", line_names, p)):
+        given = None if names is None else _listed(names)
+        if names is not None and (given is None or len(given) != size):
+            raise ValueError(
+                f"{parameter} must be a list of {size} names, as X has. Got "
+                f"{reprlib.repr(names) if given is None else len(given)}."
+            )
     if n < 2 or p < 2:
         raise ValueError(
             f"The matrix has {n} drug(s) and {p} cell line(s); at least 2 of each are needed, "
@@ -144,12 +158,18 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
     named: Mapping[Any, Any] = groups if isinstance(groups, Mapping) else {"group": groups}
     out = {}
     for key, labels in named.items():
-        column = np.array(list(labels), dtype=object)
+        given = _listed(labels)
+        if given is None:
+            raise ValueError(_no_labels(groups, key, n_lines))
+        column = np.array(given, dtype=object)
         if column.shape != (n_lines,):
+            got: object = len(column)
+            if column.ndim > 1:
+                got = f"shape {column.shape}; give several groupings as a dict, name -> labels"
             raise ValueError(
-                f"Groups {str(key)!r} need one label per cell line ({n_lines}). Got {len(column)}."
+                f"Groups {str(key)!r} need one label per cell line ({n_lines}). Got {got}."
             )
-        blank = np.array([_is_missing(label) for label in column])
+        blank = np.array([is_missing(label) for label in column])
         if blank.all():
             raise ValueError(f"Groups {str(key)!r} are missing for every cell line.")
         if blank.any() and missing == "error":
@@ -169,12 +189,18 @@ def check_replicates(
     """One label for each measured drug, None where it has no replicate."""
     if replicates is None:
         return None
-    labels = np.array(list(replicates), dtype=object)
+    given = _listed(replicates)
+    if given is None:
+        raise ValueError(
+            f"replicates must be one label per drug, which are {n_drugs}, in a list, an array or a "
+            f"Series. Got {reprlib.repr(replicates)}."
+        )
+    labels = np.array(given, dtype=object)
     if labels.shape != (n_drugs,):
         raise ValueError(
             f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
         )
-    labels = np.array([None if _is_missing(x) else x for x in labels], dtype=object)[drugs]
+    labels = np.array([None if is_missing(x) else x for x in labels], dtype=object)[drugs]
     known = [x for x in labels if x is not None]
     if len(set(known)) == len(known):
         raise ValueError(
@@ -189,7 +215,33 @@ def check_replicates(
     return labels
 
 
-def _is_missing(label: Any) -> bool:
+def _listed(labels: Any) -> list[Any] | None:
+    """Labels as a list; None of what holds none in an order, such as text, a number or a dict."""
+    if isinstance(labels, (str, bytes, set, frozenset, Mapping)):
+        return None
+    try:
+        return list(labels)
+    except TypeError:
+        return None
+
+
+def _no_labels(groups: Any, key: Any, n_lines: int) -> str:
+    if isinstance(groups, Mapping):
+        return (
+            f"groups as a dict must hold one label per cell line ({n_lines}) under the name of "
+            f"each grouping, as {{'tissue': labels}}. Under {key!r} it holds "
+            f"{reprlib.repr(groups[key])}; if it holds labels by line, pass pandas.Series(groups), "
+            f"with X as a DataFrame."
+        )
+    return (
+        f"groups must be one label per cell line ({n_lines}), in a list, an array or a Series, "
+        f"such as adata.var['tissue']. Got {reprlib.repr(groups)}; pp.correct takes the name of a "
+        f"column, as group_key."
+    )
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a label or a name is none."""
     # None, NaN, NaT and pandas.NA: only a value that equals itself is a label.
     if label is None or type(label).__name__ in ("NAType", "NaTType"):
         return True
@@ -197,7 +249,7 @@ def _is_missing(label: Any) -> bool:
 
 
 def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
-    values = [np.nan if _is_missing(x) else x for x in array.ravel()]
+    values = [np.nan if is_missing(x) else x for x in array.ravel()]
     for x in values:
         if isinstance(x, (bool, np.bool_)) or not isinstance(
             x, (float, int, np.floating, np.integer)

@@ -317,7 +317,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         y
             Ignored, for scikit-learn.
         groups
-            One label per line (p,), or a mapping of several such groupings.
+            One label per line (p,), or a mapping of several such groupings, name -> labels.
         replicates
             One label per drug (n,); rows with the same label are the same drug, screened more than
             once. ``shrink`` then takes the noise from their disagreement; None or NaN is a drug of
@@ -438,6 +438,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     @property
     def general_(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Deprecated: ``effects_``, which is not the general part ``level_ + slope_ x g``."""
+        check_is_fitted(self)
         warnings.warn("general_ is called effects_ now.", FutureWarning, stacklevel=2)
         return self.effects_
 

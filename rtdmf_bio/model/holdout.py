@@ -72,6 +72,17 @@ def holdout_mask(
     return mask
 
 
+def _from_objects(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """A mask of booleans that may be missing, as pandas has them, none of which is."""
+    strange = [x for x in mask.ravel() if not isinstance(x, (bool, np.bool_))]
+    if strange:
+        raise ValueError(
+            f"validation must be True or False of every entry. {len(strange)} are neither, such as "
+            f"{strange[0]!r}; fill what is missing, as by validation.fillna(False)."
+        )
+    return mask.astype(bool)
+
+
 def validation_mask(
     given: Any,
     observed: NDArray[np.bool_],
@@ -102,6 +113,8 @@ def validation_mask(
         mask = holdout_mask(observed, fraction, rng)
     else:
         mask = np.asarray(given)
+        if mask.dtype == object and mask.shape == shape:
+            mask = _from_objects(mask)
         if mask.dtype != bool or mask.shape != shape:
             raise ValueError(
                 f"validation must be a boolean mask of shape {shape}. Got {mask.dtype} of "

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import name_some
+from .checks import is_missing, name_some
 
 Names = Sequence[Any] | None
 
@@ -31,13 +31,16 @@ def in_order(labels: Any, names: Names, parameter: str, things: str) -> Any:
     Raises
     ------
     ValueError
-        If the names are not the same, one occurs twice, or there is more than one column.
+        If the names are not the same, one is missing or occurs twice, or there is more than one
+        column.
     """
     if _is_table(labels):
-        raise ValueError(
-            f"{parameter} must be one column of labels. Got a table of {labels.shape[1]}; give one "
-            f"of its columns."
-        )
+        if labels.shape[1] != 1:
+            raise ValueError(
+                f"{parameter} must be one column of labels. Got a table of {labels.shape[1]}; give "
+                f"one of its columns."
+            )
+        labels = labels.iloc[:, 0]
     if names is None or not hasattr(labels, "iloc"):
         return labels
     place = _places(labels.index, names, parameter, things)
@@ -59,7 +62,7 @@ def groups_in_order(groups: Any, names: Names) -> Any:
 
 def mask_in_order(mask: Any, drugs: Names, lines: Names) -> Any:
     """The same of a table of drugs x lines."""
-    if drugs is None or lines is None or not hasattr(mask, "iloc"):
+    if drugs is None or lines is None or not _is_table(mask):
         return mask
     rows = _places(mask.index, drugs, "validation", "drugs")
     columns = _places(mask.columns, lines, "validation", "cell lines")
@@ -72,8 +75,15 @@ def _is_table(X: Any) -> bool:
 
 def _places(own: Any, names: Sequence[Any], parameter: str, things: str) -> list[int]:
     own = list(own)
+    nameless = {"X": sum(map(is_missing, names)), parameter: sum(map(is_missing, own))}
+    if any(nameless.values()):
+        where = " and ".join(f"{n} of {what}" for what, n in nameless.items() if n)
+        raise ValueError(
+            f"{parameter} has names of its own, and is matched by them, but {things} lack a name: "
+            f"{where}. Name them, or pass {parameter}.to_numpy() to match by position."
+        )
     place = {name: k for k, name in enumerate(own)}
-    known = set(names)
+    known = Counter(names)
     lost = [name for name in names if name not in place]
     strange = [name for name in place if name not in known]
     repeated = [name for name, count in Counter(own).items() if count > 1]
@@ -85,8 +95,13 @@ def _places(own: Any, names: Sequence[Any], parameter: str, things: str) -> list
             what.append(f"{len(strange)} in it are not in X: {name_some(strange, 3)}")
         if repeated:
             what.append(f"{len(repeated)} occur more than once: {name_some(repeated, 3)}")
+        remedy = "Give it the names of X"
+        twice = [name for name in repeated if known[name] > 1]
+        if twice:
+            what.append(f"more than once in X, too: {name_some(twice, 3)}")
+            remedy = "Make the names of X unique and give it the same"
         raise ValueError(
             f"{parameter} has names of its own, and is matched by them, but {'; '.join(what)}. "
-            f"Give it the names of X, or pass {parameter}.to_numpy() to match by position."
+            f"{remedy}, or pass {parameter}.to_numpy() to match by position."
         )
     return [place[name] for name in names]
