@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,6 +79,69 @@ def test_a_layer_called_x_is_not_mistaken_for_x(small):
     assert resolve_layer(small, None) == "X"
     with pytest.raises(ValueError, match="Rename that layer"):
         resolve_layer(small, "X")
+
+
+def concorded(adata, layer):
+    other = adata.copy()
+    other.X = other.X[:, ::-1].copy()
+    return rt.tl.concordance(adata, other, layer=layer)["rho"].to_numpy()
+
+
+def clustered(adata, layer):
+    return rt.tl.cluster(adata, "tissue", layer=layer)["nmi"].to_numpy()
+
+
+def mutated(adata, layer):
+    adata.var["mutated"] = np.arange(50) % 3 == 0
+    return rt.tl.biomarker(adata, adata.obs_names[0], "mutated", layer=layer)["pvalue"].to_numpy()
+
+
+def drawn(adata, layer):
+    if "rtdmf" not in adata.uns:
+        rt.pp.correct(adata, **QUIET)
+    return rt.pl.matrix(adata, layer=layer).images[0].get_array()
+
+
+def drawn_clusters(adata, layer):
+    figure = rt.pl.clusters(adata, "tissue", layer=layer)
+    return np.ma.concatenate([im.get_array().ravel() for ax in figure.axes for im in ax.images])
+
+
+def written(adata, layer):
+    with tempfile.TemporaryDirectory() as folder:
+        rt.io.write_table(adata, f"{folder}/table.csv", layer=layer)
+        return pd.read_csv(f"{folder}/table.csv", index_col=0).to_numpy()
+
+
+TAKES_X = [corrected, held_out, tuned, stable, path, predicted, written]
+EVERY = [*TAKES_X, concorded, clustered, mutated, drawn, drawn_clusters]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", EVERY)
+def test_beside_a_layer_called_x_none_still_means_what_it_means(small, function):
+    """Nobody who never names a layer has to rename one; asked for by name, X is either."""
+    beside = small.copy()
+    beside.layers["X"] = beside.X[::-1].copy()
+    np.testing.assert_array_equal(function(beside.copy(), None), function(small.copy(), None))
+    with pytest.raises(ValueError, match="Rename that layer"):
+        function(beside, "X")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [concorded, clustered, mutated])
+def test_a_correction_of_x_is_compared_with_x_beside_a_layer_called_x(small, function):
+    rt.pp.correct(small, group_key=None, **QUIET)
+    expected = function(small.copy(), None)
+    small.layers["X"] = small.X[::-1].copy()
+    np.testing.assert_array_equal(function(small, None), expected)
+
+
+@pytest.mark.parametrize("function", TAKES_X)
+@pytest.mark.parametrize("layer", [["X"], 3])
+def test_a_layer_that_is_no_name_is_refused(small, function, layer):
+    with pytest.raises(TypeError, match="layer must be the name of one layer"):
+        function(small, layer)
 
 
 def test_a_correction_stores_what_the_record_says_and_nothing_else(small):

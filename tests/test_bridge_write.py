@@ -315,6 +315,22 @@ REFUSED = {
         lambda adata: {"layer": "corrected"},
         r"no layer 'corrected', only .*Run rtdmf_bio.pp.correct first",
     ),
+    "x": (
+        lambda adata: {"layer": "X"},
+        r"layer='X' means adata.X, which was read. Pass one of \['n_replicates', 'rtdmf', ",
+    ),
+    "x as no layer": (
+        lambda adata: {"layer": None},
+        "layer=None means adata.X, which was read",
+    ),
+    "no name of a layer": (
+        lambda adata: {"layer": ["rtdmf"]},
+        r"layer must be the name of one layer, or None. Got \['rtdmf'\]",
+    ),
+    "x or a layer x": (
+        lambda adata: adata.layers.update(X=adata.X) or {"layer": "X"},
+        "Rename that layer",
+    ),
     "another ending": (lambda adata: {"dest": "out.h5ad"}, "must end in .rds, .rda or .RData"),
     "names twice": (
         lambda adata: setattr(adata, "obs_names", ["A"] * adata.n_obs),

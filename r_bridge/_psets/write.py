@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtdmf_bio._adata.inputs import resolve_layer
 from rtdmf_bio._adata.layers import named_layers
 
 from ..files import SUFFIXES, companions
@@ -105,7 +106,7 @@ def write_pset(
         File to write, ``.rds``, ``.rda`` or ``.RData``, whole or not at all. A file of several
         objects is not copied: only the PharmacoSet is.
     layer
-        Layer of `adata` with the corrected values.
+        Layer of `adata` with the corrected values. ``X``, which was read from `source`, is none.
     measure_name
         Name of the new measure; by default the old one's and the layer's, such as
         ``auc_recomputed_rtdmf``. The flags are called ``<measure_name>_flag``.
@@ -213,10 +214,15 @@ def _checked(adata: AnnData, layer: str) -> tuple[pd.DataFrame, pd.DataFrame | N
 
     if not isinstance(adata, AnnData):
         raise TypeError(f"write_pset takes an AnnData. Got {type(adata).__name__} instead.")
-    if layer not in named_layers(adata):
+    if isinstance(layer, str) and layer not in ("X", *named_layers(adata)):
         raise ValueError(
             f"There is no layer {layer!r}, only {list(named_layers(adata))}. Run "
             "rtdmf_bio.pp.correct first, or pass layer."
+        )
+    if resolve_layer(adata, layer) == "X":
+        raise ValueError(
+            f"A corrected layer is written, and layer={layer!r} means adata.X, which was read. "
+            f"Pass one of {list(named_layers(adata))}; if X is wanted, copy it to a layer first."
         )
     for what, names in (("drugs", adata.obs_names), ("cell lines", adata.var_names)):
         if names.has_duplicates:

@@ -54,33 +54,36 @@ def check_screens(*screens: AnnData) -> None:
 
 
 def resolve_layer(adata: AnnData, layer: str | None) -> str:
-    """Return the name of a matrix, ``"X"`` for None and ``"X"``; it is there."""
-    layers = named_layers(adata)
+    """Return the name of the matrix a user asks for, ``"X"`` for None and ``"X"``; it is there."""
+    if layer is not None and not isinstance(layer, str):
+        raise TypeError(f"layer must be the name of one layer, or None. Got {layer!r}.")
+    if layer == "X" and "X" in named_layers(adata):
+        raise ValueError(
+            "'X' stands for adata.X, and adata.layers has an 'X', too. Rename that layer."
+        )
     name = "X" if layer is None else layer
-    if name == "X":
-        if layer is not None and "X" in layers:
-            raise ValueError(
-                "'X' stands for adata.X, and adata.layers has an 'X', too. Rename that layer."
-            )
-        if adata.X is None:
-            raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(layers)}.")
-    elif name not in layers:
-        raise ValueError(f"adata.layers has no {name!r}. It has {sorted(layers)}; 'X' takes X.")
+    matrix_of(adata, name)
     return name
 
 
-def matrix_of(adata: AnnData, layer: str | None) -> Any:
-    """Return ``X`` or a layer as it is stored."""
-    name = resolve_layer(adata, layer)
-    return adata.X if name == "X" else adata.layers[name]
+def matrix_of(adata: AnnData, name: str) -> Any:
+    """Return ``X`` or a layer as it is stored, by the name that :func:`resolve_layer` gives."""
+    layers = named_layers(adata)
+    if name == "X":
+        if adata.X is None:
+            raise ValueError(f"adata.X is empty. Pass layer=, one of {sorted(layers)}.")
+        return adata.X
+    if name not in layers:
+        raise ValueError(f"adata.layers has no {name!r}. It has {sorted(layers)}; 'X' takes X.")
+    return layers[name]
 
 
-def values_of(adata: AnnData, layer: str) -> NDArray[np.float64]:
-    """Return ``X`` or a layer as numbers, NaN where not measured or infinite."""
-    values = as_numbers(matrix_of(adata, layer))
+def values_of(adata: AnnData, name: str) -> NDArray[np.float64]:
+    """Return the same as numbers, NaN where not measured or infinite."""
+    values = as_numbers(matrix_of(adata, name))
     values[~np.isfinite(values)] = np.nan
     if np.isnan(values).all():
-        raise ValueError(f"{layer!r} has no measured entry: all are missing.")
+        raise ValueError(f"{name!r} has no measured entry: all are missing.")
     return values
 
 

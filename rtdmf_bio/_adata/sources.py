@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.preparation import two_way_means
-from .inputs import named, values_of
+from .inputs import named, resolve_layer, values_of
 from .record import KEY, SPECIFIC, is_stored, measure_at, stored
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def layers_of(
         names = named("layer", layer)
         for taken in {TWO_WAY_MEANS, TWO_WAY_RESIDUAL}.intersection(names):
             raise ValueError(f"Rename layer {taken!r}: a trivial answer goes by this name.")
-        return {name: name for name in names}
+        return {name: resolve_layer(adata, name) for name in names}
     # Without a correction the measurements are all there is, but another key was meant.
     if key == KEY and not is_stored(adata, key):
         return {"measured": "X"}

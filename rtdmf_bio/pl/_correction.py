@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._adata.columns import labels_of
-from .._adata.inputs import values_of
+from .._adata.inputs import resolve_layer, values_of
 from .._adata.measure import measure_label, measure_of
 from .._adata.record import SPECIFIC, stored
 from ..tl import enrichment as enrichment_table
@@ -67,7 +67,7 @@ def matrix(
     """
     corrected = stored(adata, key)["layer"]
     measured = values_of(adata, corrected)
-    drawn = measured if layer is None else values_of(adata, layer)
+    drawn = measured if layer is None else values_of(adata, resolve_layer(adata, layer))
     ax = axes_or_new(ax, 7, 4)
     # Of what was never measured there is no mean: it comes last.
     by_drug, mean = (np.ma.masked_invalid(measured).mean(axis).filled(np.nan) for axis in (1, 0))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._adata.assign import assign
-from .._adata.inputs import check_adata, groups_of, matrix_of
+from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from ..model.checks import Seed, as_seed, check_choice, check_matrix
 from ..model.holdout import BY, split
 
@@ -90,7 +90,7 @@ def holdout(
     0.15
     """
     check_adata(adata)
-    data = matrix_of(adata, layer)
+    data = matrix_of(adata, resolve_layer(adata, layer))
     if not isinstance(key_added, str) or not key_added or "/" in key_added:
         raise ValueError(f"key_added must be a name without '/'. Got {key_added!r}.")
     if key_added in adata.layers and not overwrite:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._adata.inputs import check_adata, groups_of, matrix_of, named
+from .._adata.inputs import check_adata, groups_of, matrix_of, named, resolve_layer
 from ..model.checks import Seed, as_seed, check_choice, check_matrix, check_number
 from ..model.settings import check_names
 from ._expression import chosen_drugs, expression_of, finite, folds_of, further, too_few_shared
@@ -170,9 +170,8 @@ def predict(
         warnings.warn(f"pretrain is ignored by model={model!r}.", stacklevel=2)
         pretrain = None
     check_adata(adata)
-    checked = check_matrix(
-        matrix_of(adata, layer), infinite="nan", unmeasured="nan", max_missing=1.0
-    )
+    data = matrix_of(adata, resolve_layer(adata, layer))
+    checked = check_matrix(data, infinite="nan", unmeasured="nan", max_missing=1.0)
     lines = np.asarray(adata.var_names, dtype=str)[checked.lines]
     names = np.asarray(adata.obs_names, dtype=str)[checked.drugs]
     table = expression_of(expression, "expression")
