@@ -14,6 +14,7 @@ import torch
 import rtdmf_bio as rt
 from rtdmf_bio._adata.layers import named_layers
 from rtdmf_bio.model import tuning
+from rtdmf_bio.pp._checkpoint import saved_seed
 
 GRID = {"depth": [3, 2], "weight_decay": [1.0, 0.5]}
 # One stage and few iterations: here it matters what is chosen, not how well it fits.
@@ -462,6 +463,27 @@ def test_a_torn_last_line_is_run_again(tuned, monkeypatch, tmp_path):
     assert len(calls) == 1 + 1
     assert all(json.loads(line) for line in path.read_text().splitlines())
     pd.testing.assert_frame_equal(without_time(adata), without_time(tuned))
+
+
+@pytest.mark.parametrize("grid", [{"depth": [3, 2]}, {"depth": [2]}], ids=["same", "other"])
+def test_without_a_seed_a_checkpoint_gives_its_own(grid, monkeypatch, tmp_path):
+    """Any seed will do, so the one that has results; another would be another search."""
+    path = tmp_path / "tuning.jsonl"
+    one, other = screen(), screen()
+    tune(one, {"depth": [3, 2]}, checkpoint=path, refit=False, random_state=None)
+    calls = count_fits(monkeypatch)
+    tune(other, grid, checkpoint=path, refit=False, random_state=None)
+    assert len(calls) == 1  # the chosen one, for its test score
+    seeds = [x.uns["rtdmf"]["tuning_params"]["random_state"] for x in (one, other)]
+    assert seeds[0] == seeds[1]
+
+
+@pytest.mark.parametrize("text", ["", "drug,line,auc\n", '{"identity": {"fixed settings": "3"}}\n'])
+def test_what_is_no_checkpoint_has_no_seed(text, tmp_path):
+    path = tmp_path / "tuning.jsonl"
+    path.write_text(text)
+    assert saved_seed(path) is None
+    assert saved_seed(tmp_path) is saved_seed(tmp_path / "none") is saved_seed(None) is None
 
 
 def test_failed_candidates_are_tried_again(monkeypatch, tmp_path):

@@ -77,7 +77,8 @@ def dbdnmf(
         least error on them is returned. Without, the last: it has seen everything, and nothing
         but ``max_iter`` keeps it from fitting the noise.
     random_state
-        Seed of the first weights; a NumPy generator to draw it from; or None for any.
+        Seed of the first weights; a NumPy Generator or RandomState to draw it from; or None for
+        any.
 
     Returns
     -------

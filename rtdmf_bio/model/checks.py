@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _SPREADS = (1e-100, 1e100)  # squares and products of these are far from what a float can hold
 
-Seed: TypeAlias = int | np.random.Generator | None
+Seed: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 
 
 @dataclass
@@ -314,11 +314,12 @@ def check_number(
     *,
     above: bool = False,
     named: Collection[str] = (),
+    others: str = "",
 ) -> None:
     """Refuse what is not a finite number from ``low`` to ``high``, or no integer for an integer.
 
     The type of ``low`` says which of the two is wanted; with ``above`` it must be greater. One of
-    the words in ``named`` may stand for a number.
+    the words in ``named`` may stand for a number. ``others`` are what the caller takes besides.
     """
     if isinstance(value, str) and value in named:
         return
@@ -326,6 +327,7 @@ def check_number(
     wanted = f"{'an integer' if whole else 'a number'} {'greater than' if above else 'of at least'}"
     wanted += f" {_plain(low)}" + ("" if high == math.inf else f" and at most {_plain(high)}")
     wanted += f", or one of {list(named)}" if named else ""
+    wanted += f", {others}" if others else ""
     message = f"The {name} parameter must be {wanted}. Got {value!r}."
     if isinstance(value, bool) or not hasattr(value, "__index__" if whole else "__float__"):
         raise TypeError(message)
@@ -350,7 +352,12 @@ def as_seed(random_state: Seed) -> int:
         random_state = np.random.default_rng()
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31))  # the next ones are seeds, too
-    check_number("random_state", random_state, 0, 2**32 - 1)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))  # as in scikit-learn
+    check_number(
+        *("random_state", random_state, 0, 2**32 - 1),
+        others="None, or a NumPy Generator or RandomState",
+    )
     return int(random_state)
 
 

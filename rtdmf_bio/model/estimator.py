@@ -139,8 +139,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         ``cpu``, ``cuda``, ``mps`` or ``auto`` (cuda if present, else cpu); ``float32`` or
         ``float64``.
     random_state
-        Seed of the hold-out and of a random start; a NumPy generator to draw it from; or None for
-        any. ``params_`` has the seed.
+        Seed of the hold-out and of a random start; a NumPy Generator or RandomState to draw it
+        from; or None for any. ``params_`` has the seed.
     progress
         Show a progress bar on a terminal.
 

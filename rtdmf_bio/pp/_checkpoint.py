@@ -10,6 +10,7 @@ from typing import Any
 
 from .._atomic import replacing
 
+FIXED = "fixed settings"  # the part of an identity that holds the seed, as JSON
 _KIND = "rtdmf_bio tuning"
 
 
@@ -90,6 +91,17 @@ class Checkpoint:
         with replacing(self.path) as temporary:
             text = "".join(json.dumps(item) + "\n" for item in [head, *records])
             temporary.write_text(text, encoding="utf-8")
+
+
+def saved_seed(path: str | os.PathLike[str] | None) -> int | None:
+    """The seed of the search that ``path`` keeps; None without one."""
+    if path is None or not Path(path).is_file():
+        return None
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    identity = _parse(text.partition("\n")[0]).get("identity")
+    fixed = identity.get(FIXED) if isinstance(identity, dict) else None
+    seed = _parse(fixed).get("random_state") if isinstance(fixed, str) else None
+    return seed if isinstance(seed, int) else None
 
 
 def _key(settings: Mapping[str, Any]) -> str:

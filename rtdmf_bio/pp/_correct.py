@@ -77,7 +77,8 @@ def correct(
     device, dtype
         Where and in what precision to compute.
     random_state
-        Seed of the hold-out; a NumPy generator to draw it from; or None for any. It is stored.
+        Seed of the hold-out; a NumPy Generator or RandomState to draw it from; or None for
+        any. It is stored.
     progress
         Show a progress bar on a terminal.
     overwrite

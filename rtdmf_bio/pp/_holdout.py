@@ -63,7 +63,7 @@ def holdout(
     key_added
         Name of the layer.
     random_state
-        Seed of the draw; a NumPy generator to draw it from; or None for any.
+        Seed of the draw; a NumPy Generator or RandomState to draw it from; or None for any.
     overwrite
         Replace a layer of that name.
     copy

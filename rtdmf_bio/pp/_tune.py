@@ -18,7 +18,7 @@ from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ..model.checks import Seed, as_seed, check_choice, check_matrix
-from ._checkpoint import Checkpoint
+from ._checkpoint import FIXED, Checkpoint, saved_seed
 from ._correct import correct
 from ._holdout import draw
 from ._tuning_tables import beside_trivial, summary
@@ -100,8 +100,8 @@ def tune(
     refit
         Correct with the best settings. False: store the tables only.
     random_state
-        Seed of the split and of the model; a NumPy generator to draw it from; or None for any. The
-        seed is stored.
+        Seed of the split and of the model; a NumPy Generator or RandomState to draw it
+        from; or None for any, or for that of the ``checkpoint``. The seed is stored.
     progress
         Show progress bars on a terminal.
     copy
@@ -146,6 +146,8 @@ def tune(
     from ..model.tuning import CRITERIA, TUNABLE, Task
 
     check_adata(adata)
+    if random_state is None:
+        random_state = saved_seed(checkpoint)
     random_state = as_seed(random_state)
     layer = resolve_layer(adata, layer)
     data = matrix_of(adata, layer)
@@ -336,7 +338,7 @@ def _identity(task: Task, fixed: Settings) -> dict[str, str]:
     return {
         "data": f"{task.values.shape} {digest(np.nan_to_num(task.values))}",
         "hold-out": digest(task.fold),
-        "fixed settings": json.dumps(fixed, sort_keys=True, default=str),
+        FIXED: json.dumps(fixed, sort_keys=True, default=str),
         "version of rtdmf_bio": __version__,
     }
 
