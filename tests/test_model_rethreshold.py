@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from rtdmf_bio import RTDMF
@@ -89,9 +90,17 @@ def test_the_fit_it_came_from_is_not_changed(fits, loss):
     other.params_["fdr"] = 1.0
     for name, value in fitted_attributes(auto).items():
         assert_equal(value, before[name], name)
-    assert auto.get_params()["threshold"] == other.get_params()["threshold"] == "auto"
+    assert auto.get_params()["threshold"] == "auto"
     back = auto.rethreshold(THRESHOLD).rethreshold(auto.threshold_)
     np.testing.assert_array_equal(back.corrected_, auto.corrected_)
+
+
+def test_its_parameter_is_the_threshold_it_was_judged_by(fits):
+    """So that a clone is a model with this threshold, and a print of it says so."""
+    model = fits["squared"][0].rethreshold(THRESHOLD)
+    assert model.get_params() == fits["squared"][1].get_params()
+    assert clone(model).threshold == THRESHOLD
+    assert f"threshold={THRESHOLD}" in repr(model)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0, np.float64(0.3), 1e6])

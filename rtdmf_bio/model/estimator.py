@@ -478,7 +478,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        A copy of the fitted model, as it would be with this ``threshold``.
+        A copy of the fitted model, as it would be with this ``threshold``, which is its parameter,
+        too. What does not depend on it, such as ``low_rank_``, is shared, not copied.
 
         Raises
         ------
@@ -490,6 +491,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_number("threshold", threshold, 0.0)
         other = copy(self)
+        other.threshold = threshold
         other.params_ = {**self.params_, "threshold": threshold}
         found = self._basis.threshold(float(threshold), other.params_)
         other._spread_thresholding(float(threshold), found)
