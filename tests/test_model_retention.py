@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rtdmf_bio import RTDMF
 from rtdmf_bio.model.retention import ABRUPT, RETAIN, flags, retain
+
+ROOT = Path(__file__).parent.parent
 
 ETA = 0.2
 # Zero, below, at and above the threshold on both sides, far beyond, not measured.
@@ -81,6 +84,21 @@ def test_a_rule_without_what_it_needs_is_refused(rule):
     """Passing over it in silence would turn a slip of the caller into plain factorization."""
     with pytest.raises((TypeError, ValueError), match=rule):
         retain((rule,), RESIDUAL, ETA)
+
+
+@pytest.mark.parametrize(
+    "file, begin, end, written",
+    [
+        ("rtdmf_bio/model/retention.py", "| rule  ", "\n\n", "| {} "),
+        ("rtdmf_bio/model/estimator.py", "\n    retain\n", "\n    specific_weight\n", "``{}``"),
+        ("rtdmf_bio/pp/_correct.py", "\n    retain\n", "\n    fdr\n", '``"{}"``'),
+        ("README.md", "| rule | keeps |", "\n\n", "`{}`"),
+    ],
+)
+def test_every_rule_is_explained(file, begin, end, written):
+    """The command's help and R's manual are compared where those of all parameters are."""
+    said = (ROOT / file).read_text().partition(begin)[2].partition(end)[0]
+    assert [rule for rule in RETAIN if written.format(rule) not in said] == [], file
 
 
 # -- in the corrected matrix ------------------------------------------------------------------
