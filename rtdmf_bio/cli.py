@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from r_bridge.backends import choices
+
     parser = argparse.ArgumentParser(
         prog="rtdmf-bio", description="Correct and complete drug-sensitivity screens."
     )
@@ -131,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--object", metavar="NAME", help="which PharmacoSet of several in an rda")
     r.add_argument(
         "--backend",
-        choices=("auto", "r", "pharmacogx", "rdata"),
+        choices=choices(),
         default="auto",
         help="what reads it; only R writes one",
     )

@@ -28,6 +28,7 @@ FLOORS = (
     ("rtdmf_bio",),
     ("r_bridge.files",),
     ("r_bridge._nodes",),
+    ("r_bridge.backends",),
     ("r_bridge._psets",),
     ("r_bridge._session", "r_bridge._download"),
     ("r_bridge",),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtdmf_bio._adata.layers import named_layers
 
+from ..backends import BACKENDS
 from ..files import SUFFIXES, companions
 from .place import by_row, check_source, is_whole, note, place
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from .open import Backend, Opened
+    from ..backends import Backend
+    from .open import Opened
     from .slots import PSet
 
 
@@ -167,7 +169,7 @@ def write_pset(
 
     columns, lonely = place(matrix, flags, pset, measure_name)
     n_imputed = int(lonely.notna().to_numpy().sum())
-    with_r = opened.backend != "rdata"
+    with_r = BACKENDS[opened.backend].in_r
     tables = {"imputed": lonely} if n_imputed else {}
     if not with_r:
         tables |= {"matrix": matrix, "experiments": by_row(pset, columns)}
