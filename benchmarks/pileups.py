@@ -21,6 +21,7 @@ from report import Rows, make_folder, write_tables
 from screens import DATA
 
 import rtdmf_bio as rt
+from rtdmf_bio.model.retention import is_high, is_measured
 
 CUTS = (0.0, 0.2, 0.4, 0.5, 0.6)
 OTHERS = ("gdsc1000", "ctrpv2", "ccle", "prism")
@@ -62,7 +63,7 @@ def main() -> None:
         whole = None
         for share in CUTS:
             model = rt.RTDMF().fit(cut(matrix, share))
-            high = float((model.flag_ >= rt.Flag.NOT_RETAINED).sum() / (model.flag_ > 0).sum())
+            high = float(is_high(model.flag_).sum() / is_measured(model.flag_).sum())
             whole = high if whole is None else whole
             rmse = model.validation_rmse_
             rows.append(

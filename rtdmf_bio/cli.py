@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from r_bridge.backends import choices
+
     parser = argparse.ArgumentParser(
         prog="rtdmf-bio", description="Correct and complete drug-sensitivity screens."
     )
@@ -131,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--object", metavar="NAME", help="which PharmacoSet of several in an rda")
     r.add_argument(
         "--backend",
-        choices=("auto", "r", "pharmacogx", "rdata"),
+        choices=choices(),
         default="auto",
         help="what reads it; only R writes one",
     )
@@ -320,16 +322,18 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     """Say in a few lines what a correction did."""
     import numpy as np
 
+    from .model.retention import Flag, is_high, is_measured, is_retained
+
     result: dict[str, Any] = adata.uns[key]
     flag = np.asarray(adata.layers[f"{key}_flag"])
-    measured = max(int((flag > 0).sum()), 1)
+    measured, imputed = max(int(is_measured(flag).sum()), 1), flag == Flag.IMPUTED
     name = measure_of(adata).get("name", "") if result["layer"] == "X" else ""
     lines = [
         f"matrix   {flag.shape[0]} drugs x {flag.shape[1]} cell lines"
         + (f", {name or result['layer']}" if name or result["layer"] != "X" else ""),
-        f"imputed  {(flag == 0).sum()} entries, {(flag == 0).mean():.1%} of all",
-        f"high     {(flag >= 2).sum() / measured:.1%} of the measured entries; "
-        f"{(flag == 3).sum() / measured:.1%} retained",
+        f"imputed  {imputed.sum()} entries, {imputed.mean():.1%} of all",
+        f"high     {is_high(flag).sum() / measured:.1%} of the measured entries; "
+        f"{is_retained(flag).sum() / measured:.1%} retained",
         f"threshold {result['threshold']:.4g} ({result['threshold_how']}; noise sd "
         f"{result['noise_sd']:.4g}, of which {result['false_flag_rate']:.2%} lie beyond)",
     ]

@@ -1,11 +1,13 @@
 """PharmacoSets of every generation, made by ``made_psets``, through every back end."""
 
+import inspect
 import itertools
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import anndata
 import numpy as np
@@ -14,6 +16,8 @@ import pytest
 
 import r_bridge
 import rtdmf_bio
+from r_bridge import backends
+from rtdmf_bio import cli
 from rtdmf_bio._adata.layers import named_layers
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -494,6 +498,83 @@ def test_without_r_auto_reads_in_pure_python_and_says_why(files, monkeypatch, ca
     for backend in ("r", "pharmacogx"):
         with pytest.raises(ImportError, match="rpy2 is not installed"):
             read(files["current"], MEASURE, backend=backend)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """A back end more: that of pure Python under another name. Returns what it was asked for."""
+    asked = []
+
+    def read(*file):
+        asked.append(file)
+        return backends.BACKENDS["rdata"].read(*file)
+
+    def check():
+        asked.append("check")
+
+    monkeypatch.setitem(backends.BACKENDS, "mine", backends.Reader(check, read, in_r=False))
+    return asked
+
+
+def test_a_new_back_end_is_a_row_of_the_table(planted, files, tmp_path, capsys):
+    """It reads, is offered by the command and by the error, and is not taken for R."""
+    path = files["current"]
+    adata = read(path, MEASURE, backend="mine")
+    assert [what if what == "check" else what[0] for what in planted] == ["check", path]
+    assert adata.uns["pset"]["backend"] == "mine"
+    assert np.array_equal(adata.X, read(path, MEASURE, backend="rdata").X, equal_nan=True)
+    with pytest.raises(ValueError, match=r"one of \['auto', 'r', .*'mine'\]. Got 'yours'"):
+        read(path, MEASURE, backend="yours")
+
+    class InR:
+        __sexp__ = None
+
+    with pytest.raises(ValueError, match="The backend mine reads files"):
+        read(InR(), MEASURE, backend="mine")
+    adata.layers["rtdmf"] = adata.X
+    report = r_bridge.write_pset(adata, path, tmp_path / "out.rds", backend="mine", progress=False)
+    assert report.path is None
+    assert (tmp_path / "out_matrix.rds").exists()
+    args = ["correct", str(path), str(tmp_path / "out.csv"), "--measure", "nothing"]
+    assert cli.main([*args, "--backend", "mine"]) == 1
+    assert "no measure 'nothing'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main([*args, "--backend", "yours"])
+
+
+def test_a_new_back_end_that_is_not_there_says_so(planted, files, monkeypatch):
+    def check():
+        raise ImportError("mine is not installed.")
+
+    mine = backends.Reader(check, backends.BACKENDS["mine"].read, in_r=False)
+    monkeypatch.setitem(backends.BACKENDS, "mine", mine)
+    with pytest.raises(ImportError, match="mine is not installed"):
+        read(files["current"], MEASURE, backend="mine")
+    assert planted == []
+
+
+def test_every_back_end_has_a_type_and_an_explanation():
+    assert get_args(backends.Backend) == backends.choices() == ("auto", *backends.BACKENDS)
+    said = inspect.getdoc(r_bridge.read_pset).partition("\nbackend\n")[2].partition("\nname\n")[0]
+    assert [name for name in backends.choices() if f'``"{name}"``' not in said] == []
+
+
+def test_the_command_offers_every_back_end(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["correct", "--help"])
+    offered = capsys.readouterr().out
+    assert f"--backend {{{','.join(backends.choices())}}}" in offered
+
+
+def test_listing_the_back_ends_loads_none():
+    """As the command does to say what it takes."""
+    code = (
+        "import sys, rtdmf_bio.cli as cli; cli._parser()\n"
+        "heavy = {'rpy2', 'rdata', 'pandas', 'anndata', 'numpy'}\n"
+        "print('r_bridge.backends' in sys.modules, sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "True []\n"
 
 
 def test_rpy2_without_r_gives_one_clear_error(monkeypatch, needs_r):

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rtdmf_bio import RTDMF
-from rtdmf_bio.model.retention import ABRUPT, RETAIN, flags, retain
+from rtdmf_bio import RTDMF, Flag
+from rtdmf_bio.model.retention import (
+    ABRUPT,
+    HIGH,
+    RETAIN,
+    RETAINED,
+    flags,
+    is_high,
+    is_measured,
+    is_retained,
+    retain,
+)
+
+ROOT = Path(__file__).parent.parent
 
 ETA = 0.2
 # Zero, below, at and above the threshold on both sides, far beyond, not measured.
@@ -74,6 +88,44 @@ def test_flags_say_what_was_done():
     out = flags(observed, residual, ETA, retained)
     assert out.dtype == np.int8
     assert out.tolist() == [[1, 2, 3, 1, 0]]
+    np.testing.assert_array_equal(is_measured(out), observed)
+    np.testing.assert_array_equal(is_high(out), np.nan_to_num(np.abs(residual)) >= ETA)
+    np.testing.assert_array_equal(is_retained(out), is_high(out) & retained)
+
+
+def test_only_high_residuals_are_retained_and_only_measurements_are_high():
+    every = list(Flag)
+    assert (is_retained(every) <= is_high(every)).all()
+    assert (is_high(every) <= is_measured(every)).all()
+    assert [flag for flag in Flag if not is_measured(flag)] == [Flag.IMPUTED]
+
+
+def test_r_has_the_same_flags():
+    """Its plot.R draws them."""
+    text = (ROOT / "r_bridge/rtdmfbio/R/flags.R").read_text()
+    said = dict(re.findall(r"^(\w+) <- (.*)$", text, re.M))
+    codes = {
+        name.upper(): int(code) for name, code in re.findall(r"(\w+) = (\d)L", said["flag_codes"])
+    }
+    assert codes == Flag.__members__
+    for name, kind in (("high_codes", HIGH), ("retained_codes", RETAINED)):
+        assert [Flag[part.upper()] for part in re.findall(r'"(\w+)"', said[name])] == list(kind)
+
+
+@pytest.mark.parametrize(
+    "file, before, each",
+    [
+        ("rtdmf_bio/model/estimator.py", "flag_ : int8", r" (\d) [a-z]"),
+        ("rtdmf_bio/pp/_correct.py", '_flag"]`` : int8', r" (\d) [a-z]"),
+        ("r_bridge/rtdmfbio/R/correct.R", "Flags are", r" (\d) [a-z]"),
+        ("r_bridge/rtdmfbio/R/result.R", "`rtdmf_flags`: integer matrix", r" (\d) [a-z]"),
+        ("README.md", "\n| flag |", r"\n\| (\d) \|"),
+    ],
+)
+def test_every_flag_is_explained(file, before, each):
+    said = (ROOT / file).read_text().partition(before)[2]
+    end = "\n\n" if file.endswith("md") else "."
+    assert [int(code) for code in re.findall(each, said.partition(end)[0])] == list(Flag), file
 
 
 @pytest.mark.parametrize("rule", ["enriched", "abrupt", "shrink"])
@@ -81,6 +133,21 @@ def test_a_rule_without_what_it_needs_is_refused(rule):
     """Passing over it in silence would turn a slip of the caller into plain factorization."""
     with pytest.raises((TypeError, ValueError), match=rule):
         retain((rule,), RESIDUAL, ETA)
+
+
+@pytest.mark.parametrize(
+    "file, begin, end, written",
+    [
+        ("rtdmf_bio/model/retention.py", "| rule  ", "\n\n", "| {} "),
+        ("rtdmf_bio/model/estimator.py", "\n    retain\n", "\n    specific_weight\n", "``{}``"),
+        ("rtdmf_bio/pp/_correct.py", "\n    retain\n", "\n    fdr\n", '``"{}"``'),
+        ("README.md", "| rule | keeps |", "\n\n", "`{}`"),
+    ],
+)
+def test_every_rule_is_explained(file, begin, end, written):
+    """The command's help and R's manual are compared where those of all parameters are."""
+    said = (ROOT / file).read_text().partition(begin)[2].partition(end)[0]
+    assert [rule for rule in RETAIN if written.format(rule) not in said] == [], file
 
 
 # -- in the corrected matrix ------------------------------------------------------------------

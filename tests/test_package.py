@@ -29,6 +29,7 @@ FLOORS = (
     ("rtdmf_bio",),
     ("r_bridge.files",),
     ("r_bridge._nodes",),
+    ("r_bridge.backends",),
     ("r_bridge._psets",),
     ("r_bridge._session", "r_bridge._download"),
     ("r_bridge",),
@@ -126,6 +127,42 @@ def test_what_a_flag_means_is_public_and_is_what_layers_hold(screen):
     high = np.abs(model.residual_) >= 0.1
     np.testing.assert_array_equal(flag >= rtdmf_bio.Flag.NOT_RETAINED, high)
     np.testing.assert_array_equal(flag == rtdmf_bio.Flag.RETAINED, high & (model.weight_ == 1))
+
+
+def flags_by_number(text):
+    """Comparisons of flags with the number of one, as they are written."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("isin"):
+            sides = [part for side in node.args for part in getattr(side, "elts", [side])]
+        else:
+            continue
+        numbers = [side.value for side in sides if isinstance(side, ast.Constant)]
+        flags = [side for side in sides if re.search(r"flags?_?\b", ast.unparse(side))]
+        if flags and any(type(n) is int and n in list(rtdmf_bio.Flag) for n in numbers):
+            yield ast.unparse(node)
+
+
+def test_flags_are_compared_by_name():
+    """A number goes on meaning one flag where there come to be several of its kind."""
+    for path in modules(ROOT, REPO / "r_bridge", REPO / "benchmarks").values():
+        assert list(flags_by_number(path.read_text())) == [], path
+
+
+@pytest.mark.parametrize(
+    "line, found",
+    [
+        ("model.flag_ == 3", True),
+        ("2 <= a.flag[here]", True),
+        ("np.isin(adata.layers[f'{key}_flag'], (1, 2))", True),
+        ("flag == Flag.RETAINED", False),
+        ("flags.abs() > 127", False),
+        ("len(table) == 3", False),
+    ],
+)
+def test_a_flag_compared_by_number_is_found(line, found):
+    assert bool(list(flags_by_number(line))) == found
 
 
 def test_ends_and_tests_have_public_types(screen, tissues):

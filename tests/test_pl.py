@@ -178,6 +178,13 @@ def test_threshold_marks_the_threshold_and_counts_every_entry(adata):
     assert "auc" in ax.get_xlabel()
 
 
+def test_every_flag_of_a_measurement_has_a_histogram(adata):
+    labels = [text.get_text() for text in rt.pl.threshold(adata).get_legend().texts]
+    assert [label.startswith("noise") for label in labels] == [False] * (len(rt.Flag) - 1) + [True]
+    flag = rt.pl.matrix(adata, layer="rtdmf_flag").images[0]
+    assert flag.get_clim() == (min(rt.Flag), max(rt.Flag))
+
+
 def test_a_part_of_a_screen_is_drawn_with_the_noise_of_its_own_drugs(adata):
     """Also in another order, and as a view, which is what indexing gives."""
     part = adata[::-2, 5:]

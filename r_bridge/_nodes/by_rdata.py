@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .node import Node
+from .node import DamagedError, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class RDataNode(Node):
@@ -112,6 +113,29 @@ def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:
         name = tag.value.value if tag is not None and tag.info.type.name == "SYM" else b""
         yield (name or b"").decode(errors="replace"), value
         parsed = rest
+
+
+def read(
+    path: Path, single: bool, unpack: Any, progress: bool
+) -> tuple[dict[str, RDataNode], list[str]]:
+    """Return the objects in a file by name, and no warnings; a lone object has the name "".
+
+    Raises
+    ------
+    DamagedError, ValueError
+        The file is damaged, or packed as only R can unpack it (`unpack` is None).
+    """
+    if unpack is None:
+        raise ValueError(
+            f"{path} is packed with zstd, which only R 4.5 and newer can read. Install R and "
+            "pip install rtdmf-bio[r], or save the file anew in R with compress='gzip'."
+        )
+    with unpack(path) as file:
+        try:
+            return objects(file.read(), single, progress), []
+        # A damaged file makes the parser stumble anywhere.
+        except Exception as error:
+            raise DamagedError(f"{type(error).__name__}: {error}") from error
 
 
 def objects(data: bytes, single: bool, progress: bool) -> dict[str, RDataNode]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .node import Node, as_na
+from .node import DamagedError, Node, as_na
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -229,8 +229,21 @@ def _node(sexp: Any) -> RNode | None:
     return None if node.kind == "NULL" or int(sexp.typeof) == 1 else node
 
 
-def objects(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
-    """Return the objects in a file by name, and R's warnings; a lone object has the name ""."""
+def read(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
+    """Return the objects in a file by name, and R's warnings; a lone object has the name "".
+
+    Raises
+    ------
+    DamagedError
+        R cannot read the file.
+    """
+    try:
+        return _objects(path, single)
+    except RError as error:
+        raise DamagedError(str(error)) from error
+
+
+def _objects(path: Path, single: bool) -> tuple[dict[str, RNode], list[str]]:
     with plain_path(path) as name:
         found, warnings = call("open_file", strings([name]), logical(single))
     node = RNode(found)

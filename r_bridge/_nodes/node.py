@@ -90,6 +90,10 @@ def as_na(values: Any) -> NDArray[np.float64]:
     return array
 
 
+class DamagedError(ValueError):
+    """A file cannot be read as what it is; the text says why."""
+
+
 class TableError(ValueError):
     """A table that is none; `within` says where."""
 

@@ -10,17 +10,18 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rtdmf_bio.model.checks import check_choice
 
-from .._nodes.node import classes
+from .._nodes.node import DamagedError, classes
+from ..backends import AUTO, BACKENDS, choices
 
 if TYPE_CHECKING:
-    from .._nodes.node import Node
+    from collections.abc import Mapping
 
-Backend: TypeAlias = Literal["auto", "r", "pharmacogx", "rdata"]
-BACKENDS = ("auto", "r", "pharmacogx", "rdata")
+    from .._nodes.node import Node
+    from ..backends import Backend
 
 logger = logging.getLogger("r_bridge")
 
@@ -62,7 +63,7 @@ def open_pset(
     ValueError
         The file is no R file, is damaged, or does not hold the PharmacoSet asked for.
     """
-    check_choice("backend", backend, BACKENDS)
+    check_choice("backend", backend, choices())
     if isinstance(source, (str, os.PathLike)):
         return _open_file(Path(source), name, backend, progress)
     if not hasattr(source, "__sexp__"):
@@ -70,53 +71,35 @@ def open_pset(
             "A PharmacoSet comes as the path of an .rds or .rda file, or as an R object of rpy2. "
             f"Got {type(source).__name__} instead."
         )
-    if backend == "rdata":
-        raise ValueError("The backend rdata reads files. Pass a path, or backend='auto'.")
+    chosen = AUTO[0] if backend == "auto" else backend
+    if not BACKENDS[chosen].in_r:
+        raise ValueError(f"The backend {chosen} reads files. Pass a path, or backend='auto'.")
     from .._nodes import by_rpy2 as r
 
     node = r.RNode(source)
     label = "the R object"
     _check_class(node, label)
-    return Opened(node, label, "pharmacogx" if backend == "pharmacogx" else "r", None, "")
+    return Opened(node, label, chosen, None, "")
 
 
 def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -> Opened:
     single, packed = sniff(path)
-    backend, why = _choose(backend)
+    chosen, why = _choose(backend)
     size = path.stat().st_size / 1e6
     if why and progress:
         logger.warning(
-            "Reading %s (%.1f MB) with rdata, in pure Python, because %s. This can take minutes "
+            "Reading %s (%.1f MB) with %s, in pure Python, because %s. This can take minutes "
             "where R takes seconds.",
-            *(path.name, size, why),
+            *(path.name, size, chosen, why),
         )
     else:
-        logger.info("Reading %s (%.1f MB) with the back end %s.", path.name, size, backend)
-    warnings: list[str] = []
-    if backend == "rdata":
-        from .._nodes import by_rdata
-
-        if packed is None:
-            raise ValueError(
-                f"{path} is packed with zstd, which only R 4.5 and newer can read. Install R and "
-                "pip install rtdmf-bio[r], or save the file anew in R with compress='gzip'."
-            )
-        with packed(path) as file:
-            try:
-                found: dict[str, Any] = dict(by_rdata.objects(file.read(), single, progress))
-            # A damaged file makes the parser stumble anywhere.
-            except Exception as error:
-                raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    else:
-        from .._nodes import by_rpy2 as r
-
-        try:
-            objects, warnings = r.objects(path, single)
-        except r.RError as error:
-            raise _damaged(path, str(error)) from error
-        found = dict(objects)
-    chosen = _pick(found, name, path)
-    return Opened(found[chosen], path.name, backend, path, chosen, tuple(warnings))
+        logger.info("Reading %s (%.1f MB) with the back end %s.", path.name, size, chosen)
+    try:
+        found, warnings = BACKENDS[chosen].read(path, single, packed, progress)
+    except DamagedError as error:
+        raise _damaged(path, str(error)) from error
+    name = _pick(found, name, path)
+    return Opened(found[name], path.name, chosen, path, name, tuple(warnings))
 
 
 def sniff(path: Path) -> tuple[bool, Any]:
@@ -148,22 +131,17 @@ def sniff(path: Path) -> tuple[bool, Any]:
     return head.startswith(_SINGLE), lambda path: packed(path, "rb")
 
 
-def _choose(backend: Backend) -> tuple[Backend, str]:
+def _choose(backend: Backend) -> tuple[str, str]:
     """Resolve ``auto``, and say why it had to be a slow one."""
-    from .._nodes import by_rpy2 as r
-
-    if backend == "rdata":
+    if backend != "auto":
+        BACKENDS[backend].check()
         return backend, ""
+    fast, slow = AUTO
     try:
-        r.session()
+        BACKENDS[fast].check()
     except ImportError as error:
-        if backend != "auto":
-            raise
-        return "rdata", str(error).rstrip(".")
-    if backend == "pharmacogx":
-        r.require_pharmacogx()
-        return backend, ""
-    return "r", ""
+        return slow, str(error).rstrip(".")
+    return fast, ""
 
 
 def _damaged(path: Path, why: str) -> ValueError:
@@ -173,7 +151,7 @@ def _damaged(path: Path, why: str) -> ValueError:
     )
 
 
-def _pick(found: dict[str, Any], name: str | None, path: Path) -> str:
+def _pick(found: Mapping[str, Node], name: str | None, path: Path) -> str:
     """Return the name of the PharmacoSet meant."""
     if name is None:
         psets = [key for key, node in found.items() if "PharmacoSet" in classes(node)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ..backends import Backend
     from .long_table import Combinations
-    from .open import Backend
     from .slots import PSet
     from .summary import Summary
 

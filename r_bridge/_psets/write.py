@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtdmf_bio._adata.inputs import resolve_layer
 from rtdmf_bio._adata.layers import named_layers
 
+from ..backends import BACKENDS
 from ..files import SUFFIXES, companions
 from .place import by_row, check_source, is_whole, note, place
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from .open import Backend, Opened
+    from ..backends import Backend
+    from .open import Opened
     from .slots import PSet
 
 
@@ -168,7 +170,7 @@ def write_pset(
 
     columns, lonely = place(matrix, flags, pset, measure_name)
     n_imputed = int(lonely.notna().to_numpy().sum())
-    with_r = opened.backend != "rdata"
+    with_r = BACKENDS[opened.backend].in_r
     tables = {"imputed": lonely} if n_imputed else {}
     if not with_r:
         tables |= {"matrix": matrix, "experiments": by_row(pset, columns)}

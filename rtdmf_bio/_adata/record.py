@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
-from ..model.retention import Flag
+from ..model.retention import Flag, is_retained
 from .assign import assign
 from .measure import as_mapping, measure_of
 
@@ -34,9 +34,9 @@ STORED: dict[tuple[str, str], Callable[[RTDMF], NDArray[Any]]] = {
     ("layers", "_residual"): lambda model: model.residual_,
     ("layers", "_flag"): lambda model: model.flag_,
     ("layers", f"_{SPECIFIC}"): lambda model: model.specific_,
-    ("obs", "_n_retained"): lambda model: _count(_is_retained(model), 1),
+    ("obs", "_n_retained"): lambda model: _count(is_retained(model.flag_), 1),
     ("obs", "_n_imputed"): lambda model: _count(_is_imputed(model), 1),
-    ("var", "_n_retained"): lambda model: _count(_is_retained(model), 0),
+    ("var", "_n_retained"): lambda model: _count(is_retained(model.flag_), 0),
     ("var", "_n_imputed"): lambda model: _count(_is_imputed(model), 0),
     ("obs", "_level"): lambda model: model.level_,
     ("obs", "_slope"): lambda model: model.slope_,
@@ -119,10 +119,6 @@ def measure_at(adata: AnnData, layer: str) -> dict[str, Any]:
     if layer != made and measure:
         measure["name"] = f"{measure.get('name', 'value')}, specific part"
     return measure
-
-
-def _is_retained(model: RTDMF) -> NDArray[np.bool_]:
-    return np.asarray(model.flag_ == Flag.RETAINED)
 
 
 def _is_imputed(model: RTDMF) -> NDArray[np.bool_]:

@@ -32,20 +32,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 RETAIN = ("all", "enriched", "abrupt", "soft", "shrink", "none")
 ABRUPT = 4.0  # a change this many times the iteration's root mean square change is abrupt
 
 
 class Flag(enum.IntEnum):
-    """What was done to an entry; at least ``NOT_RETAINED`` are the high residuals."""
+    """What was done to an entry: 0 where not measured. Files hold these numbers."""
 
     IMPUTED = 0
     CORRECTED = 1
     NOT_RETAINED = 2
     RETAINED = 3
 
+
+HIGH = (Flag.NOT_RETAINED, Flag.RETAINED)  # flags of high residuals
+RETAINED = (Flag.RETAINED,)  # those of them that were retained
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -118,6 +121,21 @@ def _needed(given: NDArray[Any] | None, rule: str) -> NDArray[Any]:
     if given is None:
         raise ValueError(f"retain={rule!r} was asked for without what it judges by.")
     return given
+
+
+def is_measured(flag: ArrayLike) -> Mask:
+    """Entries that were measured."""
+    return np.asarray(flag) > Flag.IMPUTED
+
+
+def is_high(flag: ArrayLike) -> Mask:
+    """Entries whose residual is high."""
+    return np.isin(flag, HIGH)
+
+
+def is_retained(flag: ArrayLike) -> Mask:
+    """Entries whose high residual was retained."""
+    return np.isin(flag, RETAINED)
 
 
 def flags(observed: Mask, residual: Array, threshold: float, retained: Mask) -> NDArray[np.int8]:

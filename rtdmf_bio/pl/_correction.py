@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .._adata.columns import labels_of
 from .._adata.inputs import resolve_layer, values_of
 from .._adata.measure import measure_label, measure_of
 from .._adata.record import SPECIFIC, stored
+from ..model.retention import Flag, is_measured
 from ..tl import enrichment as enrichment_table
 from ._style import DROPPED, KEPT, PLAIN, SIDES, axes_or_new
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+_STEP = {"histtype": "step", "linewidth": 1.5}
+# Of each flag but IMPUTED, which has no residuals: name and look of their histogram.
+_LOOKS: dict[Flag, tuple[str, dict[str, Any]]] = {
+    Flag.CORRECTED: ("corrected", {"color": PLAIN, "histtype": "stepfilled"}),
+    Flag.NOT_RETAINED: ("high, not retained", {"color": DROPPED, **_STEP}),
+    Flag.RETAINED: ("high, retained", {"color": KEPT, **_STEP}),
+}
 
 
 def matrix(
@@ -120,14 +129,11 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     flag = np.asarray(adata.layers[f"{key}_flag"])
     limit = float(np.nanpercentile(np.abs(residual), 99.9))
     edges = np.linspace(-limit, limit, 161)
-    for code, style, label in (
-        (1, {"color": PLAIN, "histtype": "stepfilled"}, "corrected"),
-        (2, {"color": DROPPED, "histtype": "step", "linewidth": 1.5}, "high, not retained"),
-        (3, {"color": KEPT, "histtype": "step", "linewidth": 1.5}, "high, retained"),
-    ):
-        share = (flag == code).sum() / (flag > 0).sum()
+    for code in sorted(set(Flag) - {Flag.IMPUTED}):
+        label, look = _LOOKS[code]
+        share = (flag == code).sum() / is_measured(flag).sum()
         values = np.clip(residual[flag == code], -limit, limit)
-        ax.hist(values, bins=list(edges), label=f"{label} ({share:.1%})", **style)
+        ax.hist(values, bins=list(edges), label=f"{label} ({share:.1%})", **look)
     eta, step = result["threshold"], edges[1] - edges[0]
     center = (edges[1:] + edges[:-1]) / 2
     measured = np.isfinite(residual)
@@ -256,7 +262,7 @@ def _colours(
     label = _measure_label(adata, key)
     around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
     if layer == f"{key}_flag":
-        return 0, 3, "flag"
+        return int(min(Flag)), int(max(Flag)), "flag"
     if layer in around_zero:
         high = np.nanpercentile(np.abs(drawn), 99)
         return -high, high, f"{around_zero[layer]}, {label}"

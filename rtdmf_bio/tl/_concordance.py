@@ -12,6 +12,7 @@ from .._adata.inputs import check_screens, values_of
 from .._adata.record import KEY, measure_at
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
 from ..model.checks import check_number, check_table
+from ..model.retention import is_measured
 from ..pp import harmonize
 from ._correlation import concordance as scores
 
@@ -205,7 +206,7 @@ def _reduced(
     values = {name: values_of(adata, layers[name]) for name in sources}
     measured = np.isfinite(values[sources[0]])
     if f"{key}_flag" in adata.layers:  # a corrected matrix is complete
-        measured &= np.asarray(adata.layers[f"{key}_flag"]) > 0
+        measured &= is_measured(adata.layers[f"{key}_flag"])
     drugs, lines = np.flatnonzero(measured.any(1)), np.flatnonzero(measured.any(0))
     here = np.ix_(drugs, lines)
     values = {name: np.where(measured, x, np.nan)[here] for name, x in values.items()}

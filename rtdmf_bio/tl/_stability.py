@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..model.checks import Seed, as_seed, check_choice, check_number
+from ..model.retention import Flag, is_high, is_measured, is_retained
 from ._refits import Screen
 
 if TYPE_CHECKING:
@@ -223,8 +224,9 @@ def _repeats(
 
 def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
     """Compare two answers; see ``stability`` for the names."""
-    measured = (a.flag > 0) & (b.flag > 0)
-    imputed = (a.flag == 0) & (b.flag == 0) & np.isfinite(a.corrected) & np.isfinite(b.corrected)
+    measured = is_measured(a.flag) & is_measured(b.flag)
+    imputed = (a.flag == Flag.IMPUTED) & (b.flag == Flag.IMPUTED)
+    imputed &= np.isfinite(a.corrected) & np.isfinite(b.corrected)
     noise = (a.noise + b.noise) / 2
     out: dict[str, float] = {}
     for prefix, where in (("", measured), ("imputed_", imputed)):
@@ -239,8 +241,8 @@ def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
         out[f"{prefix}rms_difference_noise"] = _rms(x - y) / noise if noise > 0 else np.nan
     mean = (a.threshold + b.threshold) / 2
     out["threshold_difference"] = abs(a.threshold - b.threshold) / mean if mean > 0 else 0.0
-    for name, lowest in (("high", 2), ("retained", 3)):
-        x, y = a.flag[measured] >= lowest, b.flag[measured] >= lowest
+    for name, which in (("high", is_high), ("retained", is_retained)):
+        x, y = which(a.flag[measured]), which(b.flag[measured])
         either = int((x | y).sum())
         out[f"{name}_jaccard"] = int((x & y).sum()) / either if either else np.nan
         out[f"{name}_jaccard_chance"] = expected_jaccard(x.size, int(x.sum()), int(y.sum()))

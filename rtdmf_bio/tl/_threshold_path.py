@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._adata.record import KEY, SPECIFIC, store
 from ..model.checks import Seed, as_seed, check_number
+from ..model.retention import is_high, is_measured, is_retained
 from ._refits import Screen
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class _Path:
 
 
 def _row(fitted: Any) -> dict[str, float]:
-    measured = max(int((fitted.flag_ > 0).sum()), 1)
+    measured = max(int(is_measured(fitted.flag_).sum()), 1)
     rmse, tests = fitted.validation_rmse_, fitted.enrichment_
     return {
         "threshold_noise": fitted.threshold_ / fitted.noise_ if fitted.noise_ > 0 else np.nan,
@@ -198,8 +199,8 @@ def _row(fitted: Any) -> dict[str, float]:
         "rmse_imputed": rmse.get("imputed", rmse["low_rank"]),
         "rmse_two_way": rmse["two_way_means"],
         "rmse_grand": rmse["grand_mean"],
-        "share_high": int((fitted.flag_ >= 2).sum()) / measured,
-        "share_retained": int((fitted.flag_ == 3).sum()) / measured,
+        "share_high": int(is_high(fitted.flag_).sum()) / measured,
+        "share_retained": int(is_retained(fitted.flag_).sum()) / measured,
         "false_flag_rate": fitted.false_flag_rate_,
         "n_enriched": (
             np.nan if tests is None else int((tests.qvalue <= fitted.params_["fdr"]).sum())

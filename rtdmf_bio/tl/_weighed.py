@@ -10,6 +10,7 @@ from .._adata.inputs import values_of
 from .._adata.record import KEY, SPECIFIC, stored
 from ..model.checks import check_number
 from ..model.parts import General
+from ..model.retention import is_measured, is_retained
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,5 +69,6 @@ def weighed(
     whole = general.weighed(specific_weight, result["mean_slope"])
     whole += specific_weight * values_of(adata, f"{key}_{SPECIFIC}")
     corrected = np.asarray(adata.layers[key])
-    shrunk = np.isin(adata.layers[f"{key}_flag"], (1, 2))
+    flag = adata.layers[f"{key}_flag"]
+    shrunk = is_measured(flag) & ~is_retained(flag)
     return np.where(shrunk, whole, corrected).astype(corrected.dtype)

@@ -27,8 +27,8 @@ rtdmf_correct.SummarizedExperiment <- function(x, assay = NULL, groups = "tissue
     SummarizedExperiment::assay(x, new[i], withDimnames = FALSE) <- bare(matrices[[i]], values)
   }
   counts <- c(paste0(key_added, "_n_retained"), paste0(key_added, "_n_imputed"))
-  retained <- record$flag == 3L
-  imputed <- record$flag == 0L & !is.na(record$corrected)
+  retained <- flagged(record$flag, retained_codes)
+  imputed <- flagged(record$flag, flag_codes[["imputed"]]) & !is.na(record$corrected)
   SummarizedExperiment::rowData(x)[counts] <- lapply(list(retained, imputed), count, rowSums)
   SummarizedExperiment::colData(x)[counts] <- lapply(list(retained, imputed), count, colSums)
   S4Vectors::metadata(x)[[key_added]] <- without(record, c("corrected", "residual", "flag"))

@@ -92,8 +92,9 @@ draw_threshold <- function(x, n_top) {
   known <- is.finite(x$residual)
   limit <- stats::quantile(abs(x$residual[known]), 0.999, names = FALSE)
   edges <- seq(-limit, limit, length.out = 121)
-  counts <- lapply(1:3, function(flag) {
-    inside <- pmin(pmax(x$residual[known & x$flag == flag], -limit), limit)
+  shown <- flag_codes[setdiff(names(flag_codes), "imputed")]
+  counts <- lapply(shown, function(code) {
+    inside <- pmin(pmax(x$residual[known & x$flag == code], -limit), limit)
     tabulate(findInterval(inside, edges, rightmost.closed = TRUE), 120)
   })
   mid <- (edges[-1] + edges[-121]) / 2
@@ -113,18 +114,18 @@ draw_threshold <- function(x, n_top) {
   ticks <- 10^(0:floor(log10(top)))
   graphics::axis(2, at = ticks, labels = format(ticks, big.mark = ",", scientific = FALSE,
                                                 trim = TRUE), las = 1, cex.axis = 0.75)
-  some <- counts[[1]] > 0
-  graphics::rect(edges[-121][some], 0.5, edges[-1][some], counts[[1]][some],
+  some <- counts$corrected > 0
+  graphics::rect(edges[-121][some], 0.5, edges[-1][some], counts$corrected[some],
                  col = colours[["noise"]], border = NA)
-  for (flag in 2:3) {
-    height <- pmax(counts[[flag]], 0.5)
+  for (high in names(high_codes)) {
+    height <- pmax(counts[[high]], 0.5)
     graphics::lines(edges, c(height, height[120]), type = "s", lwd = 1.5,
-                    col = colours[[c("dropped", "kept")[flag - 1]]])
+                    col = colours[[c(not_retained = "dropped", retained = "kept")[[high]]]])
   }
   graphics::lines(mid[noise > 0.5], noise[noise > 0.5])
   graphics::segments(c(-1, 1) * x$threshold, 0.1, c(-1, 1) * x$threshold, top / 10, lty = 2)
-  share <- sprintf("(%.1f %%)", 100 * vapply(1:3, function(f) sum(x$flag == f), 0) /
-                                  sum(x$flag > 0))
+  share <- sprintf("(%.1f %%)", 100 * vapply(shown, function(code) sum(x$flag == code), 0) /
+                                  sum(!flagged(x$flag, flag_codes[["imputed"]])))
   graphics::legend("top", ncol = 2, cex = 0.75, bty = "n", lwd = c(6, 1.5, 1.5, 1),
                    col = c(colours[c("noise", "dropped", "kept")], "black"),
                    legend = c(paste("corrected", share[1]), paste("high, not retained", share[2]),

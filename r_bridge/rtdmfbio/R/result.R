@@ -172,16 +172,17 @@ print.rtdmf_result <- function(x, ...) {
 }
 
 describe <- function(x) {
-  measured <- max(sum(x$flag > 0), 1)
+  imputed <- flagged(x$flag, flag_codes[["imputed"]])
+  measured <- max(sum(!imputed), 1)
   share <- function(n, of) sprintf("%.1f %%", 100 * n / of)
   error <- x$validation_rmse
   hits <- if (!is.null(x$enrichment)) x$enrichment[x$enrichment$qvalue <= x$params$fdr, ]
   c(
     sprintf("RT-DMF of %d drugs x %d cell lines%s", nrow(x$flag), ncol(x$flag),
             if (length(x$measure$name)) paste0(", ", x$measure$name) else ""),
-    paste0("imputed    ", share(sum(x$flag == 0), length(x$flag)), " of all entries"),
-    paste0("high       ", share(sum(x$flag >= 2), measured), " of those measured; ",
-           share(sum(x$flag == 3), measured), " retained"),
+    paste0("imputed    ", share(sum(imputed), length(x$flag)), " of all entries"),
+    paste0("high       ", share(sum(flagged(x$flag, high_codes)), measured), " of those measured; ",
+           share(sum(flagged(x$flag, retained_codes)), measured), " retained"),
     paste0("threshold  ", signif(x$threshold, 4), " (", x$threshold_how, ")"),
     if (length(error)) {
       best <- if (is.null(error$imputed)) error$low_rank else error$imputed
