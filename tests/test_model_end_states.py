@@ -58,19 +58,19 @@ def test_a_short_last_stretch_is_no_sign_of_an_end(screen, max_iter):
 
 
 def jittered(screen, share, seed=0):
-    """The same, with the largest values of this share at a cap, but for a rounding of 1e-9."""
+    """The same, with the largest values of this share at a cap, but for differences of 1e-5."""
     rng = np.random.default_rng(seed)
     cap = np.nanquantile(screen, 1 - share)
-    return np.where(screen >= cap, cap + 1e-9 * rng.normal(size=screen.shape), screen)
+    return np.where(screen >= cap, cap + 1e-5 * rng.normal(size=screen.shape), screen)
 
 
 @pytest.mark.filterwarnings("ignore:.*still changing at max_iter")
 @pytest.mark.parametrize("settings", [{}, {"refit": False}], ids=["refit", "no refit"])
 @pytest.mark.parametrize("share", [0.6, 0.8])
 def test_noise_that_vanishes_is_told_with_the_remedy(screen, share, settings):
-    """Values alike but for rounding are no pile-up that could be found, and the noise becomes that
-    of the rounding: every other entry is flagged, and nothing else would say that it means
-    nothing."""
+    """Values that differ by more than rounding are no pile-up that could be found, and the noise
+    becomes their differences: every other entry is flagged, and nothing else would say that it
+    means nothing."""
     with pytest.warns(ConvergenceWarning, match="noise was estimated far below.*give threshold"):
         model = RTDMF(**settings).fit(jittered(screen, share))
     assert model.stop_reason_ is StopReason.NOISE_VANISHED
@@ -91,6 +91,14 @@ def test_noise_that_is_there_does_not_vanish(screen, change, settings):
     """Nor does it where a few entries make most of the spread."""
     model = RTDMF(**settings).fit(change(screen))  # a warning would be an error
     assert model.stop_reason_ is StopReason.CONVERGED
+
+
+@pytest.mark.filterwarnings("ignore:.*still changing at max_iter")
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "gd"}], ids=["accelerated", "gd"])
+def test_a_rate_so_small_that_nothing_moves_is_not_taken_for_an_end(screen, settings):
+    model = RTDMF(threshold=0.1, impute="low-rank", max_iter=60, learning_rate=1e-4, **settings)
+    assert model.fit(screen).stop_reason_ is StopReason.MAX_ITERATIONS
+    assert model.set_params(learning_rate="auto", max_iter=500).fit(screen).n_iter_ < 500
 
 
 def test_reaching_max_iterations_while_still_improving_is_told(screen):

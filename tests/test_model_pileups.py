@@ -85,6 +85,41 @@ def test_a_drugs_own_largest_dose_is_found():
     assert np.isneginf(found.low).all()
 
 
+ROUNDING = {
+    "of float64, two ways to compute one dose": lambda cap, rng: np.nextafter(
+        cap, cap + rng.integers(0, 2, cap.size)
+    ),
+    "of float32": lambda cap, rng: cap * (1 + 6e-8 * rng.integers(-1, 2, cap.size)),
+}
+
+
+@pytest.mark.parametrize("rounded", ROUNDING.values(), ids=ROUNDING)
+@pytest.mark.parametrize("own", [False, True], ids=["the screen's", "each drug's"])
+def test_values_alike_but_for_rounding_are_one(rounded, own):
+    X = auc()
+    cap = np.nanquantile(X, 0.6, axis=1 if own else None, keepdims=True)
+    at = np.greater_equal(X, cap)
+    X[at] = rounded(np.broadcast_to(cap, X.shape)[at], np.random.default_rng(2))
+    found = pile_ups(X)
+    np.testing.assert_array_equal(found.piled, at)
+    if own:
+        np.testing.assert_allclose(found.high, cap, rtol=1e-6)
+    else:
+        assert found.values == pytest.approx([cap.item()], rel=1e-6)
+
+
+def test_in_a_small_screen_a_few_at_the_end_of_most_drugs_are_found():
+    """Five of 14 lines with one value are no news of one drug; of half of the drugs they are."""
+    X = auc()[:, :14]
+    cap = np.nanquantile(X, 0.6, axis=1, keepdims=True)
+    cut = np.minimum(X, cap)
+    reached = cut == cap
+    assert reached.sum(1).max() < 10
+    np.testing.assert_array_equal(pile_ups(cut).piled, reached)
+    X[:6] = cut[:6]
+    assert not pile_ups(X).piled.any()
+
+
 def test_a_cap_ends_the_range_of_the_drugs_that_reach_it_and_of_no_others():
     """A drug all of whose lines respond may have any noise above its values."""
     X = capped(auc(), 0.3)
@@ -205,6 +240,27 @@ def test_a_cap_makes_no_deviations_and_hides_no_noise(seed):
     for model in cut:
         assert 1 / 1.7 < flagged(model) / flagged(free) < 1.7
         assert 1 / 1.3 < model.noise_ / free.noise_ < 1.3
+
+
+def ln_ic50():
+    """Like ln IC50: rank 2, heavy-tailed noise, 3 % of strong responses."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, 1.5, (N, 1)) + 0.8 * rng.normal(size=(N, 2)) @ rng.normal(size=(2, P))
+    X += 0.5 * rng.standard_t(4, size=X.shape)
+    X -= 2.5 * (rng.random(X.shape) < 0.03)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    return X
+
+
+@quiet
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_what_a_largest_dose_of_each_drug_leaves_does_not_pass_for_deviations(share):
+    """It lies below the fit: taken at its word, up to a quarter deviates downwards."""
+    X = ln_ic50()
+    cut = np.minimum(X, np.nanquantile(X, 1 - share, axis=1, keepdims=True))
+    one, other = (RTDMF(impute="low-rank").fit(Y) for Y in (X, cut))
+    assert 1 / 1.5 < (other.flag_ >= 2).sum() / (one.flag_ >= 2).sum() < 1.5
+    assert 1 / 1.3 < other.noise_ / one.noise_ < 1.3
 
 
 @quiet

@@ -102,7 +102,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     optimizer, learning_rate, momentum
         ``accelerated`` (Nesterov with restart), ``gd``, ``momentum``, ``adam`` or ``adagrad``. A
         rate is for the mean squared error of data scaled to unit spread; ``"auto"``: from the
-        largest singular value (``adam``, ``adagrad``: 1e-3).
+        largest singular value (``adam``, ``adagrad``: 1e-3). The second stage's compact chain
+        takes ``accelerated`` at ``"auto"`` for these two.
     weight_decay, impute_weight_decay
         Decay of either stage in units of noise: at 1, a mode no larger than the largest that
         noise alone has just vanishes. The noise is estimated by the robust losses; for

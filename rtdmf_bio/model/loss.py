@@ -46,13 +46,17 @@ class Loss:
         None: 2.5 robust standard deviations of the residuals, re-estimated as the fit goes.
     burn_in
         Iterations of plain squared loss before ``hard`` and ``mixture`` begin.
+    most
+        Share of deviations that ``mixture`` may find at most.
     """
 
-    def __init__(self, name: str, eta: Tensor | None = None, burn_in: int = 30) -> None:
+    def __init__(
+        self, name: str, eta: Tensor | None = None, burn_in: int = 30, most: float = 0.5
+    ) -> None:
         self.name = name
         self.eta = eta
         self.burn_in = burn_in if name in ("hard", "mixture") else 0
-        self.mixture = Mixture()
+        self.mixture = Mixture(most=most)
         self.noise_sd = 1.0  # squared loss cannot tell noise from the whole spread
         self._auto_eta = eta is None
         self._active = name != "squared" and self.burn_in == 0
@@ -64,17 +68,14 @@ class Loss:
         """True while the weights are all one."""
         return not self._active
 
-    def update(self, r: Tensor, train: Tensor, iteration: int, n_silent: float = 0.0) -> None:
-        """Re-estimate the state from the residuals where ``train`` is 1; both (n, p).
-
-        ``n_silent`` more entries are known not to deviate.
-        """
+    def update(self, r: Tensor, train: Tensor, iteration: int) -> None:
+        """Re-estimate the state from the residuals where ``train`` is 1; both (n, p)."""
         if self.name == "squared" or iteration < self.burn_in:
             return
         self._active = True
         inside = r[train > 0]
         if self.name == "mixture":
-            self.mixture.update(inside, _EM_STEPS, n_silent=n_silent)
+            self.mixture.update(inside, _EM_STEPS)
             self.noise_sd = self.mixture.s
             self._cluster(self.mixture.spike_probability(r) * train, train)
             return

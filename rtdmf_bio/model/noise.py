@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
-from .pileups import FEWEST, SILENT
+from .pileups import FEWEST
 from .preparation import drug_scale
 
 
@@ -36,7 +36,12 @@ class DrugNoise:
 
     @classmethod
     def fit(
-        cls, residual: Tensor, observed: Tensor, where: Tensor, told: Tensor | None = None
+        cls,
+        residual: Tensor,
+        observed: Tensor,
+        where: Tensor,
+        told: Tensor | None = None,
+        most: float = 0.5,
     ) -> DrugNoise:
         """Estimate from the residuals at ``where`` (boolean), the drugs' scales from all observed.
 
@@ -48,6 +53,8 @@ class DrugNoise:
             Entries that stand for new ones: those held out, if there are any.
         told
             1 where a measured residual tells of noise, see pileups.py; None: all.
+        most
+            Share of deviations at most.
         """
         # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
         residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
@@ -58,9 +65,7 @@ class DrugNoise:
         scale = drug_scale(residual * told, told, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        mixture = Mixture.fit(
-            (residual / scale)[telling], n_silent=SILENT * float(where.sum() - telling.sum())
-        )
+        mixture = Mixture.fit((residual / scale)[telling], most=most)
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()
         sd = math.sqrt(float((share * sd_by_drug**2).sum()))

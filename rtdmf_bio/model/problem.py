@@ -31,7 +31,7 @@ from torch import Tensor
 
 from .factorization import DEAD, Chain, balanced, thin_svd
 from .loss import Loss
-from .pileups import SILENT, Telling, among
+from .pileups import Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 
 
@@ -93,7 +93,8 @@ class Problem:
         self.flat = not float(residual.abs().max()) > rounding
         if self.flat:
             self.scale = torch.ones_like(self.scale)
-        self.loss = Loss(settings.loss, None if eta is None else eta / self.scale, settings.burn_in)
+        high = None if eta is None else eta / self.scale
+        self.loss = Loss(settings.loss, high, settings.burn_in, most(telling))
         self.weights = train
         self.shift: Tensor | float = 0.0
         self.n_robust = 0  # refreshes under a robust loss
@@ -151,12 +152,18 @@ class Problem:
             for g, w in zip(chain.gradients(gradient), chain.factors, strict=True)
         ]
 
+    def slope(self, chain: Chain, product: Tensor) -> float:
+        """Relative change of the product by a gradient step of the size that the problem allows."""
+        steps = zip(chain.factors, self.gradients(chain), strict=True)
+        moved = Chain([w - self.step * g for w, g in steps]).product()
+        return float((moved - product).norm()) / max(float(product.norm()), 1e-30)
+
     def refresh(self, chain: Chain, product: Tensor, iteration: int) -> None:
         """Re-estimate loss weights, decay and drug and line effects, given the chain."""
         residual = self.residual(product)
         if self.settings.loss != "squared":
             told = among(self.telling, self.train, self.scale * residual)
-            self.loss.update(residual, told, iteration, SILENT * (self.n_train - float(told.sum())))
+            self.loss.update(residual, told, iteration)
         if self.loss.constant:
             noise = float(residual.square().sum()) / self.n_train
         else:

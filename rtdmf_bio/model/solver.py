@@ -33,7 +33,7 @@ class StopReason(enum.Enum):
     CONVERGED = "The fit changed less than tol: nothing to do."
     EARLY_STOPPED = "The validation error stopped improving; its best iterate was kept."
     MAX_ITERATIONS = "The fit was still changing at max_iter; raise max_iter or tol."
-    DIVERGED = "The fit produced non-finite values; use a smaller learning_rate."
+    DIVERGED = "The fit produced non-finite values; use a smaller learning_rate or init_scale."
     NOISE_VANISHED = (
         "The noise was estimated far below the spread of the residuals, so that flags mean little: "
         "look for measurements that are alike but for rounding, or give threshold."
@@ -192,6 +192,8 @@ def _descend(
         moved = math.inf  # what is left of a stretch at max_iter moves little for being short
         if iteration % _REFRESH == 0 and _may_end(problem, iteration):
             moved = float((product - previous).norm()) / max(float(product.norm()), 1e-30)
+            if s.learning_rate != "auto":  # a small rate moves little anywhere
+                moved = max(moved, _REFRESH * problem.slope(chain, product))
         previous = product
         other = None
         if s.width == "auto":

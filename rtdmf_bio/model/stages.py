@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .noise import DrugNoise
-from .pileups import PileUps, Telling, among
+from .pileups import PileUps, Telling, among, most
 from .problem import FitSettings
 from .solver import Fit, StopReason, fit_chain
 
@@ -127,8 +127,8 @@ class Inputs:
         scaled = tensor(np.where(observed, (data - offset) / unit, 0.0))
         telling = None
         if piles.share:
-            ends = (tensor((end - offset) / unit) for end in (piles.low, piles.high))
-            telling = Telling(scaled, tensor(piles.piled), *ends)
+            low, high = (tensor((end - offset) / unit) for end in (piles.low, piles.high))
+            telling = Telling(scaled, tensor(piles.piled), low, high, piles.most)
         held = None if held_out is None else tensor(held_out)
         return cls(scaled, tensor(observed), held, telling, unit, offset)
 
@@ -381,7 +381,7 @@ class _Run:
 
     def _noise(self, error: Tensor, inside: Tensor) -> DrugNoise:
         told = among(self.telling, self.observed, error)
-        return DrugNoise.fit(error, self.observed, inside, told)
+        return DrugNoise.fit(error, self.observed, inside, told, most(self.telling))
 
 
 def as_array(tensor: Tensor) -> Array:
