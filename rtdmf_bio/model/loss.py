@@ -68,14 +68,17 @@ class Loss:
         """True while the weights are all one."""
         return not self._active
 
-    def update(self, r: Tensor, train: Tensor, iteration: int) -> None:
-        """Re-estimate the state from the residuals where ``train`` is 1; both (n, p)."""
+    def update(self, r: Tensor, train: Tensor, iteration: int, n_silent: float = 0.0) -> None:
+        """Re-estimate the state from the residuals where ``train`` is 1; both (n, p).
+
+        ``n_silent`` more entries are known not to deviate.
+        """
         if self.name == "squared" or iteration < self.burn_in:
             return
         self._active = True
         inside = r[train > 0]
         if self.name == "mixture":
-            self.mixture.update(inside, _EM_STEPS)
+            self.mixture.update(inside, _EM_STEPS, n_silent=n_silent)
             self.noise_sd = self.mixture.s
             self._cluster(self.mixture.spike_probability(r) * train, train)
             return

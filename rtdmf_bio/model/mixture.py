@@ -40,14 +40,24 @@ class Mixture:
     most: float = 0.5  # that pi may be
 
     @classmethod
-    def fit(cls, r: Tensor, n_iter: int = 500, tol: float = 1e-6, most: float = 0.5) -> Mixture:
+    def fit(
+        cls,
+        r: Tensor,
+        n_iter: int = 500,
+        tol: float = 1e-6,
+        n_silent: float = 0.0,
+        most: float = 0.5,
+    ) -> Mixture:
         """EM from a robust start. ``r``: residuals, any shape."""
         mix = cls(most=most)
-        mix.update(r, n_iter, tol)
+        mix.update(r, n_iter, tol, n_silent)
         return mix
 
-    def update(self, r: Tensor, n_iter: int, tol: float = 0.0) -> None:
-        """EM steps from where the mixture stands, in place."""
+    def update(self, r: Tensor, n_iter: int, tol: float = 0.0, n_silent: float = 0.0) -> None:
+        """EM steps from where the mixture stands, in place.
+
+        ``n_silent`` entries beside those of ``r`` are known to be no deviations, of unknown size.
+        """
         least = 1e-9 * math.sqrt(float(r.square().mean())) or 1e-150
         if self.s == 0.0:
             self.s = max(NORMAL_MAD * float(r.abs().median()), least)
@@ -55,16 +65,17 @@ class Mixture:
         count, value = _binned(r.cpu(), self.s)
         for _ in range(n_iter):
             before = (self.s, math.hypot(self.m, self.t), self.pi)
-            self._em(count, value, least)
+            self._em(count, value, least, n_silent)
             after = (self.s, math.hypot(self.m, self.t), self.pi)
             if all(abs(x - y) <= tol * y for x, y in zip(after, before, strict=True)):
                 break
 
-    def _em(self, count: Tensor, value: Tensor, least: float) -> None:
+    def _em(self, count: Tensor, value: Tensor, least: float, n_silent: float) -> None:
         spike = count * self.spike_probability(value)
         above = spike * self._above(value)
         n, spikes, square = float(count.sum()), float(spike.sum()), value * value
-        self.pi = min(max(spikes / n, 1 / max(n, 2)), self.most)
+        total = n + n_silent
+        self.pi = min(max(spikes / total, 1 / max(total, 2)), self.most)
         noise = float(((count - spike) * square).sum()) / max(n - spikes, 1e-12)
         self.s = max(math.sqrt(max(noise, 0.0)), least)
         self.a = (float(above.sum()) + 0.5) / (spikes + 1)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
-from .pileups import FEWEST
+from .pileups import FEWEST, SILENT
 from .preparation import drug_scale
 
 
@@ -65,7 +65,8 @@ class DrugNoise:
         scale = drug_scale(residual * told, told, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        mixture = Mixture.fit((residual / scale)[telling], most=most)
+        silent = SILENT * float(where.sum() - telling.sum())
+        mixture = Mixture.fit((residual / scale)[telling], n_silent=silent, most=most)
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()
         sd = math.sqrt(float((share * sd_by_drug**2).sum()))

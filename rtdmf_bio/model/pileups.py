@@ -11,10 +11,13 @@ for want of a measurement, not of noise, and a robust scale of all of them goes 
 entries are fitted like all others, but tell nothing of noise; nor does one whose fitted value lies
 beyond the end, since its noise shows on one side only.
 
-What is left lies to one side of the fit, and a mixture that looks for deviations to a side would
-take up to half of it for such. So they are held to be few, ``MOST``: 6 to 8 % are found in GDSC1's
-AUC and ln IC50 as they are. So the share of high residuals falls where a cap hides deviations, and
-does not rise for what it leaves (``benchmarks/pileups.py``).
+Nor are they deviations, as far as they can be seen: the share of entries that deviate would come
+out too large if they did not count, and too small if they did in full (``SILENT``), since what
+deviates beyond the end is not seen. What is left lies to one side of the fit, and a mixture that
+looks for deviations to a side would take up to half of it for such. So they are held to be few
+(``MOST``): 6 to 8 % are found in GDSC1's AUC and ln IC50 as they are. Then the share of high
+residuals falls where a cap hides deviations, and does not rise for what it leaves
+(``benchmarks/pileups.py``).
 
 A value piles up in a screen, or in one drug, if a good share of the measurements has it, and a
 multiple of what its neighbours have: of values given with few digits each is frequent, and none
@@ -31,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+SILENT = 0.05  # of an entry: what one that tells nothing counts for among those that do not deviate
 MOST = 0.1  # of the entries that tell of noise: deviations
 WARN = 0.05  # of the measurements: the user is told, and deviations are held to be few
 _SHARE = 0.01  # of the measurements of a screen

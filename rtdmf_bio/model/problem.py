@@ -31,7 +31,7 @@ from torch import Tensor
 
 from .factorization import DEAD, Chain, balanced, thin_svd
 from .loss import Loss
-from .pileups import Telling, among, most
+from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 
 
@@ -163,7 +163,7 @@ class Problem:
         residual = self.residual(product)
         if self.settings.loss != "squared":
             told = among(self.telling, self.train, self.scale * residual)
-            self.loss.update(residual, told, iteration)
+            self.loss.update(residual, told, iteration, SILENT * (self.n_train - float(told.sum())))
         if self.loss.constant:
             noise = float(residual.square().sum()) / self.n_train
         else:
