@@ -123,6 +123,7 @@ def test_dropping_modes_is_an_economy_and_changes_no_fit(depth, monkeypatch):
     assert with_dropping <= 1.05 * error()
 
 
+@pytest.mark.slow
 def test_clean_structure_is_not_taken_for_noise():
     """Rank 20 and hardly any noise. The robust stage may take the weakest of so many equal modes
     for noise; what the data show plainly is then the second stage's to find."""

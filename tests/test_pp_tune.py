@@ -159,6 +159,7 @@ def test_trivial_answers_are_scored_beside_the_chosen(tuned):
     assert (scores.drop("chosen").min() > scores.loc["chosen"]).all()
 
 
+@pytest.mark.slow
 def test_the_refit_is_the_correction_with_the_chosen_settings(tuned):
     adata = screen()
     chosen = tuned.uns["rtdmf"]["tuning_params"]["chosen"]
@@ -465,6 +466,7 @@ def test_a_torn_last_line_is_run_again(tuned, monkeypatch, tmp_path):
     pd.testing.assert_frame_equal(without_time(adata), without_time(tuned))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", [{"depth": [3, 2]}, {"depth": [2]}], ids=["same", "other"])
 def test_without_a_seed_a_checkpoint_gives_its_own(grid, monkeypatch, tmp_path):
     """Any seed will do, so the one that has results; another would be another search."""

@@ -119,6 +119,7 @@ def test_a_generator_stands_for_the_seed_it_draws(adata, function):
     assert not same(found, function(adata, seed + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", EVERY, ids=lambda function: function.__name__)
 def test_a_random_state_stands_for_the_seed_it_draws(adata, function):
     """NumPy's old generator, in the way of scikit-learn, whose programs hand one round."""
@@ -207,6 +208,7 @@ def test_every_whole_number_of_32_bits_is_a_seed(adata, seed):
     assert same([*values, kept], model(adata, int(seed)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", ["hold-outs", "entries", "starts"])
 def test_stability_counts_on_from_the_largest_seed(adata, over):
     """Repeat k has seed k more than the first; after the last seed comes the first one."""

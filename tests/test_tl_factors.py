@@ -52,6 +52,7 @@ def test_the_planted_drivers_are_named(planted):
     assert table["share"].iloc[0] > 0.8
 
 
+@pytest.mark.slow
 def test_what_is_infinite_is_not_known(planted):
     adata = planted.copy()
     adata.obs.loc["drug3", "dose"] = np.inf

@@ -166,6 +166,7 @@ def test_lines_without_expression_complete_the_matrix_and_no_more(training, help
     assert np.array_equal(before, after) != helped
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_measured_entries(table, monkeypatch):
     """By hand, with predictions known in advance; the corrected target is not weighed."""
     adata, expression = made()
