@@ -4,8 +4,9 @@
 
 Each screen is cut at its upper end, so that a growing share of the measurements has one value, and
 so that each drug has a value of its own, as with a largest dose, and corrected by default without
-groups. GDSC1 is bundled; on its two measures the constant of ``rtdmf_bio/model/pileups.py`` was
-chosen, and the screens of ../shared/data, where they are present, confirm it.
+groups. GDSC1 is bundled; on its two measures ``MOST`` and ``SILENT`` of
+``rtdmf_bio/model/pileups.py`` were chosen, and the screens of ../shared/data, where they are
+present, confirm them.
 """
 
 from __future__ import annotations

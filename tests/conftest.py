@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -59,6 +61,20 @@ def screen():
     X[rng.random(X.shape) < 0.2] = np.nan
     X.flags.writeable = False
     return X
+
+
+@pytest.fixture(scope="session")
+def loaded_after():
+    """Which of some modules a new Python has loaded once it has run some code, in order."""
+
+    def find(code, *names):
+        show = f"\nimport sys\nprint(*sorted({set(names)} & set(sys.modules)))"
+        out = subprocess.run(
+            [sys.executable, "-c", code + show], capture_output=True, text=True, check=True
+        )
+        return out.stdout.split()
+
+    return find
 
 
 @pytest.fixture(scope="session")

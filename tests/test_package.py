@@ -48,36 +48,28 @@ def public_functions():
                 yield pytest.param(thing, id=f"{room}.{name}")
 
 
-def test_import_loads_nothing_heavy():
+def test_import_loads_nothing_heavy(loaded_after):
     """An import of the package must not cost seconds, nor need R, a GPU or a display."""
-    code = (
-        "import sys, rtdmf_bio\n"
-        "heavy = {'torch', 'scanpy', 'anndata', 'matplotlib', 'pandas', 'rpy2', 'sklearn'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    heavy = ("torch", "scanpy", "anndata", "matplotlib", "pandas", "rpy2", "sklearn")
+    assert loaded_after("import rtdmf_bio", "rtdmf_bio", *heavy) == ["rtdmf_bio"]
 
 
 @pytest.mark.slow
-def test_correcting_loads_no_plotting():
+def test_correcting_loads_no_plotting(loaded_after):
     """A cluster node without a display, or without matplotlib's cache, can run the main job."""
     code = (
-        "import sys, rtdmf_bio as rt\n"
+        "import rtdmf_bio as rt\n"
         "adata = rt.datasets.gdsc1()[:20, :60].copy()\n"
-        "rt.pp.correct(adata, unmeasured='nan', progress=False)\n"
-        "print('matplotlib.pyplot' in sys.modules, 'rpy2' in sys.modules)"
+        "rt.pp.correct(adata, unmeasured='nan', progress=False)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False False"
+    assert loaded_after(code, "torch", "matplotlib.pyplot", "rpy2") == ["torch"]
 
 
 @pytest.mark.slow
-def test_importing_the_pictures_loads_no_plotting():
+def test_importing_the_pictures_loads_no_plotting(loaded_after):
     """Whatever lists the rooms, such as a help page, needs no display."""
-    code = "import sys, rtdmf_bio.pl; print('matplotlib' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False"
+    loaded = loaded_after("import rtdmf_bio.pl", "rtdmf_bio.pl", "matplotlib")
+    assert loaded == ["rtdmf_bio.pl"]
 
 
 @pytest.mark.slow

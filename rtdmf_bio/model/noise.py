@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .mixture import Mixture
-from .pileups import FEWEST, SILENT
+from .pileups import FEWEST, SILENT, Telling, among, most
 from .preparation import drug_scale
 
 
@@ -40,8 +40,7 @@ class DrugNoise:
         residual: Tensor,
         observed: Tensor,
         where: Tensor,
-        told: Tensor | None = None,
-        most: float = 0.5,
+        telling: Telling | None = None,
     ) -> DrugNoise:
         """Estimate from the residuals at ``where`` (boolean), the drugs' scales from all observed.
 
@@ -51,22 +50,20 @@ class DrugNoise:
             Residuals (n, p), and 1 where they are measured.
         where
             Entries that stand for new ones: those held out, if there are any.
-        told
-            1 where a measured residual tells of noise, see pileups.py; None: all.
-        most
-            Share of deviations at most.
+        telling
+            Which residuals tell of noise; None: all.
         """
         # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
+        told = among(telling, observed, residual).cpu().double()
         residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
-        told = observed if told is None else told.cpu().double()
-        telling = where & (told > 0)
-        if int(telling.sum()) < FEWEST:
-            told, telling = observed, where
+        here = where & (told > 0)
+        if int(here.sum()) < FEWEST:
+            told, here = observed, where
         scale = drug_scale(residual * told, told, 1.0)
         if not float(scale.max()) > 0:
             scale = torch.ones_like(scale)
-        silent = SILENT * float(where.sum() - telling.sum())
-        mixture = Mixture.fit((residual / scale)[telling], n_silent=silent, most=most)
+        silent = SILENT * float(where.sum() - here.sum())
+        mixture = Mixture.fit((residual / scale)[here], n_silent=silent, most=most(telling))
         sd_by_drug = mixture.s * scale
         share = where.sum(1, keepdim=True) / where.sum()
         sd = math.sqrt(float((share * sd_by_drug**2).sum()))

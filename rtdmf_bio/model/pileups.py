@@ -130,63 +130,61 @@ def pile_ups(data: Array) -> PileUps:
     known = data[measured]
     low, high = np.quantile(known, [0.05, 0.95])
     width = _ALIKE * ((high - low) or np.ptp(known) or 1.0)
-    # What the edge of a bin divides lies amid one when the bins are moved by half.
-    found = (_found(data, measured, width, edge) for edge in (0.0, 0.5))
-    return max(found, key=lambda one: one.share)
-
-
-def _found(data: Array, measured: NDArray[np.bool_], width: float, edge: float) -> PileUps:
-    """Values in one bin are one; the first bin begins ``edge`` of its width below the least."""
 
     def alike(row: Array, value: float) -> NDArray[np.bool_]:
         return np.abs(row - value) <= width / 2
 
-    values, shares = _shared(data[measured], _SHARE, width, edge)
+    values = _shared(np.sort(known), _SHARE, width)
+    shares = np.array([alike(known, value).mean() for value in values])
     piled = np.zeros(data.shape, bool)
     for value in values:
         piled |= alike(data, value)
     n_common = piled.sum(1)
     few = np.zeros((len(data), 2), bool)
-    for i, (row, known) in enumerate(zip(data, measured, strict=True)):
-        for value in _shared(row[known], _SHARE_OF_DRUG, width, edge)[0]:
+    for i, row in enumerate(data):
+        ordered = np.sort(row[measured[i]])
+        for value in _shared(ordered, _SHARE_OF_DRUG, width):
             piled[i] |= alike(row, value)
-        few[i] = _few_at_ends(row[known], width)
+        few[i] = [_few_at_start(outwards, width) for outwards in (ordered, -ordered[::-1])]
     # Too few to say so of one drug, but not where it is the rule.
     few &= few.mean(0) >= _RULE
     ends = np.full((2, len(data), 1), [[[-np.inf]], [[np.inf]]])
-    for i, (row, known) in enumerate(zip(data, measured, strict=True)):
-        for side, end in enumerate((row[known].min(), row[known].max())):
+    for i, row in enumerate(data):
+        for side, end in enumerate((np.nanmin(row), np.nanmax(row))):
             at = alike(row, end)
             piled[i] |= at & few[i, side]
-            if (piled[i] & at).sum() >= _SHARE_OF_END * known.sum():
+            if (piled[i] & at).sum() >= _SHARE_OF_END * measured[i].sum():
                 ends[side, i] = end
     share = float(piled.sum() / measured.sum())
     n_drugs = int((piled.sum(1) > n_common).sum())
     return PileUps(piled, ends[0], ends[1], share, values, shares, n_drugs)
 
 
-def _shared(values: Array, share: float, width: float, edge: float) -> tuple[Array, Array]:
-    """Values that pile up, and their shares, most frequent first."""
-    place = np.floor((values - values.min()) / width + edge)
-    distinct, count = np.unique(place, return_counts=True)
+def _shared(ordered: Array, share: float, width: float) -> Array:
+    """Values that pile up, most frequent first."""
+    # What the edge of a bin divides lies amid one when the bins are moved by half.
+    found = (_in_bins(ordered, share, width, edge) for edge in (0.0, 0.5))
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _in_bins(ordered: Array, share: float, width: float, edge: float) -> tuple[int, Array]:
+    """How many do, and at which values; the first bin begins ``edge`` of it below the least."""
+    place = np.floor((ordered - ordered[0]) / width + edge)
+    start = np.flatnonzero(np.diff(place, prepend=-1.0))
+    count = np.diff(start, append=ordered.size)
     around = np.concatenate([[0], count, [0]])
     neighbours = np.maximum(around[:-2], around[2:])
-    found = (count >= max(_LEAST, share * values.size)) & (count >= _TIMES * neighbours)
-    order = np.argsort(-count[found], kind="stable")
-    middle = np.array([np.median(values[place == one]) for one in distinct[found][order]])
-    return middle, count[found][order] / values.size
+    found = (count >= max(_LEAST, share * ordered.size)) & (count >= _TIMES * neighbours)
+    start, count = start[found], count[found]
+    middle = [np.median(ordered[k : k + n]) for k, n in zip(start, count, strict=True)]
+    order = np.argsort(-count, kind="stable")
+    return int(count.sum()), np.array(middle)[order]
 
 
-def _few_at_ends(values: Array, width: float) -> list[bool]:
-    """Whether a few pile up at the lower and upper end of a drug."""
-    from_below = np.sort(values)
-    return [_few_at_start(outwards, width) for outwards in (from_below, -from_below[::-1])]
-
-
-def _few_at_start(values: Array, width: float) -> bool:
-    """The same at the least of ``values``, which are sorted."""
-    first = int((values <= values[0] + width).sum())
-    if first == values.size:
+def _few_at_start(ordered: Array, width: float) -> bool:
+    """Whether a few pile up at the least value."""
+    first = int((ordered <= ordered[0] + width).sum())
+    if first == ordered.size:
         return False
-    second = int((values <= values[first] + width).sum()) - first
-    return first >= max(_FEW, _SHARE_OF_DRUG * values.size, _TIMES * second)
+    second = int((ordered <= ordered[first] + width).sum()) - first
+    return first >= max(_FEW, _SHARE_OF_DRUG * ordered.size, _TIMES * second)

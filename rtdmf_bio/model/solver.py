@@ -192,7 +192,8 @@ def _descend(
         moved = math.inf  # what is left of a stretch at max_iter moves little for being short
         if iteration % _REFRESH == 0 and _may_end(problem, iteration):
             moved = float((product - previous).norm()) / max(float(product.norm()), 1e-30)
-            if s.learning_rate != "auto":  # a small rate moves little anywhere
+            looked_at = (may_settle or s.width == "auto") and moved <= _NEARLY * s.tol
+            if looked_at and s.learning_rate != "auto":  # a small rate moves little anywhere
                 moved = max(moved, _REFRESH * problem.slope(chain, product))
         previous = product
         other = None

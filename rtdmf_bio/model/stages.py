@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .noise import DrugNoise
-from .pileups import PileUps, Telling, among, most
+from .pileups import PileUps, Telling
 from .problem import FitSettings
 from .solver import Fit, StopReason, fit_chain
 
@@ -380,8 +380,7 @@ class _Run:
         return fit
 
     def _noise(self, error: Tensor, inside: Tensor) -> DrugNoise:
-        told = among(self.telling, self.observed, error)
-        return DrugNoise.fit(error, self.observed, inside, told, most(self.telling))
+        return DrugNoise.fit(error, self.observed, inside, self.telling)
 
 
 def as_array(tensor: Tensor) -> Array:

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from .enrichment import Enrichment, enriched_entries, enrichment
 from .noise import DrugNoise
 from .parts import General, general_part, leave_one_out, reliability, replicated
-from .pileups import among, most
 from .retention import flags, retain
 from .stages import Array, Fitted
 
@@ -150,6 +149,5 @@ def _reliability(
         return np.full((len(data), 1), share)
     unseen = torch.as_tensor(np.where(observed, data - base, 0.0) / fitted.unit)
     measured = torch.as_tensor(observed, dtype=torch.float64)
-    told = among(fitted.telling, measured, unseen)
-    noise = DrugNoise.fit(unseen, measured, measured > 0, told, most(fitted.telling))
+    noise = DrugNoise.fit(unseen, measured, measured > 0, fitted.telling)
     return reliability(noise.sd_by_drug.numpy().ravel())[:, None]
