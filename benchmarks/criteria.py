@@ -47,7 +47,7 @@ def compare(name: str) -> None:
     for depth, loss, decay in itertools.product(DEPTHS, LOSSES, DECAYS):
         model = RTDMF(depth=depth, loss=loss, weight_decay=float(decay), refit=False)
         model.fit(screen.seen, validation=screen.validation)
-        noise = model.noise_ if noise is None else noise
+        noise = model.unexplained_sd_ if noise is None else noise
         of_l, of_c = screen.data - model.low_rank_, screen.data - model.completed_
         rows.append(criteria(of_l[screen.validation], of_c[screen.validation], noise))
         rows[-1]["error of L (oracle)"] = np.mean((model.low_rank_ - screen.low_rank) ** 2)

@@ -79,7 +79,7 @@ def main() -> None:
                     "high": high,
                     "of the uncut": high / whole,
                     "threshold": model.threshold_,
-                    "noise sd": model.noise_,
+                    "unexplained sd": model.unexplained_sd_,
                     "held-out RMSE": rmse["imputed"],
                     "two-way means": rmse["two_way_means"],
                     "end": model.stop_reason_.name.lower(),

@@ -236,7 +236,7 @@ def _record(adata: AnnData, groups: list[str]) -> dict[str, Any]:
         "measure": dict(adata.uns["measure"]),
         "groups": adata.var[groups].astype(object) if groups else None,
         **adata.uns[_KEY],
-        **({"noise_sd_by_drug": adata.obs[_NOISE].to_numpy()} if _NOISE in adata.obs else {}),
+        **({"unexplained_sd_by_drug": adata.obs[_NOISE].to_numpy()} if _NOISE in adata.obs else {}),
     }
 
 
@@ -265,8 +265,8 @@ def _adata(message: Node) -> AnnData:
             if name in result:  # Names of rows that survive h5ad.
                 rows = pd.Index([str(i) for i in range(len(result[name]))])
                 result[name] = result[name].set_axis(rows)
-        if "noise_sd_by_drug" in result:
-            adata.obs[_NOISE] = result.pop("noise_sd_by_drug")
+        if "unexplained_sd_by_drug" in result:
+            adata.obs[_NOISE] = result.pop("unexplained_sd_by_drug")
         adata.uns[_KEY] = result
     return adata
 
@@ -334,7 +334,7 @@ def _dict(node: Node | None) -> dict[str, Any]:
 
 _AXES = ("rows", "columns")
 _COUNTS = ("n_experiments", "n_unmatched", "n_infinite", "n_below", "n_above")
-_NOISE = f"{_KEY}_noise_sd"
+_NOISE = f"{_KEY}_unexplained_sd"
 _LAYERS = {"corrected": _KEY, "residual": f"{_KEY}_residual", "flag": f"{_KEY}_flag"}
 _FUNCTIONS: dict[str, Callable[[Node], Any]] = {
     "correct": _correct,

@@ -70,15 +70,22 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--preset", choices=("default", "paper"), default="default")
     p.add_argument(
         "--threshold",
-        type=_number_or_auto,
+        type=_threshold,
         default="auto",
         metavar="SIZE",
-        help="size of a high residual, in the measure's unit; default: by hold-out",
+        help="size of a high residual, in the measure's unit, or a false discovery rate such as "
+        "fdr:0.05; default: by hold-out",
     )
     p.add_argument(
         "--retain", nargs="+", metavar="RULE", help="enriched, shrink, all, soft, abrupt, none"
     )
     p.add_argument("--fdr", type=float, default=0.05)
+    p.add_argument(
+        "--noise-sd",
+        type=float,
+        metavar="SIZE",
+        help="standard deviation of the error of a measurement, if it is known",
+    )
     p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")
     p.add_argument(
         "--unmeasured",
@@ -160,6 +167,7 @@ def _correct(args: argparse.Namespace) -> int:
         threshold=args.threshold,
         retain=args.retain,
         fdr=args.fdr,
+        noise_sd=args.noise_sd,
         infinite=args.infinite,
         unmeasured=args.unmeasured,
         device=args.device,
@@ -318,6 +326,23 @@ def _draw(adata: AnnData, path: Path, key: str, group_key: list[str] | None, for
     plt.close(figure)
 
 
+def _noise_line(result: dict[str, Any]) -> list[str]:
+    """Where the noise comes from, and how far it moved the measurements."""
+    noise = result["noise"]
+    if noise["source"] == "none":
+        return []
+    source = {
+        "given": "as given",
+        "replicates": "from replicates",
+        "prior": "a guess from this one matrix, which cannot tell noise from a response that "
+        "nothing else supports",
+    }[noise["source"]]
+    return [
+        f"noise    sd {noise['sd']:.3g} ({source}); a typical drug moved by "
+        f"{noise['moved']:.2g} of it, {noise['n_left_alone']} drug(s) left as measured"
+    ]
+
+
 def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None) -> str:
     """Say in a few lines what a correction did."""
     import numpy as np
@@ -334,8 +359,9 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
         f"imputed  {imputed.sum()} entries, {imputed.mean():.1%} of all",
         f"high     {is_high(flag).sum() / measured:.1%} of the measured entries; "
         f"{is_retained(flag).sum() / measured:.1%} retained",
-        f"threshold {result['threshold']:.4g} ({result['threshold_how']}; noise sd "
-        f"{result['noise_sd']:.4g}, of which {result['false_flag_rate']:.2%} lie beyond)",
+        f"threshold {result['threshold']:.4g} ({result['threshold_how']}; unexplained sd "
+        f"{result['unexplained_sd']:.4g})",
+        *_noise_line(result),
     ]
     piled = result["pile_ups"]
     if piled["share"]:
@@ -374,13 +400,15 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     return "\n".join(lines)
 
 
-def _number_or_auto(text: str) -> float | str:
-    if text == "auto":
+def _threshold(text: str) -> float | str:
+    if text == "auto" or text.startswith("fdr:"):
         return text
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number or auto, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a number, auto or a rate such as fdr:0.05, got {text!r}"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -112,6 +112,18 @@ def replicates_of(adata: AnnData, key: str) -> list[Any]:
     return list(labels.astype(object).where(labels.notna(), None))
 
 
+def noise_of(adata: AnnData, noise_sd: Any) -> Any:
+    """Return the noise of the drugs: what was given, or a column of ``obs``."""
+    if not isinstance(noise_sd, str):
+        return noise_sd
+    if noise_sd not in adata.obs:
+        raise ValueError(
+            f"adata.obs has no column {noise_sd!r}. It has {list(adata.obs.columns)}; pass one of "
+            f"them as noise_sd, or a number in the unit of the measure."
+        )
+    return list(adata.obs[noise_sd])
+
+
 def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
     """1 where a column of lines says yes, 0 where no, NaN where nothing."""
     labels = list(column.dropna().unique())

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._version import __version__
 from ..model.retention import Flag, is_retained
+from ..model.settings import fdr_of
 from .assign import assign
 from .measure import as_mapping, measure_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 KEY = "rtdmf"
 SPECIFIC = "specific"
+_ASSUMPTION = "noise is alike to both sides; the side that deviates less shows all of it"
 
 # Where, and what follows the name of the correction -> how it is made of a fitted model. Floating
 # layers have the dtype of the input.
@@ -33,6 +35,10 @@ STORED: dict[tuple[str, str], Callable[[RTDMF], NDArray[Any]]] = {
     ("layers", ""): lambda model: model.corrected_,
     ("layers", "_residual"): lambda model: model.residual_,
     ("layers", "_flag"): lambda model: model.flag_,
+    ("layers", "_qvalue"): lambda model: model.qvalue_,
+    ("layers", "_lower"): lambda model: model.lower_,
+    ("layers", "_upper"): lambda model: model.upper_,
+    ("layers", "_sd"): lambda model: model.sd_,
     ("layers", f"_{SPECIFIC}"): lambda model: model.specific_,
     ("obs", "_n_retained"): lambda model: _count(is_retained(model.flag_), 1),
     ("obs", "_n_imputed"): lambda model: _count(_is_imputed(model), 1),
@@ -42,6 +48,8 @@ STORED: dict[tuple[str, str], Callable[[RTDMF], NDArray[Any]]] = {
     ("obs", "_slope"): lambda model: model.slope_,
     ("obs", "_reliability"): lambda model: model.reliability_,
     ("obs", "_noise_sd"): lambda model: model.noise_by_drug_,
+    ("obs", "_moved"): lambda model: model.moved_by_drug_,
+    ("obs", "_unexplained_sd"): lambda model: model.unexplained_by_drug_,
     ("var", "_sensitivity"): lambda model: model.sensitivity_,
     ("obsm", "_factors"): lambda model: model.modes()[0],
     ("varm", "_factors"): lambda model: model.modes()[1],
@@ -139,7 +147,7 @@ def _uns(
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
-    auto = model.params_["threshold"] == "auto"
+    auto, by_fdr = model.params_["threshold"] == "auto", fdr_of(model.params_["threshold"])
     higher_is = _higher_is(adata, layer)
     out: dict[str, Any] = {
         # None and tuples do not survive h5ad: None is left out, tuples become lists.
@@ -151,14 +159,19 @@ def _uns(
         "layer": layer,
         "threshold": model.threshold_,
         "threshold_how": (
-            "held-out residuals: noise and large deviation are equally likely"
+            f"false discovery rate {by_fdr:g}, by residuals of fits that have not seen the entry"
+            if by_fdr is not None
+            else "held-out residuals: noise and large deviation are equally likely"
             if auto and model.validation_rmse_
             else "fitted residuals: noise and large deviation are equally likely"
             if auto
             else "given"
         ),
-        "false_flag_rate": model.false_flag_rate_,
-        "noise_sd": model.noise_,
+        "unexplained_sd": model.unexplained_sd_,
+        "unexplained_beyond": model.unexplained_beyond_,
+        "noise": _noise(model),
+        "prediction": model.prediction_,
+        "null": {**model.null_, "assumption": _ASSUMPTION},
         "mean_slope": float(np.nanmean(model.slope_)),
         "weight_decay": model.weight_decay_,
         "impute_weight_decay": model.impute_weight_decay_,
@@ -179,6 +192,8 @@ def _uns(
             **{name: version(name) for name in ("numpy", "torch", "anndata")},
         },
     }
+    if model.threshold_range_ is not None:
+        out["threshold_range"] = list(model.threshold_range_)
     if group_keys:
         out["params"]["group_key"] = group_keys
     if replicate_key is not None:
@@ -186,6 +201,20 @@ def _uns(
     if model.enrichment_ is not None:
         out["enrichment"] = _enrichment_table(model.enrichment_, adata, higher_is)
     return out
+
+
+def _noise(model: RTDMF) -> dict[str, Any]:
+    """Where the noise of the measurements comes from, and how far it moved them."""
+    moved, sd = model.moved_by_drug_, model.noise_by_drug_
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(sd > 0, moved / sd, np.nan)
+    known = np.isfinite(ratio)
+    return {
+        "source": model.noise_source_ or "none",
+        "sd": float(np.sqrt(np.nanmean(sd**2))) if np.isfinite(sd).any() else np.nan,
+        "moved": float(np.median(ratio[known])) if known.any() else np.nan,
+        "n_left_alone": int((model.reliability_ == 1).sum()),
+    }
 
 
 def _fits_table(model: RTDMF) -> pd.DataFrame:

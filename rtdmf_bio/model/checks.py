@@ -215,6 +215,33 @@ def check_replicates(
     return labels
 
 
+def check_noise(
+    noise_sd: Any, n_drugs: int, drugs: NDArray[np.intp], rules: tuple[str, ...], twins: bool
+) -> NDArray[np.float64] | None:
+    """Noise of each measured drug, above 0; None where it was not given."""
+    if noise_sd is None:
+        return None
+    try:
+        noise = np.asarray(noise_sd, dtype=float)
+    except (TypeError, ValueError):
+        noise = np.full(1, np.nan)
+    if noise.ndim == 0:
+        noise = np.full(n_drugs, float(noise))
+    if noise.shape != (n_drugs,) or not (np.isfinite(noise) & (noise > 0)).all():
+        raise ValueError(
+            f"noise_sd must be a positive number, or one for each of the {n_drugs} drugs, in the "
+            f"unit of the measure. Got {reprlib.repr(noise_sd)}."
+        )
+    if twins:
+        raise ValueError("noise_sd and replicates both tell the noise. Give one of them.")
+    if "shrink" not in rules:
+        raise ValueError(
+            f"noise_sd serves retain='shrink', and retain is {rules}. Leave noise_sd out, or add "
+            f"'shrink'."
+        )
+    return noise[drugs]
+
+
 def _listed(labels: Any) -> list[Any] | None:
     """Labels as a list; None of what holds none in an order, such as text, a number or a dict."""
     if isinstance(labels, (str, bytes, set, frozenset, Mapping)):

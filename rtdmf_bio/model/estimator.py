@@ -25,20 +25,21 @@ from .checks import (
     as_seed,
     check_groups,
     check_matrix,
+    check_noise,
     check_number,
     check_replicates,
 )
 from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
 from .factorization import Chain
-from .holdout import validation_mask
+from .holdout import folds, validation_mask
 from .labels import groups_in_order, in_order, mask_in_order, names_of
 from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
-from .settings import resolve
+from .settings import fdr_of, resolve
 from .solver import StopReason
 from .stages import FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
-from .thresholding import Thresholded, Thresholding, threshold_residuals
+from .thresholding import Judged, Thresholded, Thresholding, judge, threshold_residuals
 
 logger = logging.getLogger("rtdmf_bio")
 
@@ -53,6 +54,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     measured entries. Residuals of at least ``threshold`` are high; the retention rule says how
     much of each residual is kept. Missing entries are imputed.
 
+    The corrected value is an estimate of what an error-free experiment would have given. By default
+    each measurement is drawn to a prediction by fits that have not seen it, as far as the noise of
+    its drug asks for; a drug that cannot gain is left as measured. How large the noise is one
+    matrix cannot tell for sure: give ``fit`` the ``noise_sd``, or ``replicates``, where they are
+    known.
+
     A parameter left at None takes its value from ``preset``:
 
     ==================== ========================== ==========================================
@@ -66,12 +73,13 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     learning_rate        "auto"                     1e-4
     weight_decay         1                          0
     early_stopping       False                      True
-    impute               refined                    low-rank
+    impute               process                    low-rank
+    crossfit             5                          0
     center, scale_power  two-way, 0.5               none, 0
     refit                True                       False
     max_iter, tol        1000, 5e-3                 50,000, 1e-3
     retain               enriched + shrink          enriched; abrupt without groups
-    specific_weight      0.7                        1
+    specific_weight      1                          1
     ==================== ========================== ==========================================
 
     Parameters
@@ -80,14 +88,15 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         ``"default"`` or ``"paper"``.
     threshold
         Size from which a residual is high, in the data's units; ``"auto"``: where, among
-        held-out residuals, noise and large deviation are equally likely.
+        residuals of fits that have not seen the entry, noise and large deviation are equally
+        likely. ``"fdr:0.05"``: high is what has a q-value of at most this, see ``qvalue_``.
     retain
         One rule or several: ``all``, ``enriched``, ``abrupt``, ``soft``, ``shrink``, ``none``.
     specific_weight
         With ``shrink``, what is particular to a drug counts this much, from 0 to 1, beside the
-        general part (level of the drug, general sensitivity of the line). Between laboratories
-        the general part carries over better; 1 weighs nothing. Retained and imputed entries are
-        not weighed.
+        general part (level of the drug, general sensitivity of the line). Below 1 it makes a matrix
+        for comparison between laboratories, where the general part carries over better, and no
+        estimate of the truth. Retained and imputed entries are not weighed.
     loss
         ``squared``, ``clip`` (Huber at the threshold), ``hard`` (high residuals do not train) or
         ``mixture`` (residuals are noise, or deviations of some size to either side, more common
@@ -111,12 +120,16 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     impute
         ``"low-rank"``: missing entries get L. ``"refined"``: a second, squared-loss chain,
         fitted either to the residual and added to L, or to the data alone, whichever predicts
-        held-out entries better.
+        held-out entries better. ``"process"``: beside that a Gaussian process, which adds what
+        near neighbours among drugs and lines say, as far as it helps on unseen entries.
     early_stopping, patience
         Stop when the validation error has not improved for ``patience`` checks, 10 iterations
         apart, and keep the best iterate.
     refit
         After choosing on the hold-out, fit again to everything observed.
+    crossfit
+        Number of folds: each measured entry is judged by a fit without its fold. 0: none, and
+        residuals are those of the fit itself, which are too small; ``shrink`` needs it.
     center
         ``"two-way"``: take out drug and line effects, shrunk by their reliability; ``"none"``.
     scale_power
@@ -127,8 +140,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         iterations before ``hard`` and ``mixture`` begin.
     validation_fraction
         Share of measured entries held out for every choice.
+    coverage
+        Of the intervals ``lower_`` to ``upper_``.
     fdr, min_group_size, group_missing
-        Enrichment: false discovery rate; smallest group tested; ``"error"`` or ``"ignore"`` for
+        Enrichment and ``shrink``: false discovery rate; smallest group tested; ``"error"`` or ``"ignore"`` for
         lines without a label.
     infinite
         ``"error"``, ``"nan"`` (not measured) or ``"clip"`` (to the finite range).
@@ -152,7 +167,15 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     low_rank_ : array (n, p)
         L, what residuals are measured from.
     completed_ : array (n, p)
-        The prediction of every entry, measured or not: L, or what the second stage makes of it.
+        The prediction of every entry by fits to all that was fitted: L, or what ``impute`` makes of
+        it. Missing entries are imputed by it.
+    predicted_ : array (n, p)
+        The same, of measured entries by fits that have not seen them.
+    unseen_ : array (n, p)
+        D less ``predicted_``; NaN where not measured, or in no fold.
+    lower_, upper_, sd_ : arrays (n, p)
+        Interval and standard deviation of every value: where imputed, of a measurement that would
+        be made, where measured, of its error-free value. NaN without ``shrink``.
     specific_ : array (n, p)
         What is particular to a drug: the matrix denoised and completed, before any weighing,
         without the general part ``level_ + slope_ * sensitivity_``.
@@ -161,21 +184,39 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     sensitivity_ : array (p,)
         General sensitivity of the lines, of mean 0 and variance 1; its sign is the measure's.
     reliability_ : array (n,)
-        With ``shrink``, the share kept of what the other drugs do not predict; NaN otherwise.
+        With ``shrink``, the share kept of what other drugs and lines do not predict, 1 for a drug
+        left as measured; NaN otherwise.
     residual_ : array (n, p)
-        D - L, NaN where not measured.
+        D - L, L by a fit that has not seen the entry; NaN where not measured.
+    qvalue_ : array (n, p)
+        False discovery rate at which a residual is more than noise, by its size in units of drug,
+        line and level, the side that deviates less being all noise; NaN where not measured.
+    null_ : dict
+        That noise: degrees of freedom ``nu`` and scale ``sigma`` of a t, the ``lighter_side``, and
+        the ``factors`` of the scale.
     weight_ : array (n, p)
-        Share kept of the distance to what the entry is drawn to, L or, with ``shrink``, the
-        prediction from the other drugs; 0 where not measured.
+        Share kept of the distance to what the entry is drawn to, L or, with ``shrink``,
+        ``predicted_``; 0 where not measured.
     flag_ : int8 array (n, p)
         0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
-    threshold_, noise_ : float
-        Threshold used, and standard deviation of the noise (root mean square over drugs), in
-        the data's units.
-    noise_by_drug_ : array (n,)
-        Standard deviation of each drug's noise; NaN for a drug never measured.
-    false_flag_rate_ : float
-        Share of pure noise that exceeds the threshold, on average over drugs.
+    threshold_ : float
+        Threshold used, in the data's units.
+    threshold_range_ : tuple of float or None
+        Smallest and largest of the thresholds that single folds would have chosen.
+    noise_by_drug_, moved_by_drug_ : arrays (n,)
+        Standard deviation of the error of a measurement of each drug, NaN without ``shrink``; root
+        mean square of how far its measurements were moved.
+    noise_source_ : str or None
+        Where the noise is known from: ``"given"``, ``"replicates"``, or ``"prior"``, a guess.
+    unexplained_sd_, unexplained_by_drug_ : float, array (n,)
+        Spread of what L leaves, without rare large deviations (root mean square over drugs), and
+        of each drug: noise and own response together.
+    unexplained_beyond_ : float
+        Share of normal noise of that spread that exceeds the threshold, on average over drugs.
+    prediction_ : dict
+        Share of the ``process`` beside the chain's completion, share that is taken of what goes
+        ``beyond_means``, whether drug + line means stand for L, and ``rmse`` of each predictor on
+        entries unseen.
     weight_decay_, impute_weight_decay_ : float
         As used.
     validation_rmse_ : dict
@@ -245,12 +286,14 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         early_stopping: bool | None = None,
         patience: int | None = None,
         refit: bool | None = None,
+        crossfit: int | None = None,
         center: str | None = None,
         scale_power: float | None = None,
         max_iter: int | None = None,
         tol: float | None = None,
         burn_in: int | None = None,
         validation_fraction: float = 0.15,
+        coverage: float = 0.9,
         fdr: float = 0.05,
         min_group_size: int = 3,
         group_missing: str = "error",
@@ -280,12 +323,14 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.early_stopping = early_stopping
         self.patience = patience
         self.refit = refit
+        self.crossfit = crossfit
         self.center = center
         self.scale_power = scale_power
         self.max_iter = max_iter
         self.tol = tol
         self.burn_in = burn_in
         self.validation_fraction = validation_fraction
+        self.coverage = coverage
         self.fdr = fdr
         self.min_group_size = min_group_size
         self.group_missing = group_missing
@@ -304,6 +349,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         *,
         groups: Any = None,
         replicates: Any = None,
+        noise_sd: ArrayLike | None = None,
         validation: ArrayLike | None = None,
         drug_names: Any = None,
         line_names: Any = None,
@@ -323,6 +369,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             One label per drug (n,); rows with the same label are the same drug, screened more than
             once. ``shrink`` then takes the noise from their disagreement; None or NaN is a drug of
             its own.
+        noise_sd
+            Standard deviation of the error of a measurement, in the data's unit: a number, or one
+            per drug (n,). ``shrink`` then knows the noise, and need not guess it.
         validation
             Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
             they are never trained on. None: drawn at random, where a choice is left.
@@ -368,10 +417,18 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             )
         params["retain"] = rules
         twins = check_replicates(replicates, shape[0], checked.drugs, rules)
+        noise = in_order(noise_sd, drugs, "noise_sd", "drugs")
+        noise = check_noise(noise, shape[0], checked.drugs, rules, twins is not None)
+        if "shrink" in rules and not params["crossfit"]:
+            raise ValueError(
+                "retain='shrink' weighs residuals of fits that have not seen the entry, and "
+                "crossfit is 0. Give crossfit a number of folds, such as 5, or use another rule."
+            )
         device = pick_device(params["device"], params["dtype"])
         data = checked.data
         unit = unit_of(data)
         plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
+        rng = np.random.default_rng(params["random_state"])
         held_out = None
         if plan.needs_holdout or validation is not None:
             held_out = validation_mask(
@@ -380,14 +437,18 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 np.ix_(checked.drugs, checked.lines),
                 shape,
                 params["validation_fraction"],
-                np.random.default_rng(params["random_state"]),
+                rng,
             )
+        divided = None
+        if params["crossfit"]:
+            divided = folds(np.isfinite(data), params["crossfit"], rng, held_out)
         piles = pile_ups(data)
         if piles.share >= WARN:
             warnings.warn(piles.message(), UserWarning, stacklevel=2)
         inputs = Inputs.of(
             data,
             held_out,
+            divided,
             piles,
             unit=unit,
             center=params["center"] == "two-way",
@@ -405,7 +466,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
         fitted = result.arrays(inputs)
-        basis = _Basis(checked, shape, fitted, named, twins)
+        basis = _Basis(checked, shape, fitted, judge(fitted, data, twins, noise), named)
         found = basis.threshold(fitted.threshold, params)
         # From here on nothing can fail: a fit is stored whole or not at all.
         self._basis = basis
@@ -421,7 +482,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self._spread_fit(result, inputs)
         if held_out is not None:
             self.validation_rmse_.update(_trivial(data, held_out))
-        self._spread_thresholding(fitted.threshold, found)
+        self._spread_thresholding(found)
         logger.info(
             "fitted %d drugs x %d lines, %.1f %% missing: %d iterations in %d fits, %s, %.1f s on "
             "%s",
@@ -494,8 +555,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         other = copy(self)
         other.threshold = threshold
         other.params_ = {**self.params_, "threshold": threshold}
-        found = self._basis.threshold(float(threshold), other.params_)
-        other._spread_thresholding(float(threshold), found)
+        other._spread_thresholding(self._basis.threshold(float(threshold), other.params_))
         return other
 
     def _warn_of_ends(self) -> None:
@@ -523,9 +583,32 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         basis, unit, first = self._basis, inputs.unit, result.first
         fitted = basis.fitted
         self.low_rank_ = basis.full(fitted.low_rank)
-        self.completed_ = basis.full(fitted.completed)
-        self.noise_ = unit * result.noise.sd
-        self.noise_by_drug_ = basis.per_drug(unit * as_array(result.noise.sd_by_drug))
+        self.completed_ = basis.full(fitted.predicted)
+        self.predicted_ = basis.full(basis.judged.predicted)
+        self.residual_ = basis.full(basis.judged.residual)
+        self.unseen_ = basis.full(basis.judged.unseen)
+        found, kept = basis.judged.found, basis.judged.kept
+        self.qvalue_ = basis.full(found.qvalue)
+        self.null_ = {
+            "nu": found.nu,
+            "sigma": found.sigma,
+            "lighter_side": "above" if found.lighter > 0 else "below",
+            "factors": list(found.factors),
+        }
+        unknown = np.full(len(basis.checked.drugs), np.nan)
+        self.noise_source_ = None if kept is None else kept.source
+        self.noise_by_drug_ = basis.per_drug(unknown if kept is None else kept.noise_sd)
+        self.reliability_ = basis.per_drug(unknown if kept is None else kept.weight)
+        self.prediction_ = {
+            "process": result.blend.process if self.params_["impute"] == "process" else 0.0,
+            "beyond_means": result.blend.beyond,
+            "low_rank_is_means": result.fallen_back,
+            "rmse": {k: unit * v for k, v in result.unseen_rmse.items()},
+        }
+        ends = result.threshold_range
+        self.threshold_range_ = None if ends is None else (unit * ends[0], unit * ends[1])
+        self.unexplained_sd_ = unit * result.noise.sd
+        self.unexplained_by_drug_ = basis.per_drug(unit * as_array(result.noise.sd_by_drug))
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay
         self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}
@@ -543,23 +626,25 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.fits_: list[FitRecord] = result.fits
         self.stop_reason_ = result.stop_reason
 
-    def _spread_thresholding(self, threshold: float, found: Thresholded) -> None:
+    def _spread_thresholding(self, found: Thresholded) -> None:
         """Say of the whole screen what came of its residuals."""
         basis = self._basis
-        self.threshold_ = threshold
+        self.threshold_ = found.threshold
         self.corrected_ = basis.full(found.corrected)
         self.specific_ = basis.full(found.specific)
-        self.residual_ = basis.full(found.residual)
         self.weight_ = basis.full(found.weight, 0.0)
         self.flag_ = basis.full(found.flag, 0)
         self.level_ = basis.per_drug(found.parts.level)
         self.slope_ = basis.per_drug(found.parts.slope)
         self.sensitivity_ = basis.per_line(found.parts.line)
-        unknown = np.full(len(basis.checked.drugs), np.nan)
-        self.reliability_ = basis.per_drug(
-            unknown if found.reliability is None else found.reliability
-        )
-        self.false_flag_rate_ = found.false_flag_rate
+        unknown = np.full(basis.checked.data.shape, np.nan)
+        ends = found.interval
+        self.lower_ = basis.full(unknown if ends is None else ends.lower)
+        self.upper_ = basis.full(unknown if ends is None else ends.upper)
+        self.sd_ = basis.full(unknown if ends is None else ends.sd)
+        moved = np.sqrt(np.nanmean((found.corrected - basis.checked.data) ** 2, axis=1))
+        self.moved_by_drug_ = basis.per_drug(moved)
+        self.unexplained_beyond_ = found.beyond
         self.enrichment_: Enrichment | None = None
         if found.tests is not None:
             self.enrichment_ = replace(found.tests, drug=basis.checked.drugs[found.tests.drug])
@@ -572,20 +657,22 @@ class _Basis:
     checked: Checked
     shape: tuple[int, ...]
     fitted: Fitted
+    judged: Judged
     groups: dict[str, NDArray[np.object_]]
-    replicates: NDArray[np.object_] | None
 
     def threshold(self, threshold: float, params: dict[str, Any]) -> Thresholded:
         """Threshold the residuals by the parameters of RTDMF."""
         settings = Thresholding(
             threshold=threshold,
+            by_fdr=fdr_of(params["threshold"]),
             rules=params["retain"],
             fdr=params["fdr"],
             min_group_size=params["min_group_size"],
             specific_weight=params["specific_weight"],
+            coverage=params["coverage"],
         )
         return threshold_residuals(
-            self.fitted, self.checked.data, self.groups, settings, self.replicates
+            self.judged, self.fitted, self.checked.data, self.groups, settings
         )
 
     def full(self, part: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:

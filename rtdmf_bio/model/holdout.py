@@ -132,6 +132,53 @@ def validation_mask(
     return mask
 
 
+def folds(
+    observed: NDArray[np.bool_],
+    n_folds: int,
+    rng: np.random.Generator,
+    first: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int8]:
+    """Divide the measured entries among folds, each drug's as evenly as can be.
+
+    Parameters
+    ----------
+    observed
+        Which entries are measured, (n drugs, p lines).
+    n_folds
+        At least 2.
+    rng
+        The only source of randomness.
+    first
+        Entries that are fold 0, (n, p); the others are divided among the rest. None: all alike.
+
+    Returns
+    -------
+    int8 array (n, p): the fold of each entry, or -1 where it is not measured or in none, since its
+    drug or line would be left without a training entry.
+    """
+    fold = np.full(observed.shape, -1, dtype=np.int8)
+    left, start = observed, 0
+    if first is not None:
+        fold[first] = 0
+        left, start = observed & ~first, 1
+    order = np.argsort(np.where(left, rng.random(observed.shape), np.inf), axis=1)
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(observed.shape[1])[None, :], axis=1)
+    place += rng.integers(n_folds, size=(len(observed), 1))
+    fold[left] = (start + place % (n_folds - start))[left]
+    for here in (fold, fold.T):
+        for i in np.flatnonzero((here >= 0).any(1) & (here.max(1) == _least(here))):
+            # All of it in one fold: one entry, at least, has to stay.
+            here[i, rng.choice(np.flatnonzero(here[i] >= 0))] = -1
+    return fold
+
+
+def _least(fold: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Lowest fold of each row, of what is in one."""
+    out: NDArray[np.int8] = np.where(fold < 0, np.iinfo(np.int8).max, fold).min(1)
+    return out
+
+
 def split(
     observed: NDArray[np.bool_],
     *,

@@ -16,8 +16,8 @@
 | enriched | 1 where high and in an enriched group, else 0          | no                     |
 | abrupt   | 1 where high and the fit jumped in one iteration       | no                     |
 | soft     | (|R| - eta) / |R| where high, else 0                   | yes                    |
-| shrink   | 1 where high and rather deviation than noise, else the | no                     |
-|          | reliability of the drug                                |                        |
+| shrink   | 1 where high and more than noise (deviations.py), else | no                     |
+|          | what the noise of the drug leaves (weights.py)         |                        |
 | none     | 0                                                      | no                     |
 
 Rules compose: an entry keeps the largest weight any of them gives it.
@@ -65,11 +65,12 @@ class Retention:
 def retain(
     rules: tuple[str, ...],
     residual: Array,
+    high: Mask,
     threshold: float,
     *,
     enriched: Mask | None = None,
     jump: Array | None = None,
-    deviation: Array | None = None,
+    significant: Mask | None = None,
     reliability: Array | None = None,
 ) -> Retention:
     """Combine the weights of ``rules``.
@@ -83,16 +84,17 @@ def retain(
         Names from ``RETAIN``.
     residual
         D - L, NaN where not measured, shape (n, p).
+    high
+        Which residuals are high, shape (n, p).
     threshold
         eta, in the units of ``residual``.
     enriched, jump
         What the rules of that name need, each of shape (n, p).
-    deviation, reliability
-        What ``shrink`` needs: P(deviation | D - B) of shape (n, p), and the share of D - B that
-        is kept elsewhere, of shape (n, 1).
+    significant, reliability
+        What ``shrink`` needs: which residuals are more than noise, and the share of D - B that is
+        kept elsewhere, each of shape (n, p).
     """
     size = np.abs(np.nan_to_num(residual))
-    high = np.isfinite(residual) & (size >= threshold)
     weight = np.zeros(residual.shape)
     retained = np.zeros(residual.shape, dtype=bool)
     for rule in rules:
@@ -100,7 +102,7 @@ def retain(
             keep, w = high, high.astype(float)
         elif rule == "soft":
             keep = high
-            w = np.where(high, 1 - threshold / np.where(size > 0, size, 1.0), 0.0)
+            w = np.where(high, np.maximum(1 - threshold / np.where(size > 0, size, 1.0), 0.0), 0.0)
         elif rule == "enriched":
             keep = high & _needed(enriched, rule)
             w = keep.astype(float)
@@ -108,7 +110,7 @@ def retain(
             keep = high & (_needed(jump, rule) >= ABRUPT)
             w = keep.astype(float)
         elif rule == "shrink":
-            keep = high & (_needed(deviation, rule) > 0.5)
+            keep = high & _needed(significant, rule)
             w = np.where(keep, 1.0, np.where(np.isfinite(residual), _needed(reliability, rule), 0))
         else:  # "none"
             continue
@@ -138,9 +140,8 @@ def is_retained(flag: ArrayLike) -> Mask:
     return np.isin(flag, RETAINED)
 
 
-def flags(observed: Mask, residual: Array, threshold: float, retained: Mask) -> NDArray[np.int8]:
+def flags(observed: Mask, high: Mask, retained: Mask) -> NDArray[np.int8]:
     """0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high retained."""
-    high = observed & (np.abs(np.nan_to_num(residual)) >= threshold)
     out = np.where(observed, Flag.CORRECTED, Flag.IMPUTED)
     out = np.where(high, Flag.NOT_RETAINED, out)
     return np.where(high & retained, Flag.RETAINED, out).astype(np.int8)

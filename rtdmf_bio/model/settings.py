@@ -27,18 +27,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": "auto",
         "momentum": 0.9,
         "weight_decay": 1.0,
-        "impute": "refined",
+        "impute": "process",
         "impute_weight_decay": "auto",
         "early_stopping": False,
         "patience": 10,
         "refit": True,
+        "crossfit": 5,
         "center": "two-way",
         "scale_power": 0.5,
         "max_iter": 1000,
         "tol": 5e-3,
         "retain": ("enriched", "shrink"),
         "retain_without_groups": ("shrink",),
-        "specific_weight": 0.7,
+        "specific_weight": 1.0,
     },
     "paper": {
         "depth": 5,
@@ -56,6 +57,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": True,
         "patience": 2000,
         "refit": False,
+        "crossfit": 0,
         "center": "none",
         "scale_power": 0.0,
         "max_iter": 50_000,
@@ -91,6 +93,7 @@ class Parameter:
 
 
 _AUTO = ("auto",)
+_FDR = "fdr:"
 
 PARAMETERS: dict[str, Parameter] = {
     "preset": Parameter(tuple(PRESETS)),
@@ -106,17 +109,19 @@ PARAMETERS: dict[str, Parameter] = {
     "learning_rate": Parameter(_AUTO, 0.0, above=True),
     "momentum": Parameter((), 0.0, 0.9999),
     "weight_decay": Parameter(_AUTO, 0.0),
-    "impute": Parameter(("refined", "low-rank")),
+    "impute": Parameter(("process", "refined", "low-rank")),
     "impute_weight_decay": Parameter(_AUTO, 0.0),
     "early_stopping": Parameter(),
     "patience": Parameter((), 1),
     "refit": Parameter(),
+    "crossfit": Parameter((), 0, 100),
     "center": Parameter(CENTERS),
     "scale_power": Parameter((), 0.0, 1),
     "max_iter": Parameter((), 1),
     "tol": Parameter((), 0.0, 1),
     "burn_in": Parameter((), 0),
     "validation_fraction": Parameter((), 0.0, 0.5, above=True),
+    "coverage": Parameter((), 0.5, 0.999),
     "fdr": Parameter((), 0.0, 1, above=True),
     "min_group_size": Parameter((), 1),
     "group_missing": Parameter(("error", "ignore")),
@@ -141,10 +146,11 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
         Naming the parameter, what it must be and what was given.
     """
     PARAMETERS["preset"].check("preset", given["preset"])
+    by_fdr = fdr_of(given["threshold"])
     preset = PRESETS[given["preset"]]
     out = {k: preset.get(k) if v is None else v for k, v in given.items()}
     for name, parameter in PARAMETERS.items():
-        if name not in _CHECKED_ELSEWHERE:
+        if name not in _CHECKED_ELSEWHERE and not (name == "threshold" and by_fdr is not None):
             parameter.check(name, out[name])
     out["retain"] = _rules(out["retain"])
     if given["retain"] is None:
@@ -155,6 +161,10 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"width='auto' starts from the data's own spectrum (init='spectral'). Got "
             f"init={out['init']!r}; give an integer width for a random start."
+        )
+    if out["crossfit"] == 1:
+        raise ValueError(
+            "The crossfit parameter is a number of folds, at least 2, or 0 for none. Got 1."
         )
     if out["threshold"] == 0 and out["loss"] in ("clip", "hard"):
         raise ValueError(
@@ -167,6 +177,22 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             f"chain balanced. Got {out['optimizer']!r}; give an integer width to use it."
         )
     return out
+
+
+def fdr_of(threshold: Any) -> float | None:
+    """The rate of a threshold such as ``"fdr:0.05"``; None for any other."""
+    if not isinstance(threshold, str) or not threshold.startswith(_FDR):
+        return None
+    try:
+        rate = float(threshold.removeprefix(_FDR))
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < 1:
+        raise ValueError(
+            f"The threshold parameter must be 'auto', a number, or a false discovery rate between "
+            f"0 and 1, such as 'fdr:0.05'. Got {threshold!r}."
+        )
+    return rate
 
 
 def check_names(given: Iterable[str], known: Iterable[str], who: str, takes: str) -> None:

@@ -25,6 +25,9 @@ from torch import Tensor
 
 from .noise import DrugNoise
 from .pileups import PileUps, Telling
+from .prediction import Blend, Parts
+from .preparation import two_way
+from .process import predict
 from .problem import FitSettings
 from .solver import Fit, StopReason, fit_chain
 
@@ -56,6 +59,7 @@ class Plan:
     weight_decay: float | None
     refine: bool
     refine_decay: float | None
+    process: bool
     refit: bool
     track_jumps: bool
 
@@ -73,10 +77,11 @@ class Plan:
                 **{name: params[name] for name in _SOLVER_SETTINGS}, seed=params["random_state"]
             ),
             second=FitSettings(loss="squared", **{name: params[name] for name in shared}),
-            threshold=None if params["threshold"] == "auto" else params["threshold"] / unit,
+            threshold=None if isinstance(params["threshold"], str) else params["threshold"] / unit,
             weight_decay=number("weight_decay"),
-            refine=params["impute"] == "refined",
+            refine=params["impute"] != "low-rank",
             refine_decay=number("impute_weight_decay"),
+            process=params["impute"] == "process",
             refit=params["refit"],
             track_jumps=track_jumps,
         )
@@ -94,6 +99,7 @@ class Inputs:
     data: Tensor  # 0 where not measured
     observed: Tensor  # 1 where measured
     held_out: Tensor | None  # 1 where held out
+    folds: Tensor | None  # of cross-fitting, -1 where in none; what is held out is fold 0
     telling: Telling | None  # which residuals tell of noise; None: all
     unit: float
     offset: float
@@ -103,6 +109,7 @@ class Inputs:
         cls,
         data: Array,
         held_out: NDArray[np.bool_] | None,
+        folds: NDArray[np.int8] | None,
         piles: PileUps,
         *,
         unit: float,
@@ -130,7 +137,8 @@ class Inputs:
             low, high = (tensor((end - offset) / unit) for end in (piles.low, piles.high))
             telling = Telling(scaled, tensor(piles.piled), low, high, piles.most)
         held = None if held_out is None else tensor(held_out)
-        return cls(scaled, tensor(observed), held, telling, unit, offset)
+        fold = None if folds is None else torch.as_tensor(folds, device=device)
+        return cls(scaled, tensor(observed), held, fold, telling, unit, offset)
 
 
 @dataclass
@@ -153,14 +161,19 @@ class Result:
     second: Fit | None
     threshold: float
     noise: DrugNoise  # of D - L
-    noise_refined: DrugNoise  # of D - completion
     weight_decay: float
     refine_decay: float
     share: float = 1.0  # of L in the completion
+    parts: Parts | None = None  # predictions by what was fitted last
+    unseen: Parts | None = None  # by fits that did not see the entry, where it is in a fold
+    blend: Blend = field(default_factory=Blend)
     validation_rmse: dict[str, float] = field(default_factory=dict)
+    unseen_rmse: dict[str, float] = field(default_factory=dict)
+    threshold_range: tuple[float, float] | None = None  # over the folds
     decay_path: dict[str, list[float]] = field(default_factory=dict)
     fits: list[FitRecord] = field(default_factory=list)
     noise_vanished: bool = False
+    fallen_back: bool = False  # L is drug + line means, which predict better
 
     def low_rank(self) -> Tensor:
         return self.first.matrix()
@@ -180,13 +193,24 @@ class Result:
     def arrays(self, inputs: Inputs) -> Fitted:
         """What the thresholding of residuals needs, in the data's units."""
         unit, offset, telling = inputs.unit, inputs.offset, inputs.telling
+
+        def array(part: Tensor) -> Array:
+            return unit * as_array(part) + offset
+
+        assert self.parts is not None
+        unseen = unseen_low = None
+        if self.unseen is not None and inputs.folds is not None:
+            outside = (inputs.folds < 0).cpu().numpy()
+            unseen, unseen_low = array(self.blend.of(self.unseen)), array(self.unseen.low_rank)
+            unseen[outside] = unseen_low[outside] = np.nan
         return Fitted(
-            low_rank=unit * as_array(self.low_rank()) + offset,
-            completed=unit * as_array(self.completed()) + offset,
-            scale=as_array(self.first.scale),
+            low_rank=array(self.parts.low_rank),
+            predicted=array(self.blend.of(self.parts)),
+            unseen=unseen,
+            unseen_low_rank=unseen_low,
+            fold=None if inputs.folds is None else inputs.folds.cpu().numpy(),
             jump=None if self.first.jump is None else as_array(self.first.jump),
             noise=self.noise,
-            noise_refined=self.noise_refined,
             telling=None if telling is None else telling.to_cpu(),
             threshold=unit * self.threshold,
             unit=unit,
@@ -198,11 +222,12 @@ class Fitted:
     """A result as arrays: matrices (n, p) in the data's units, noise in units of ``unit``."""
 
     low_rank: Array
-    completed: Array
-    scale: Array  # of the drugs, (n, 1)
+    predicted: Array  # every entry, by fits that saw what was measured
+    unseen: Array | None  # measured entries, by fits that did not; NaN where there is none
+    unseen_low_rank: Array | None
+    fold: NDArray[np.int8] | None
     jump: Array | None
     noise: DrugNoise
-    noise_refined: DrugNoise
     telling: Telling | None
     threshold: float  # as given, or as the noise asks for
     unit: float
@@ -230,28 +255,29 @@ class _Run:
     def __init__(self, inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> None:
         self.plan, self.tick = plan, tick
         self.data, self.observed = inputs.data, inputs.observed
-        self.held_out, self.telling = inputs.held_out, inputs.telling
+        self.held_out, self.folds = inputs.held_out, inputs.folds
+        self.telling = inputs.telling
         self.fits: list[FitRecord] = []
 
     def result(self) -> Result:
-        if self.held_out is None:
-            return self._fit_all(self.plan, None)
         plan = self.plan
-        chosen = self._choose(self.held_out)
-        if not plan.refit:
-            return chosen
+        if self.held_out is None:
+            return self._judged(self._fit_all(plan, None), None, plan, self.observed)
+        train = self.observed * (1 - self.held_out)
+        chosen = self._choose(self.held_out, train)
         settings, why = plan.settings, None
         if settings.early_stopping:
             steps, why = max(chosen.first.n_iter, 1), chosen.first.stop_reason
             settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
         decays = chosen.weight_decay, chosen.refine_decay
         final = replace(plan, settings=settings, weight_decay=decays[0], refine_decay=decays[1])
-        return self._fit_all(final, chosen, why)
+        if not plan.refit:
+            return self._judged(chosen, chosen, final, train)
+        return self._judged(self._fit_all(final, chosen, why), chosen, final, self.observed)
 
-    def _choose(self, held_out: Tensor) -> Result:
+    def _choose(self, held_out: Tensor, train: Tensor) -> Result:
         """Both stages on the training entries, with what the others say of them."""
-        plan, data = self.plan, self.data
-        train, inside = self.observed * (1 - held_out), held_out > 0
+        plan, data, inside = self.plan, self.data, held_out > 0
         path: dict[str, list[float]] = {}
 
         def first_stage(decay: float) -> tuple[float, Fit]:
@@ -273,8 +299,7 @@ class _Run:
         decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
         low_rank = first.matrix()
         error = data - low_rank
-        noise = refined = self._noise(error, inside)
-        vanished = _has_vanished(noise, error[inside])
+        noise = self._noise(error, inside)
         rmse = {"low_rank": _rms(error[inside])}
         second, refine_decay, share = None, 0.0, 1.0
         if plan.refine:
@@ -292,64 +317,128 @@ class _Run:
 
                 name = "impute_weight_decay" if a else "impute_alone_weight_decay"
                 trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
-                wrong = rest - fit.matrix()
-                trials.append((_rms(wrong[inside]), a, trial_decay, fit, wrong))
-            rmse["imputed"], share, refine_decay, second, error = min(trials, key=lambda t: t[0])
-            refined = self._noise(error, inside)
+                trials.append((_rms((rest - fit.matrix())[inside]), a, trial_decay, fit))
+            rmse["imputed"], share, refine_decay, second = min(trials, key=lambda t: t[0])
         return Result(
             first=first,
             second=second,
             threshold=noise.even_odds() if plan.threshold is None else plan.threshold,
             noise=noise,
-            noise_refined=refined,
             weight_decay=decay,
             refine_decay=refine_decay,
             share=share,
             validation_rmse=rmse,
             decay_path=path,
             fits=self.fits,
-            noise_vanished=vanished,
+            noise_vanished=_has_vanished(noise, error[inside]),
         )
 
     def _fit_all(self, plan: Plan, chosen: Result | None, why: StopReason | None = None) -> Result:
         """Both stages on everything observed, with nothing left to choose."""
-        data, observed, inside = self.data, self.observed, self.observed > 0
-        decay, refine_decay = plan.weight_decay or 0.0, plan.refine_decay or 0.0
-        first = self._fit(
-            "low-rank",
-            data,
-            observed,
-            replace(plan.settings, weight_decay=decay),
-            eta=plan.threshold,
-            track_jumps=plan.track_jumps,
-            why=why,
+        share = 1.0 if chosen is None else chosen.share
+        first, second = self._both(
+            plan, share, self.observed, track_jumps=plan.track_jumps, why=why
         )
-        low_rank = first.matrix()
-        second = None
-        if plan.refine:
-            rest = data - (1.0 if chosen is None else chosen.share) * low_rank
-            settings = replace(plan.second, weight_decay=refine_decay)
-            second = self._fit("refinement", rest, observed, settings)
         if chosen is not None:
             return replace(chosen, first=first, second=second)
-        rest = data - low_rank
+        rest, inside = self.data - first.matrix(), self.observed > 0
         # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
-        noise = refined = self._noise(rest, inside)
-        vanished = _has_vanished(noise, rest[inside])
-        if second is not None:
-            refined = self._noise(rest - second.matrix(), inside)
-        threshold = noise.even_odds() if plan.threshold is None else plan.threshold
+        noise = self._noise(rest, inside)
         return Result(
             first,
             second,
-            threshold,
+            noise.even_odds() if plan.threshold is None else plan.threshold,
             noise,
-            refined,
-            decay,
-            refine_decay,
+            plan.weight_decay or 0.0,
+            plan.refine_decay or 0.0,
             fits=self.fits,
-            noise_vanished=vanished,
+            noise_vanished=_has_vanished(noise, rest[inside]),
         )
+
+    def _both(
+        self, plan: Plan, share: float, train: Tensor, note: str = "fit", **options: Any
+    ) -> tuple[Fit, Fit | None]:
+        """Both stages on ``train``, with nothing left to choose."""
+        settings = replace(plan.settings, weight_decay=plan.weight_decay or 0.0)
+        first = self._fit(
+            "low-rank", self.data, train, settings, eta=plan.threshold, note=note, **options
+        )
+        if not plan.refine:
+            return first, None
+        settings = replace(plan.second, weight_decay=plan.refine_decay or 0.0)
+        rest = self.data - share * first.matrix()
+        return first, self._fit("refinement", rest, train, settings, note=note)
+
+    def _judged(
+        self, result: Result, chosen: Result | None, final: Plan, seen: Tensor
+    ) -> Result:
+        """Predict every entry, the measured ones too by fits that have not seen them."""
+        data, folds, held_out = self.data, self.folds, self.held_out
+        parts = self._parts(result, seen)
+        unseen, judged, where = None, None, None
+        if chosen is not None and held_out is not None:
+            judged, where = parts, held_out > 0
+            if chosen is not result:
+                judged = self._parts(chosen, self.observed * (1 - held_out))
+        if folds is not None:
+            unseen = parts if judged is None else judged
+            for k in range(0 if judged is None else 1, int(folds.max()) + 1):
+                here = folds == k
+                train = seen * ~here
+                note = f"without fold {k + 1} of {int(folds.max()) + 1}"
+                first, second = self._both(final, result.share, train, note)
+                fitted = replace(result, first=first, second=second)
+                unseen = self._parts(fitted, train).at(here, unseen)
+            judged, where = unseen, folds >= 0
+        if judged is None or where is None:
+            return replace(result, parts=parts)
+        fallen_back = folds is not None and _rms((data - judged.low_rank)[where]) > _rms(
+            (data - judged.means)[where]
+        )
+        if fallen_back:
+            judged, parts = judged.without_low_rank(), parts.without_low_rank()
+            unseen = judged
+        error = data - judged.low_rank
+        noise = self._noise(error, where)
+        ends = None
+        if folds is not None and self.plan.threshold is None:
+            sizes = [
+                self._noise(error, folds == k).even_odds() for k in range(int(folds.max()) + 1)
+            ]
+            ends = min(sizes), max(sizes)
+        blend = Blend.fit(data, judged, where)
+        rmse = {
+            "low_rank": _rms(error[where]),
+            "completed": _rms((data - judged.completed)[where]),
+            "predicted": _rms((data - blend.of(judged))[where]),
+            "two_way_means": _rms((data - judged.means)[where]),
+        }
+        if judged.process is not None:
+            rmse["process"] = _rms((data - judged.process)[where])
+        validation = dict(result.validation_rmse)
+        if held_out is not None and final.refine:
+            validation["imputed"] = _rms((data - blend.of(judged))[held_out > 0])
+        return replace(
+            result,
+            parts=parts,
+            unseen=unseen,
+            blend=blend,
+            noise=noise,
+            threshold=noise.even_odds() if self.plan.threshold is None else self.plan.threshold,
+            noise_vanished=_has_vanished(noise, error[where]),
+            validation_rmse=validation,
+            unseen_rmse=rmse,
+            threshold_range=ends,
+            fallen_back=fallen_back,
+        )
+
+    def _parts(self, fitted: Result, train: Tensor) -> Parts:
+        """What a fit to ``train`` says of every entry."""
+        completed, process = fitted.completed(), None
+        if self.plan.process:
+            process = predict(self.data * train, train, completed, self.tick("process"))
+        means = two_way(self.data * train, train).matrix()
+        return Parts(fitted.low_rank(), completed, process, means)
 
     def _fit(
         self,

@@ -1,18 +1,20 @@
 """Residual thresholding: from a fit and the data to the corrected matrix and its flags.
 
-    R = D - L,   high = |R| >= eta,   X = B + w (D - B),   corrected = X, weighed
+    R = D - L,   high = |R| >= eta,   corrected = B + w (D - B)
 
-| symbol | variable              | shape  | meaning                                           |
-|--------|-----------------------|--------|---------------------------------------------------|
-| D      | ``data``              | (n, p) | measurements, NaN where not measured              |
-| L      | ``Fitted.low_rank``   | (n, p) | broad structure                                   |
-| B      | ``base``              | (n, p) | L; with ``shrink`` what the other drugs say of it |
-| w      | ``weight``            | (n, p) | share kept, by the rules of retention.py          |
-| X      | ``denoised``          | (n, p) | split into general and specific part by parts.py  |
+| symbol | variable      | shape  | meaning                                                        |
+|--------|---------------|--------|----------------------------------------------------------------|
+| D      | ``data``      | (n, p) | measurements, NaN where not measured                           |
+| L      | ``low_rank``  | (n, p) | broad structure, by a fit that has not seen the entry          |
+| P      | ``predicted`` | (n, p) | prediction, likewise; where not measured, of all that is       |
+| B      | ``base``      | (n, p) | L; with ``shrink`` P                                           |
+| w      | ``weight``    | (n, p) | share kept, by the rules of retention.py                       |
 
 Steps (ii) and (iii) of the paper: high residuals that cluster in a group of cell lines are signal
-(enrichment.py), the rest is drawn in.
-Source: Hu et al. 2025; ``shrink`` and the weighing of parts are ours.
+(enrichment.py), the rest is drawn in. What ``shrink`` keeps of an entry is said by weights.py, what
+is more than noise by deviations.py, how near the truth it comes by intervals.py. The corrected
+matrix is split into a general and a specific part (parts.py), which may be weighed.
+Source: Hu et al. 2025; ``shrink`` and the parts are ours.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from .deviations import Deviations, deviations
 from .enrichment import Enrichment, enriched_entries, enrichment
-from .noise import DrugNoise
-from .parts import General, general_part, leave_one_out, reliability, replicated
+from .intervals import Intervals, intervals
+from .parts import General, general_part
+from .preparation import two_way_means
 from .retention import flags, retain
 from .stages import Array, Fitted
+from .weights import Keeping, keeping
 
 Groups = Mapping[str, NDArray[np.object_]]
 
@@ -38,35 +42,47 @@ class Thresholding:
     """How residuals are judged (see RTDMF for the meaning of each)."""
 
     threshold: float
+    by_fdr: float | None  # high is what has at most this q-value, not what reaches the threshold
     rules: tuple[str, ...]  # of retention
     fdr: float
     min_group_size: int
     specific_weight: float
+    coverage: float
+
+
+@dataclass
+class Judged:
+    """What is known of the residuals whatever the threshold; matrices (n, p)."""
+
+    residual: Array  # D - L, NaN where not measured
+    predicted: Array
+    unseen: Array  # D - P, NaN where not measured or not known
+    found: Deviations
+    kept: Keeping | None  # of u, with cross-fitting
 
 
 @dataclass
 class Thresholded:
     """What came of it; matrices (n, p)."""
 
+    threshold: float  # with a false discovery rate, of an entry of typical scale
     corrected: Array
     specific: Array
-    residual: Array
     weight: Array
     flag: NDArray[np.int8]
     parts: General
-    reliability: Array | None  # (n, 1)
     tests: Enrichment | None
-    false_flag_rate: float
+    beyond: float  # share of the unexplained, taken as normal, at or beyond the threshold
+    interval: Intervals | None
 
 
-def threshold_residuals(
+def judge(
     fitted: Fitted,
     data: Array,
-    groups: Groups,
-    settings: Thresholding,
     replicates: NDArray[np.object_] | None = None,
-) -> Thresholded:
-    """Say what is signal, draw in the rest, and flag every entry.
+    noise_sd: Array | None = None,
+) -> Judged:
+    """Say what is noise, by residuals of fits that have not seen the entry where there are such.
 
     Parameters
     ----------
@@ -74,80 +90,116 @@ def threshold_residuals(
         The fit to ``data``.
     data
         Drugs x cell lines, NaN where not measured, (n, p).
+    replicates
+        One label per drug (n,), or None.
+    noise_sd
+        Noise of each drug (n,), if it is known.
+    """
+    low, predicted = fitted.low_rank, fitted.predicted
+    if fitted.unseen is None or fitted.unseen_low_rank is None or fitted.fold is None:
+        residual = data - low
+        fold = np.full(data.shape, -1, dtype=np.int8)
+        found = deviations(residual, predicted, fold)
+        return Judged(residual, predicted, np.full(data.shape, np.nan), found, None)
+    low = np.where(np.isfinite(fitted.unseen_low_rank), fitted.unseen_low_rank, low)
+    predicted = np.where(np.isfinite(fitted.unseen), fitted.unseen, predicted)
+    unseen = data - fitted.unseen
+    telling = unseen
+    if fitted.telling is not None:
+        telling = np.where(fitted.telling.piled.numpy() > 0, np.nan, unseen)
+    kept = keeping(
+        telling,
+        data - two_way_means(data),
+        noise_sd=noise_sd,
+        data=data,
+        replicates=replicates,
+    )
+    return Judged(
+        data - low, predicted, unseen, deviations(data - low, predicted, fitted.fold), kept
+    )
+
+
+def threshold_residuals(
+    judged: Judged, fitted: Fitted, data: Array, groups: Groups, settings: Thresholding
+) -> Thresholded:
+    """Say what is signal, draw in the rest, and flag every entry.
+
+    Parameters
+    ----------
+    judged, fitted, data
+        The fit to ``data``, drugs x cell lines, NaN where not measured, (n, p).
     groups
         Groupings of the lines by name, one label per line (p,), None where there is none.
     settings
         Threshold, rules and what they need.
-    replicates
-        One label per drug (n,), or None; the share to keep is then taken from replicates.
     """
-    observed, threshold = np.isfinite(data), settings.threshold
-    low_rank, completed = fitted.low_rank, fitted.completed
-    residual = np.where(observed, data - low_rank, np.nan)
-    tests, enriched = _enriched(residual, observed, groups, settings)
-    base, predicted, deviation, reliable = low_rank, completed, None, None
-    if "shrink" in settings.rules:
-        filled = np.where(observed, data, completed)
-        base = predicted = leave_one_out(filled, observed, fitted.scale)
-        reliable = _reliability(fitted, data, base, filled, replicates)
-        error = torch.as_tensor(np.where(observed, data - completed, 0.0) / fitted.unit)
-        deviation = fitted.noise_refined.deviation_weight(error).numpy()
-    kept = retain(
+    observed, residual = np.isfinite(data), judged.residual
+    significant = np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.fdr
+    size, threshold = np.abs(np.nan_to_num(residual)), settings.threshold
+    if settings.by_fdr is None:
+        high = observed & (size >= threshold)
+    else:
+        scale = judged.found.scale
+        high = observed & (np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.by_fdr)
+        least = float(np.min((size / scale)[high], initial=np.inf))
+        threshold = least * float(np.sqrt(np.nanmean(scale**2)))
+    tests, enriched = _enriched(residual, high, observed, groups, settings)
+    shrink = "shrink" in settings.rules and judged.kept is not None
+    base, share = fitted.low_rank, None
+    if shrink and judged.kept is not None:
+        base = judged.predicted
+        kept = judged.kept.of(judged.unseen)
+        # What no fit left unseen is kept as it is.
+        share = np.divide(kept, judged.unseen, out=np.ones_like(kept), where=judged.unseen != 0)
+        share = np.where(np.isfinite(share), share, 1.0)
+    held = retain(
         settings.rules,
         residual,
+        high,
         threshold,
         enriched=enriched,
         jump=fitted.jump,
-        deviation=deviation,
-        reliability=reliable,
+        significant=significant,
+        reliability=share,
     )
-    denoised = np.where(observed, base + kept.weight * (data - base), completed)
-    parts = general_part(predicted)
+    denoised = np.where(observed, base + held.weight * (data - base), fitted.predicted)
+    parts = general_part(judged.predicted)
     specific = denoised - parts.matrix()
     corrected = denoised
-    if "shrink" in settings.rules and settings.specific_weight < 1:
-        share = settings.specific_weight
-        weighed = parts.weighed(share, parts.slope.mean()) + share * specific
-        corrected = np.where(observed, weighed, completed)
+    if shrink and settings.specific_weight < 1:
+        weight = settings.specific_weight
+        weighed = parts.weighed(weight, parts.slope.mean()) + weight * specific
+        corrected = np.where(observed, weighed, fitted.predicted)
+    # w = 1 keeps the measurement itself, to the last bit.
+    corrected = np.where(observed & (held.weight == 1), data, corrected)
+    interval = None
+    if shrink and judged.kept is not None:
+        interval = intervals(
+            corrected, judged.predicted, judged.unseen, judged.kept, settings.coverage
+        )
     return Thresholded(
-        # w = 1 keeps the measurement itself, to the last bit.
-        corrected=np.where(observed & (kept.weight == 1), data, corrected),
+        threshold=threshold,
+        corrected=corrected,
         specific=specific,
-        residual=residual,
-        weight=kept.weight,
-        flag=flags(observed, residual, threshold, kept.retained),
+        weight=held.weight,
+        flag=flags(observed, high, held.retained),
         parts=parts,
-        reliability=reliable,
         tests=tests,
-        false_flag_rate=fitted.noise.tail(threshold / fitted.unit),
+        beyond=fitted.noise.tail(threshold / fitted.unit),
+        interval=interval,
     )
 
 
 def _enriched(
-    residual: Array, observed: NDArray[np.bool_], groups: Groups, settings: Thresholding
+    residual: Array,
+    high: NDArray[np.bool_],
+    observed: NDArray[np.bool_],
+    groups: Groups,
+    settings: Thresholding,
 ) -> tuple[Enrichment | None, NDArray[np.bool_] | None]:
     """The tests, and the high residuals in enriched groups."""
     if not groups:
         return None, None
-    high = observed & (np.abs(np.nan_to_num(residual)) >= settings.threshold)
     above, below = high & (residual > 0), high & (residual < 0)
     tests = enrichment(above, below, observed, groups, min_group_size=settings.min_group_size)
     return tests, enriched_entries(tests, above, below, groups, fdr=settings.fdr)
-
-
-def _reliability(
-    fitted: Fitted,
-    data: Array,
-    base: Array,
-    filled: Array,
-    replicates: NDArray[np.object_] | None,
-) -> Array:
-    """Share kept of what the other drugs do not predict, (n, 1)."""
-    observed = np.isfinite(data)
-    if replicates is not None:
-        share = replicated(filled, observed, fitted.scale, replicates)
-        return np.full((len(data), 1), share)
-    unseen = torch.as_tensor(np.where(observed, data - base, 0.0) / fitted.unit)
-    measured = torch.as_tensor(observed, dtype=torch.float64)
-    noise = DrugNoise.fit(unseen, measured, measured > 0, fitted.telling)
-    return reliability(noise.sd_by_drug.numpy().ravel())[:, None]

@@ -138,18 +138,18 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     center = (edges[1:] + edges[:-1]) / 2
     measured = np.isfinite(residual)
     counts = np.histogram(residual[measured], edges)[0]
-    # Every drug has noise of its own size, so the curve is a sum of normals.
+    # Every drug has its own size of what is not explained, so the curve is a sum of normals.
     noise = np.zeros(center.size)
-    for entries, s in zip(measured.sum(1), adata.obs[f"{key}_noise_sd"], strict=True):
+    for entries, s in zip(measured.sum(1), adata.obs[f"{key}_unexplained_sd"], strict=True):
         if entries:
             noise += entries * step / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * (center / s) ** 2)
-    ax.plot(center, noise, color="black", linewidth=1, label=f"noise, sd {result['noise_sd']:.3g}")
+    ax.plot(center, noise, color="black", linewidth=1, label=f"unexplained, sd {result['unexplained_sd']:.3g}")
     for side in (-eta, eta):
         ax.axvline(side, color="black", linestyle="--", linewidth=1)
     ax.set(
         yscale="log", ylim=(0.5, counts.max() * 3), xlim=(-limit, limit),
         xlabel=f"residual, {_measure_label(adata, key)}", ylabel="entries",
-        title=f"threshold ±{eta:.3g}\n(noise beyond it: {result['false_flag_rate']:.1%})",
+        title=f"threshold ±{eta:.3g}\n(of the unexplained, taken as normal, {result['unexplained_beyond']:.1%} beyond)",
     )  # fmt: skip
     ax.legend(fontsize="x-small", loc="upper right", framealpha=0.9)
     return ax

@@ -197,7 +197,7 @@ _ERRORS = [
 _SHARES = [
     ("share_high", "high, of measured entries", {"color": HIGH, "marker": "o"}),
     ("share_retained", "retained, of measured entries", {"color": KEPT, "marker": "s"}),
-    ("false_flag_rate", "high, of pure noise", _DOTTED),
+    ("unexplained_beyond", "high, of normal noise so large", _DOTTED),
 ]
 _PAIRS = [("n_enriched", "q value within the FDR", {"color": ENRICHED, "marker": "D"})]
 _SCORES = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._adata.inputs import check_adata, groups_of, matrix_of, replicates_of, resolve_layer
+from .._adata.inputs import check_adata, groups_of, matrix_of, noise_of, replicates_of, resolve_layer
 from .._adata.record import check_keys, store
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def correct(
     key_added: str = "rtdmf",
     group_key: str | Sequence[str] | None = "tissue",
     replicate_key: str | None = None,
+    noise_sd: float | str | Sequence[float] | None = None,
     preset: str = "default",
     threshold: float | str = "auto",
     retain: str | Sequence[str] | None = None,
@@ -38,8 +39,11 @@ def correct(
 ) -> AnnData | None:
     """Correct and complete a drug-sensitivity matrix with RT-DMF.
 
-    Splits the matrix into broad structure, high residuals and noise, keeps the high residuals
-    that cluster in a group of cell lines, shrinks the rest and imputes what was not measured.
+    The corrected value is an estimate of what an error-free experiment would have given. Every
+    entry is predicted from the others by fits that have not seen it; a measurement is drawn
+    towards this prediction as far as the noise of its drug asks for, and not at all where it
+    cannot gain. High residuals that cluster in a group of cell lines are kept. What was not
+    measured is imputed.
 
     Parameters
     ----------
@@ -56,13 +60,17 @@ def correct(
         as tissue, disease or subtype. None: no groups.
     replicate_key
         Column of ``adata.obs`` in which rows of the same drug, screened more than once, have the
-        same label. ``shrink`` then takes the noise from their disagreement. None: from the drugs
-        that act least.
+        same label. ``shrink`` then takes the noise from their disagreement.
+    noise_sd
+        Standard deviation of the error of a measurement, in the measure's unit: a number, one per
+        drug, or a column of ``adata.obs``. With neither this nor ``replicate_key`` the noise is a
+        guess, from what one matrix shows; it is worth a lot to know it.
     preset
         ``"default"`` or ``"paper"`` (Algorithm 1 as published); see :class:`rtdmf_bio.RTDMF`.
     threshold
         Residuals of at least this size are high, in the measure's unit. ``"auto"``: chosen from
-        held-out entries, where noise and a large deviation are equally likely.
+        residuals of fits that have not seen the entry, where noise and a large deviation are
+        equally likely. ``"fdr:0.05"``: those with a q-value of at most this.
     retain
         Which high residuals are kept: ``"enriched"``, ``"shrink"``, ``"all"``, ``"soft"``,
         ``"abrupt"``, ``"none"``, or several. None: enriched and shrink; without groups, shrink.
@@ -87,8 +95,7 @@ def correct(
         Return a corrected copy instead of writing to ``adata``.
     **model
         Any other parameter of :class:`rtdmf_bio.RTDMF`, such as ``depth``, ``loss``,
-        ``weight_decay``, or ``specific_weight``: its default serves comparison between
-        laboratories, 1 is closer to a repeat of the same screen.
+        ``weight_decay``, ``crossfit``, or ``coverage`` of the intervals.
 
     Returns
     -------
@@ -96,8 +103,14 @@ def correct(
 
     ``layers["rtdmf"]`` : array (n drugs, p lines), dtype of the input
         Corrected on measured entries, imputed on the others.
+    ``layers["rtdmf_lower"]``, ``["rtdmf_upper"]``, ``["rtdmf_sd"]`` : arrays (n, p), dtype of input
+        Interval and standard deviation. Where imputed: of a measurement; where measured: of its
+        error-free value. NaN without ``shrink``.
     ``layers["rtdmf_residual"]`` : array (n, p), dtype of the input
-        Measurement minus broad structure, NaN where not measured.
+        Measurement minus broad structure by a fit that has not seen it, NaN where not measured.
+    ``layers["rtdmf_qvalue"]`` : array (n, p), dtype of the input
+        Of each residual: the false discovery rate at which it is more than noise, on the assumption
+        in ``uns["rtdmf"]["null"]``; NaN where not measured.
     ``layers["rtdmf_flag"]`` : int8 array (n, p)
         0 imputed, 1 measured and corrected, 2 high residual not retained, 3 high and retained.
     ``layers["rtdmf_specific"]`` : array (n, p), dtype of the input
@@ -108,15 +121,22 @@ def correct(
         The general part is level + slope x general sensitivity of the line. The sign of the latter
         is the measure's: of an AUC, positive lines are the resistant ones.
     ``obs["rtdmf_reliability"]`` : float64
-        Share kept of what the other drugs do not predict; NaN without ``shrink``.
-    ``obs["rtdmf_noise_sd"]`` : float64
-        Standard deviation of the noise of a drug, in the unit of the measure.
+        Share kept of what other drugs and lines do not predict, 1 for a drug left as measured; NaN
+        without ``shrink``.
+    ``obs["rtdmf_noise_sd"]``, ``obs["rtdmf_moved"]`` : float64
+        Standard deviation of the error of a measurement, as far as it is known
+        (``uns["rtdmf"]["noise"]["source"]``), and root mean square of how far the measurements of
+        the drug were moved, in the unit of the measure.
+    ``obs["rtdmf_unexplained_sd"]`` : float64
+        Spread of what broad structure leaves of a drug, noise and own response together.
     ``obsm["rtdmf_factors"]``, ``varm["rtdmf_factors"]`` : float64 (n, r), (p, r)
         The chain beside drug and line effects as r modes, largest first: loadings of the drugs in
         the measure's unit, scores of the lines of mean square 1. Their product is the chain.
     ``uns["rtdmf"]`` : dict
-        Parameters, threshold and how it was chosen, noise, held-out error beside that of trivial
-        predictions, loss curve, worst end of all ``fits`` and their table, values that measurements
+        Parameters, threshold, how it was chosen and its range over the folds, ``noise`` and where
+        it is known from, ``prediction`` (errors on entries unseen, beside that of drug mean + line
+        mean, and how much of each predictor was taken), held-out error beside trivial predictions,
+        loss curve, worst end of all ``fits`` and their table, values that measurements
         pile up at (``pile_ups``), enrichment table, versions and device.
 
     Raises
@@ -165,6 +185,7 @@ def correct(
         data,
         groups=groups,
         replicates=replicates,
+        noise_sd=noise_of(adata, noise_sd),
         drug_names=adata.obs_names,
         line_names=adata.var_names,
     )

@@ -217,7 +217,7 @@ def _repeats(
             two_way,
             fitted.flag_,
             fitted.threshold_,
-            fitted.noise_,
+            fitted.unexplained_sd_,
             errors,
         )
 

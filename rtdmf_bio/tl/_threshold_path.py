@@ -83,7 +83,7 @@ def threshold_path(
     ``share_high``, ``share_retained``
         Shares of the measured entries with flag 2 or 3, and with flag 3. The latter need not fall
         all along: with fewer high residuals, others are the groups in which they cluster.
-    ``false_flag_rate``
+    ``unexplained_beyond``
         Share of pure noise that would be high, on average over drugs.
     ``n_enriched``
         Tests of drug x group x side with a q value of at most ``fdr``; NaN without groups.
@@ -145,7 +145,7 @@ def threshold_path(
     first = path.first
     rows = {first.threshold_: row(first, True)}
     if given is None:
-        steps = [first.threshold_ + step * first.noise_ for step in _STEPS]
+        steps = [first.threshold_ + step * first.unexplained_sd_ for step in _STEPS]
         given = [threshold for threshold in steps if threshold > 0]
     rest = [threshold for threshold in given if threshold not in rows]
     for threshold in tqdm(rest, desc="thresholds", disable=None if progress else True, leave=False):
@@ -194,14 +194,14 @@ def _row(fitted: Any) -> dict[str, float]:
     measured = max(int(is_measured(fitted.flag_).sum()), 1)
     rmse, tests = fitted.validation_rmse_, fitted.enrichment_
     return {
-        "threshold_noise": fitted.threshold_ / fitted.noise_ if fitted.noise_ > 0 else np.nan,
+        "threshold_noise": fitted.threshold_ / fitted.unexplained_sd_ if fitted.unexplained_sd_ > 0 else np.nan,
         "rmse_low_rank": rmse["low_rank"],
         "rmse_imputed": rmse.get("imputed", rmse["low_rank"]),
         "rmse_two_way": rmse["two_way_means"],
         "rmse_grand": rmse["grand_mean"],
         "share_high": int(is_high(fitted.flag_).sum()) / measured,
         "share_retained": int(is_retained(fitted.flag_).sum()) / measured,
-        "false_flag_rate": fitted.false_flag_rate_,
+        "unexplained_beyond": fitted.unexplained_beyond_,
         "n_enriched": (
             np.nan if tests is None else int((tests.qvalue <= fitted.params_["fdr"]).sum())
         ),

@@ -98,8 +98,8 @@ draw_threshold <- function(x, n_top) {
     tabulate(findInterval(inside, edges, rightmost.closed = TRUE), 120)
   })
   mid <- (edges[-1] + edges[-121]) / 2
-  # Every drug has noise of its own size, so that the curve is a sum of normals.
-  sd <- as.vector(x$noise_sd_by_drug)
+  # Every drug has its own size of what is not explained, so that the curve is a sum of normals.
+  sd <- as.vector(x$unexplained_sd_by_drug)
   measured <- rowSums(known)
   noise <- rowSums(vapply(which(measured > 0 & !is.na(sd)), function(i) {
     measured[i] * (edges[2] - edges[1]) * stats::dnorm(mid, sd = sd[i])
@@ -108,8 +108,8 @@ draw_threshold <- function(x, n_top) {
   top <- 30 * max(unlist(counts))
   graphics::plot(NULL, xlim = c(-limit, limit), ylim = c(0.5, top), log = "y", yaxt = "n",
                  xlab = paste0("residual, ", measure_label(x)), ylab = "", font.main = 1,
-                 main = sprintf("threshold \u00b1%.3g\n(noise beyond it: %.1f %%)", x$threshold,
-                                100 * x$false_flag_rate))
+                 main = sprintf("threshold \u00b1%.3g\n(of the unexplained, taken as normal, %.1f %% beyond)", x$threshold,
+                                100 * x$unexplained_beyond))
   graphics::title(ylab = "entries", line = 3.4)
   ticks <- 10^(0:floor(log10(top)))
   graphics::axis(2, at = ticks, labels = format(ticks, big.mark = ",", scientific = FALSE,
@@ -130,7 +130,7 @@ draw_threshold <- function(x, n_top) {
                    col = c(colours[c("noise", "dropped", "kept")], "black"),
                    legend = c(paste("corrected", share[1]), paste("high, not retained", share[2]),
                               paste("high, retained", share[3]),
-                              sprintf("noise, sd %.3g", x$noise_sd)))
+                              sprintf("unexplained, sd %.3g", x$unexplained_sd)))
 }
 
 draw_enrichment <- function(x, n_top) {

@@ -32,8 +32,9 @@ bare <- function(x, like = x) {
 #'   - `corrected`, `measured`, `residual` (measurement minus broad structure) and `flag`: matrices,
 #'     drugs in rows and cell lines in columns, in the unit of the measure;
 #'   - `enrichment`: see below; `NULL` without groups;
-#'   - `threshold`, `threshold_how`, `noise_sd`, `noise_sd_by_drug`, `false_flag_rate` (share of pure
-#'     noise beyond the threshold);
+#'   - `threshold`, `threshold_how`; `unexplained_sd`, `unexplained_sd_by_drug` (spread of what broad
+#'     structure leaves), `unexplained_beyond` (share of it, taken as normal, beyond the threshold);
+#'   - `noise`: where the noise of the measurements is known from, and how far they were moved;
 #'   - `validation_rmse`: error on held-out entries, beside that of drug mean + line mean and of the
 #'     grand mean;
 #'   - `params`, `history`, `n_iter`, `stop_reason`, `stop_message`, `rank`, `versions`, `device` and
@@ -122,7 +123,7 @@ rtdmf_result.SummarizedExperiment <- function(x, key = NULL, ...) {
   # The experiment may have been subset or put in another order since.
   drugs <- match(axis_names(rownames(x), nrow(x), "row", "drug"), record$axes[[1]])
   lines <- match(axis_names(colnames(x), ncol(x), "column", "cell line"), record$axes[[2]])
-  record$noise_sd_by_drug <- as.vector(record$noise_sd_by_drug)[drugs]
+  record$unexplained_sd_by_drug <- as.vector(record$unexplained_sd_by_drug)[drugs]
   record$groups <- record$groups[lines, , drop = FALSE]
   record$measured <- get(record$assay)
   record$residual <- get(paste0(key, "_residual"))

@@ -8,8 +8,8 @@ test_that("a result becomes an AnnData that Python's own functions take", {
                    nrow(rtdmf_enrichment(corrected)))
   shape <- reticulate::py_to_r(adata$shape)
   expect_identical(unlist(shape), c(20L, 40L))
-  noise <- reticulate::py_to_r(adata$obs["rtdmf_noise_sd"]$to_list())
-  expect_equal(unlist(noise), rtdmf_result(corrected)$noise_sd_by_drug)
+  noise <- reticulate::py_to_r(adata$obs["rtdmf_unexplained_sd"]$to_list())
+  expect_equal(unlist(noise), rtdmf_result(corrected)$unexplained_sd_by_drug)
 })
 
 test_that("every class has its way to a file", {

@@ -128,8 +128,8 @@ test_that("a SummarizedExperiment gets assays, counts and the record", {
   expect_identical(kept, unname(as.integer(rowSums(rtdmf_flags(matrix) == 3L))))
   part <- corrected[20:15, 5:9]
   expect_identical(rtdmf_flags(part), rtdmf_flags(matrix)[20:15, 5:9])
-  expect_identical(rtdmf_result(part)$noise_sd_by_drug,
-                   as.vector(rtdmf_result(matrix)$noise_sd_by_drug)[20:15])
+  expect_identical(rtdmf_result(part)$unexplained_sd_by_drug,
+                   as.vector(rtdmf_result(matrix)$unexplained_sd_by_drug)[20:15])
   expect_error(quietly(corrected), "rtdmf_residual.*overwrite = TRUE", class = "rtdmf_error")
   expect_identical(rtdmf_flags(quietly(corrected, overwrite = TRUE)), rtdmf_flags(corrected))
   two <- quietly(corrected, assay = "other", groups = NULL, key_added = "second")
