@@ -20,7 +20,7 @@ import anndata
 import numpy as np
 import pandas as pd
 from report import Rows, make_folder, write_tables
-from rivals import knn, soft_impute_centred
+from rivals import PAPER, knn, rmse, soft_impute_centred
 from screens import DATA
 
 import rtdmf_bio as rt
@@ -29,31 +29,53 @@ from rtdmf_bio.model.holdout import holdout_mask
 SECTIONS = ("concordance", "biomarkers", "clusters", "prediction")
 SLOW = "published"  # half an hour, so only on demand
 SCREENS = ("gdsc1000", "ctrpv2", "ccle")
-PAIRS = (("gdsc1000", "ctrpv2"), ("gdsc1000", "ccle"), ("ctrpv2", "ccle"))
+PAIRS = (
+    ("gdsc1000", "ctrpv2"),
+    ("gdsc1000", "ccle"),
+    ("ctrpv2", "ccle"),
+    ("gdsc1000", "fimm"),
+    ("ctrpv2", "fimm"),
+    ("gdsc1000", "prism"),
+    ("ctrpv2", "prism"),
+)
 TISSUE = {
     "gdsc1000": "GDSC Tissue descriptor 1",
     "ctrpv2": "cancer_type",
     "ccle": "Site_Primary",
+    "fimm": "Tissue",
     "gdsc1": "OncotreeLineage",
 }
 PUBLISHED = "published objective"
 TRIVIAL, CENTRED = "two-way means", "two-way residual"  # as tl.concordance names them
+# Of each table of concordance: its column, and the score as tl.concordance_summary names it.
+SCORES = {
+    "share": "share_significant",
+    "rho": "median_rho",
+    "specificity": "specificity",
+    "rho*": "median_rho_star",
+    "specificity*": "specificity_star",
+}
 
 
 def screen(name: str) -> anndata.AnnData:
-    """One published screen as AUC, higher = resistant; lines are known by name alone."""
+    """One published screen as AUC, higher = resistant; lines are known by name alone.
+
+    With tissues and mutations of the lines, targets and pathways of the drugs, where known.
+    """
     file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
     table = pd.read_csv(DATA / name / f"{file}.csv.gz", index_col=0)
     table = table[~table.index.str.contains(":") | (name != "ctrpv2")]
     table = table.dropna(how="all").dropna(how="all", axis=1)
-    cells = pd.read_csv(DATA / name / "cells.csv.gz").set_index("cell_line")
-    drugs = pd.read_csv(DATA / name / "drugs.csv.gz").set_index("drug")
-    var = pd.DataFrame(index=table.columns)
-    var["tissue"] = cells[TISSUE[name]].reindex(var.index).fillna("unknown").astype(str)
-    for gene, mutated in mutations(name, cells.reindex(var.index)).items():
-        var[f"{gene}_mut"] = mutated
-    known = [c for c in ("target", "pathway") if c in drugs]
-    adata = anndata.AnnData(table.to_numpy(), drugs.reindex(table.index)[known], var)
+    obs, var = pd.DataFrame(index=table.index), pd.DataFrame(index=table.columns)
+    if name in TISSUE:
+        drugs = pd.read_csv(DATA / name / "drugs.csv.gz").set_index("drug")
+        obs = drugs.reindex(obs.index)[[c for c in ("target", "pathway") if c in drugs]]
+        cells = pd.read_csv(DATA / name / "cells.csv.gz").set_index("cell_line")
+        var["tissue"] = cells[TISSUE[name]].reindex(var.index).fillna("unknown").astype(str)
+        if name in SCREENS:
+            for gene, mutated in mutations(name, cells.reindex(var.index)).items():
+                var[f"{gene}_mut"] = mutated
+    adata = anndata.AnnData(table.to_numpy(), obs, var)
     adata.uns["measure"] = {"name": "AUC", "higher_is": "resistant"}
     return adata
 
@@ -77,41 +99,63 @@ def mutations(name: str, cells: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def corrected(name: str) -> anndata.AnnData:
-    """A screen with our correction, defaults untouched, and what the rivals make of it."""
-    adata = screen(name)
-    rt.pp.correct(adata, progress=False)
+def corrected(adata: anndata.AnnData) -> anndata.AnnData:
+    """The screen with our correction, defaults untouched, and what the rivals make of it."""
+    groups = tissue_of(adata)
+    rt.pp.correct(adata, group_key=groups, progress=False)
     data = np.asarray(adata.X, dtype=float)
     mask = holdout_mask(np.isfinite(data), 0.15, np.random.default_rng(0))
     adata.layers["KNN"] = knn(data, mask, True).completed
     adata.layers["soft-impute"] = soft_impute_centred(data, mask, True).completed
-    published = rt.RTDMF(
-        "paper", width="auto", init="spectral", init_scale=1.0, optimizer="accelerated",
-        learning_rate="auto", patience=10,
-    )  # fmt: skip
-    published.fit(data, groups=list(adata.var["tissue"]))
+    # Like the others, on all entries once validation has said when to stop.
+    published = rt.RTDMF(**PAPER, refit=True)
+    published.fit(data, groups=None if groups is None else adata.var[groups], validation=mask)
     adata.layers[PUBLISHED] = published.corrected_
     adata.layers["not weighed"] = rt.tl.weighed(adata, 1.0)
     rt.pp.correct(adata, group_key=None, key_added="no groups", progress=False)
-    print(name, adata.shape, "done", flush=True)
     return adata
 
 
+def tissue_of(adata: anndata.AnnData) -> str | None:
+    """The default groups; PRISM's lines have none."""
+    return "tissue" if "tissue" in adata.var else None
+
+
+def held_out_errors(adata: anndata.AnnData) -> dict[str, float]:
+    """RMSE of each method on 15 % of the measurements that none of them has seen, by layer."""
+    truth = np.asarray(adata.X, dtype=float)
+    test = holdout_mask(np.isfinite(truth), 0.15, np.random.default_rng(1))
+    hidden = adata.copy()
+    hidden.X = np.where(test, np.nan, truth)
+    means = rt.baselines.two_way_means(hidden.X)
+    corrected(hidden)
+    fitted = {name: hidden.layers[name] for name in LABELS if name in hidden.layers}
+    del fitted["rtdmf_specific"]  # a part, which predicts nothing
+    return {name: rmse(x, truth, test) for name, x in ({TRIVIAL: means} | fitted).items()}
+
+
+LABELS = {
+    "X": "measured",
+    TRIVIAL: "drug mean + line mean",
+    CENTRED: "what these leave of the measured",
+    PUBLISHED: "published objective, compact chain",
+    "KNN": "KNN",
+    "soft-impute": "soft-impute",
+    "rtdmf": "ours",
+    "no groups": "ours, group_key=None",
+    "not weighed": "ours, specific_weight=1",
+    "rtdmf_specific": "ours, specific part alone",
+}
+
+
 def _concordance(given: argparse.Namespace) -> None:
-    screens = {name: corrected(name) for name in SCREENS}
-    label = {
-        "X": "measured",
-        "two-way means": "drug mean + line mean",
-        "two-way residual": "what these leave of the measured",
-        PUBLISHED: "published objective, compact chain",
-        "KNN": "KNN",
-        "soft-impute": "soft-impute",
-        "rtdmf": "ours",
-        "no groups": "ours, group_key=None",
-        "not weighed": "ours, specific_weight=1",
-        "rtdmf_specific": "ours, specific part alone",
-    }
-    tables = _pairs(screens, label)
+    screens, errors = {}, {}
+    for name in dict.fromkeys(name for pair in PAIRS for name in pair):
+        adata = screen(name)
+        errors[name] = held_out_errors(adata)
+        screens[name] = corrected(adata)
+        print(name, adata.shape, errors[name], flush=True)
+    tables = _pairs(screens, LABELS, errors)
     tables |= _frontier(screens, given.out)
     write_tables(given.out, "real_concordance", tables, as_csv=False)
 
@@ -121,9 +165,13 @@ def _aliases() -> pd.DataFrame:
     return pd.read_csv(DATA / "drug_alias.csv.gz")
 
 
-def _pairs(screens: dict[str, anndata.AnnData], label: dict[str, str]) -> dict[str, Rows]:
-    """All five numbers of each pair, one row for each source, under its label."""
-    layers = [name for name in label if name not in ("two-way means", "two-way residual")]
+def _pairs(
+    screens: dict[str, anndata.AnnData],
+    label: dict[str, str],
+    errors: dict[str, dict[str, float]] | None = None,
+) -> dict[str, Rows]:
+    """All five scores of each pair, one row for each source, under its label."""
+    layers = [name for name in label if name not in (TRIVIAL, CENTRED)]
     tables = {}
     for pair in PAIRS:
         a, b = (screens[name] for name in pair)
@@ -132,22 +180,32 @@ def _pairs(screens: dict[str, anndata.AnnData], label: dict[str, str]) -> dict[s
         tables[f"{pair[0]} - {pair[1]}, {summary['n_drugs'].iloc[0]} drugs"] = [
             {
                 "method": method,
-                "share": summary.loc[name, "share_significant"],
-                "rho": summary.loc[name, "median_rho"],
-                "specificity": summary.loc[name, "specificity"],
-                "rho*": summary.loc[name, "median_rho_star"],
-                "specificity*": summary.loc[name, "specificity_star"],
+                **_scores(summary.loc[name]),
+                **{f"error, {one}": errors[one].get(name) for one in pair if errors},
             }
             for name, method in label.items()
         ]
     return tables
 
 
+def _scores(row: pd.Series) -> dict[str, str]:
+    """Each score with its interval."""
+    return {
+        column: f"{row[score]:.3f} [{row[f'{score}_low']:.2f}, {row[f'{score}_high']:.2f}]"
+        if np.isfinite(row[score])
+        else "-"
+        for column, score in SCORES.items()
+    }
+
+
 def _published(given: argparse.Namespace) -> None:
     """Algorithm 1 as it stands: 500 wide, random start, early stopping."""
-    screens, fits = {name: screen(name) for name in SCREENS}, []
+    names = dict.fromkeys(name for pair in PAIRS for name in pair)
+    screens, fits = {name: screen(name) for name in names}, []
     for name, adata in screens.items():
-        rt.pp.correct(adata, preset="paper", key_added="published", progress=False)
+        rt.pp.correct(
+            adata, preset="paper", group_key=tissue_of(adata), key_added="published", progress=False
+        )
         result = adata.uns["published"]
         error = result["validation_rmse"]
         fits.append(
@@ -161,8 +219,8 @@ def _published(given: argparse.Namespace) -> None:
             }
         )
         print(fits[-1], flush=True)
-    label = {"X": "measured", "two-way means": "drug mean + line mean", "published": "published"}
-    tables = _pairs(screens, label)
+    label = {name: LABELS[name] for name in ("X", TRIVIAL, CENTRED)}
+    tables = _pairs(screens, label | {"published": "published"})
     write_tables(given.out, "real_published", {"fits": fits, **tables}, as_csv=False)
 
 
@@ -178,15 +236,22 @@ def _frontier(screens: dict[str, anndata.AnnData], out: Path) -> dict[str, Rows]
         for weight in weights:
             adata.layers[f"weight {weight:g}"] = rt.tl.weighed(adata, weight)
     tables = {}
-    figure, axes = plt.subplots(1, len(PAIRS), figsize=(5.5 * len(PAIRS), 4.5), layout="tight")
-    for pair, ax in zip(PAIRS, axes, strict=True):
+    columns = min(len(PAIRS), 4)
+    rows = -(-len(PAIRS) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(5.5 * columns, 4.5 * rows), layout="tight", squeeze=False
+    )
+    for ax in axes.flat[len(PAIRS) :]:
+        ax.set_axis_off()
+    for pair, ax in zip(PAIRS, axes.flat, strict=False):
         layers = ["X", *(f"weight {weight:g}" for weight in weights)]
         table = rt.tl.concordance(*(screens[n] for n in pair), layer=layers, aliases=_aliases())
         summary = rt.tl.concordance_summary(table).rename(index={"X": "measured"})
         # Weight 0 is as far off as the trivial answer.
         rt.pl.frontier(summary.drop(index="weight 0"), ax=ax).set_title(" - ".join(pair))
-        rows = summary.drop(columns="n_drugs").reset_index(names="specific_weight")
-        tables[f"specific_weight, {pair[0]} - {pair[1]}"] = rows.to_dict("records")
+        tables[f"specific_weight, {pair[0]} - {pair[1]}"] = [
+            {"specific_weight": name, **_scores(row)} for name, row in summary.iterrows()
+        ]
     figure.savefig(out / "real_frontier.png", dpi=80)
     return tables
 

@@ -16,6 +16,12 @@ from rtdmf_bio import baselines
 from rtdmf_bio.model.estimator import RTDMF
 from rtdmf_bio.model.noise import DrugNoise
 
+# The paper's objective and rules on the compact chain: from a small start, ended by validation.
+PAPER: dict[str, Any] = {
+    "preset": "paper", "width": "auto", "init": "spectral", "init_scale": 1e-3,
+    "optimizer": "accelerated", "learning_rate": "auto", "patience": 100,
+}  # fmt: skip
+
 
 @dataclass
 class Answer:

@@ -24,7 +24,7 @@ import joblib
 import numpy as np
 import torch
 from report import Rows, make_folder, read_csv, write_csv, write_tables
-from rivals import Answer, even_odds
+from rivals import PAPER, Answer, even_odds
 from rivals import rtdmf as fit_rtdmf
 from screens import GENERATORS, PUBLISHED, SYNTHETIC, THRESHOLD, Screen, generated, load
 from wide import best_point, descend, stopping_point
@@ -35,12 +35,6 @@ from rtdmf_bio.tl import recovery_scores
 
 BEST = np.linspace(0.05, 0.25, 41)
 SECTIONS = ("study", "stability", "speed")
-
-# The paper's objective and rules on the compact chain: from a small start, ended by validation.
-PAPER: dict[str, Any] = {
-    "preset": "paper", "width": "auto", "init": "spectral", "init_scale": 1e-3,
-    "optimizer": "accelerated", "learning_rate": "auto", "patience": 100,
-}  # fmt: skip
 
 # -- methods --------------------------------------------------------------------------------
 

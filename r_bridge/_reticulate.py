@@ -284,8 +284,9 @@ def _concordance(message: Node) -> dict[str, Any]:
         pairs = settings["aliases"]
         settings["aliases"] = dict(zip(pairs["name"], pairs["unified"], strict=True))
     screens = [_adata(node) for name in "ab" if (node := message.item(name)) is not None]
+    draws = {k: settings.pop(k) for k in ("n_bootstrap", "random_state") if k in settings}
     table = rt.tl.concordance(screens[0], screens[1], **settings)
-    return {"drugs": table, "summary": rt.tl.concordance_summary(table).reset_index()}
+    return {"drugs": table, "summary": rt.tl.concordance_summary(table, **draws).reset_index()}
 
 
 def _gdsc1(_: Node) -> dict[str, Any]:
@@ -316,6 +317,7 @@ def _defaults(_: Node) -> dict[str, dict[str, Any]]:
         "read_pset": read_pset,
         "enrichment": rt.tl.enrichment,
         "concordance": rt.tl.concordance,
+        "concordance_summary": rt.tl.concordance_summary,
         "model": rt.RTDMF,
     }
     return {

@@ -93,7 +93,7 @@ def shared_data():
 def published(shared_data):
     """Load a published screen by name, as AUC, lines known by name alone; or its table of aliases.
 
-    Skips where the data are not.
+    Lines have their tissue, but for PRISM, where it is not known. Skips where the data are not.
     """
     import anndata
     import pandas as pd
@@ -102,6 +102,7 @@ def published(shared_data):
         "gdsc1000": "GDSC Tissue descriptor 1",
         "ctrpv2": "cancer_type",
         "ccle": "Site_Primary",
+        "fimm": "Tissue",
     }
 
     def load(name):
@@ -110,11 +111,11 @@ def published(shared_data):
         file = {"ccle": "matrix_auc_from_actarea"}.get(name, "matrix")
         table = pd.read_csv(shared_data(name) / f"{file}.csv.gz", index_col=0)
         table = table[~table.index.str.contains(":")]  # combinations
-        cells = pd.read_csv(shared_data(name) / "cells.csv.gz").set_index("cell_line")
-        tissue = cells[tissues[name]].reindex(table.columns).fillna("unknown")
-        adata = anndata.AnnData(
-            table.to_numpy(), pd.DataFrame(index=table.index), pd.DataFrame({"tissue": tissue})
-        )
+        var = pd.DataFrame(index=table.columns)
+        if name in tissues:
+            cells = pd.read_csv(shared_data(name) / "cells.csv.gz").set_index("cell_line")
+            var["tissue"] = cells[tissues[name]].reindex(table.columns).fillna("unknown")
+        adata = anndata.AnnData(table.to_numpy(), pd.DataFrame(index=table.index), var)
         adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
         return adata
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 
+import rtdmf_bio as rt
 from r_bridge import _reticulate
 from r_bridge._nodes.node import R_NA
 from r_bridge._nodes.vector import as_vector
@@ -113,6 +115,24 @@ def screen(**settings):
         "measure": {},
         "settings": settings,
     }
+
+
+def test_settings_of_a_concordance_go_to_the_table_or_to_its_summary():
+    one = screen()
+    a = {"assays": {"auc": one["matrix"]}, "rows": one["rows"], "columns": one["columns"]}
+    ask_for = {"alpha": 0.05, "n_bootstrap": 200, "random_state": 3}
+    adata = AnnData(one["matrix"].values)
+    adata.obs_names, adata.var_names = one["rows"], one["columns"]
+    expected = rt.tl.concordance_summary(
+        rt.tl.concordance(adata, adata, alpha=0.05), n_bootstrap=200, random_state=3
+    )
+    found = ask("concordance", a=a, b=a, settings=ask_for)["value"]["summary"]
+    assert list(found) == ["source", *expected.columns]
+    assert list(found["source"]) == list(expected.index)
+    np.testing.assert_allclose(
+        pd.DataFrame(found)[list(expected.columns)].astype(float), expected, equal_nan=True
+    )
+    assert "n_bootstrap" in ask("concordance", a=a, b=a, settings={"n_bootstrap": 5})["error"]
 
 
 def test_errors_are_the_message_and_nothing_else():

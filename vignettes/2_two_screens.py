@@ -72,12 +72,15 @@ for adata in (first, second):
 # %% [markdown]
 # ## Concordance, and its controls
 #
-# One row per drug and source; the summary has one row per source.
+# One row per drug and source; the summary has one row per source, and after each score the ends of
+# its 95 % interval over drugs.
 
 # %%
 table = rt.tl.concordance(first, second)
 summary = rt.tl.concordance_summary(table)
-print(summary.round(3).to_string())
+scores = ["share_significant", "median_rho", "specificity", "median_rho_star", "specificity_star"]
+print(summary[["n_drugs", *scores]].round(3).to_string())
+print(summary.filter(regex="_star").round(3).to_string())
 
 # %% [markdown]
 # Read it in this order:
@@ -88,16 +91,20 @@ print(summary.round(3).to_string())
 # 2. `specificity` tells whether a drug resembles itself in the other laboratory more than it
 #    resembles other drugs. Two-way means stand at 0.5, which is chance. But this number can be had
 #    for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
-# 3. The starred columns leave each line's general sensitivity out. They ask what a pharmacologist
-#    asks: does what is *particular* to the drug agree? Compare the rows: how much `median_rho_star`
-#    gains, and what `specificity_star` pays for it. A correction whose rho* falls has only made
-#    the drugs alike.
+# 3. The starred columns take the level of each drug and the general sensitivity of each line out,
+#    fitted together in each laboratory by itself. They ask what a pharmacologist asks: does what is
+#    *particular* to the drug agree? Of two-way means nothing is left, so they have no score. Compare
+#    the other rows: how much `median_rho_star` gains, and what `specificity_star` pays for it. A
+#    correction whose rho* falls has only made the drugs alike.
+# 4. The intervals say how much a score depends on which drugs there are. That is the same for all
+#    rows, so a difference between two rows is surer than their intervals look.
 
 # %%
 _ = rt.pl.frontier(summary)
 
 # %% [markdown]
-# Up and to the right is better, and a method that erases the drugs falls to the left.
+# Up and to the right is better, and a method that erases the drugs falls to the left. Thin lines are
+# the intervals.
 #
 # ## A single drug
 #
@@ -123,7 +130,7 @@ for name, weight in weighed.items():
         adata.layers[name] = rt.tl.weighed(adata, weight)
 layers = ["X", *weighed]
 weights = rt.tl.concordance_summary(rt.tl.concordance(first, second, layer=layers))
-print(weights.round(3).to_string())
+print(weights[scores].round(3).to_string())
 
 # %% [markdown]
 # At 0 little but the general part is left: concordance is high and specificity is gone. Lower

@@ -39,8 +39,9 @@ def concordance(
 ) -> Axes:
     """Draw how well several screens agree: measured above the diagonal, corrected below.
 
-    In each cell stand the value, in brackets that of the trivial answer (drug mean + line mean),
-    which knows nothing particular to a drug, and the number of drugs.
+    In each cell stand the value, its 95 % interval over drugs, in brackets the value of the trivial
+    answer (drug mean + line mean), which knows nothing particular to a drug, and the number of
+    drugs. A dash stands for no value: of the trivial answer nothing is left in the starred scores.
 
     Parameters
     ----------
@@ -79,20 +80,30 @@ def concordance(
     for pair, table in tables.items():
         summary = concordance_summary(table)
         i, j = sorted(names.index(name) for name in pair)
-        trivial = summary.loc[TWO_WAY_MEANS, metric]
+        trivial = _number(summary.loc[TWO_WAY_MEANS, metric])
         for source, place in (("measured", (i, j)), ("corrected", (j, i))):
             if source in summary.index:
-                value = shown[place] = summary.loc[source, metric]
-                n_drugs = summary.loc[source, "n_drugs"]
-                texts[place] = f"{value:.3f}\n({trivial:.3f})\n{n_drugs} drugs"
+                row = summary.loc[source]
+                shown[place] = row[metric]
+                low, high = (_number(row[f"{metric}_{bound}"], 2) for bound in ("low", "high"))
+                texts[place] = (
+                    f"{_number(row[metric])}\n{low} to {high}\n({trivial})\n"
+                    f"{row['n_drugs']:.0f} drugs"
+                )
     grey_cells(ax, shown, texts, _LABELS[metric])
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="black", linewidth=0.8)
     ax.set_title(
-        f"above: measured, below: corrected\n(in brackets: {TWO_WAY_MEANS})", fontsize="medium"
+        "above: measured, below: corrected\n"
+        f"95 % interval over drugs (in brackets: {TWO_WAY_MEANS})",
+        fontsize="medium",
     )
     return ax
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
 
 
 def scatter(
@@ -187,12 +198,15 @@ def scatter(
 def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw concordance against specificity, one point per setting: up and to the right is better.
 
+    Lines to both sides of a point are its 95 % intervals over drugs. Much of their width is which
+    drugs there are, the same for all settings.
+
     Parameters
     ----------
     table
-        Rows of :func:`rtdmf_bio.tl.concordance_summary`, its index naming the settings;
-        ``two-way means``, far off, are given in numbers. ``measured`` is marked; ``two-way
-        residual``, which lies about there, is left out.
+        Rows of :func:`rtdmf_bio.tl.concordance_summary`, its index naming the settings.
+        ``measured`` is marked; ``two-way residual``, which lies about there, and settings without
+        a score are left out. ``two-way means``, far off or without a score, are given in words.
     ax
         Axes to draw on.
 
@@ -203,10 +217,11 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If the two columns are not there, or there are no rows.
+        If the columns of the two scores are not there, or there are no rows.
     """
     x, y = "specificity_star", "median_rho_star"
-    check_table(table, (x, y), "tl.concordance_summary")
+    needed = [f"{score}{end}" for score in (x, y) for end in ("", "_low", "_high")]
+    check_table(table, needed, "tl.concordance_summary")
     ax = axes_or_new(ax, 7, 4.5)
     known = table.dropna(subset=[x, y]).sort_values(y)
     shown = known.drop(index=[TWO_WAY_MEANS, TWO_WAY_RESIDUAL], errors="ignore")
@@ -214,6 +229,8 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     heights = np.linspace(0.05, 0.95, len(shown))
     for (name, row), height in zip(shown.iterrows(), heights, strict=True):
         color, marker = (MEASURED, "s") if name == "measured" else (CORRECTED, "o")
+        ax.hlines(row[y], row[f"{x}_low"], row[f"{x}_high"], color=color, alpha=0.4, linewidth=1)
+        ax.vlines(row[x], row[f"{y}_low"], row[f"{y}_high"], color=color, alpha=0.4, linewidth=1)
         ax.scatter(row[x], row[y], color=color, marker=marker, s=45, zorder=3)
         ax.annotate(
             str(name), (row[x], row[y]), xytext=(1.06, height), textcoords="axes fraction",
@@ -221,13 +238,13 @@ def frontier(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             arrowprops={"arrowstyle": "-", "color": "0.7", "relpos": (0, 0.5)},
         )  # fmt: skip
     ax.margins(0.15)
-    if TWO_WAY_MEANS in known.index:
+    notes = ["lines: 95 % intervals over drugs"]
+    if TWO_WAY_MEANS in table.index:
         # Far off: were it drawn to scale, all others would be one point.
-        where = known.loc[TWO_WAY_MEANS]
-        ax.text(
-            0.03, 0.04, f"{TWO_WAY_MEANS}: {where[x]:.2f}, {where[y]:.2f} (not drawn)",
-            transform=ax.transAxes, fontsize="small", color=TRIVIAL,
-        )  # fmt: skip
+        where = table.loc[TWO_WAY_MEANS, [x, y]]
+        said = f"{where[x]:.2f}, {where[y]:.2f} (not drawn)" if where.notna().all() else "no score"
+        notes.append(f"{TWO_WAY_MEANS}: {said}")
+    ax.text(0.03, 0.04, "\n".join(notes), transform=ax.transAxes, fontsize="small", color=TRIVIAL)
     if "measured" in table.index:
         ax.axvline(table.loc["measured", x], color="0.7", linestyle=":", linewidth=1, zorder=1)
         ax.axhline(table.loc["measured", y], color="0.7", linestyle=":", linewidth=1, zorder=1)

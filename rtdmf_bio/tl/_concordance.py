@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,28 @@ import pandas as pd
 from .._adata.inputs import check_screens, values_of
 from .._adata.record import KEY, measure_at
 from .._adata.sources import TWO_WAY_MEANS, TWO_WAY_RESIDUAL, layers_of, trivial_sources
-from ..model.checks import check_number, check_table
+from ..model.checks import Seed, as_seed, check_number, check_table
 from ..model.retention import is_measured
 from ..pp import harmonize
 from ._correlation import concordance as scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 _COLUMNS = (
     "drug", "source", "n_lines", "rho", "pvalue", "ci_low", "ci_high", "pearson",
     "pearson_pvalue", "significant", "specificity", "rho_star", "specificity_star",
 )  # fmt: skip
+# Score over drugs -> what it sums up, and how.
+_SUMMARY: dict[str, tuple[str, Any]] = {
+    "share_significant": ("significant", np.mean),
+    "median_rho": ("rho", np.median),
+    "specificity": ("specificity", np.mean),
+    "median_rho_star": ("rho_star", np.median),
+    "specificity_star": ("specificity_star", np.mean),
+}
+_BOUNDS = (0.025, 0.975)
 
 
 def concordance(
@@ -43,8 +53,8 @@ def concordance(
     A correction that makes all drugs alike raises the correlation between screens, since the
     general sensitivity of the lines is well reproduced: drug mean + line mean, which knows no drug,
     beats the measurements. So each correlation comes with its controls: ``specificity`` tells
-    whether a drug still looks more like itself than like other drugs, the starred columns leave
-    the general sensitivity out, and two trivial answers are scored like any other source: these
+    whether a drug still looks more like itself than like other drugs, the starred columns take the
+    general sensitivity out, and two trivial answers are scored like any other source: these
     means, and what they leave of the measurements, which a specific part has to surpass.
 
     Parameters
@@ -84,10 +94,15 @@ def concordance(
         Share of the other drugs of ``b`` that correlate less with this drug of ``a`` than its own
         twin does; 0.5 is chance.
     ``rho_star``, ``specificity_star``
-        The same after subtracting each line's mean over the shared drugs measured on it; so
-        ``two-way residual`` has about those of the first source.
+        The same of what drug effects and line effects, the general sensitivity, leave of each
+        screen. They are fitted together, by least squares over the shared drugs and lines, to what
+        was measured of the source in this screen alone; line means without them would tell which
+        drugs a line lacks, which gaps in common turn into agreement. ``two-way residual`` has about
+        those of the first source, and of ``two-way means`` nothing is left: NaN, unless
+        replicates were averaged. One value far beyond all others moves every line's effect: give
+        doses as logarithms.
 
-    Scores are NaN where a profile is constant.
+    Scores are NaN where a profile is constant, but for rounding.
 
     Raises
     ------
@@ -157,13 +172,19 @@ def concordance(
     return table.iloc[np.argsort(place, kind="stable")][list(_COLUMNS)].reset_index(drop=True)
 
 
-def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Sum a concordance up over drugs, one row per source.
+def concordance_summary(
+    table: pd.DataFrame, *, n_bootstrap: int = 1000, random_state: Seed = 0
+) -> pd.DataFrame:
+    """Sum a concordance up over drugs, one row per source, with intervals.
 
     Parameters
     ----------
     table
         From :func:`concordance`.
+    n_bootstrap
+        Number of times that the drugs are drawn anew for the intervals, at least 100.
+    random_state
+        Seed of the draws.
 
     Returns
     -------
@@ -177,24 +198,49 @@ def concordance_summary(table: pd.DataFrame) -> pd.DataFrame:
         Medians over drugs.
     ``specificity``, ``specificity_star``
         Means over drugs; 0.5 is chance.
+    ``<score>_low``, ``<score>_high``
+        After each of these five, its 95 % interval: percentiles of the score over as many drugs,
+        drawn with replacement. NaN where fewer than two drugs have the score.
 
     Medians and means are over the drugs that have the score; one without is not significant.
 
     Raises
     ------
-    ValueError
-        If ``table`` is none of :func:`concordance`.
+    TypeError, ValueError
+        If ``table`` is none of :func:`concordance`, or a parameter is out of range.
+
+    Notes
+    -----
+    The intervals say how much a score depends on which drugs two screens share, as if these were
+    independent; other lines, or another measurement of the same, are not in them. Sources are
+    drawn alike, and share what is easy or hard about a drug: where two intervals overlap, their
+    difference over drugs may still be clear.
     """
     check_table(table, _COLUMNS, "tl.concordance")
-    groups = table.groupby("source", sort=False)
-    return groups.agg(
-        n_drugs=("drug", "size"),
-        share_significant=("significant", "mean"),
-        median_rho=("rho", "median"),
-        specificity=("specificity", "mean"),
-        median_rho_star=("rho_star", "median"),
-        specificity_star=("specificity_star", "mean"),
-    )
+    check_number("n_bootstrap", n_bootstrap, 100)
+    seed = as_seed(random_state)
+    rows = {}
+    for source, part in table.groupby("source", sort=False):
+        row: dict[str, float] = {"n_drugs": len(part)}
+        for score, (column, of) in _SUMMARY.items():
+            values = part[column].to_numpy(dtype=float)
+            values = values[np.isfinite(values)]
+            row[score] = of(values) if values.size else np.nan
+            row[f"{score}_low"], row[f"{score}_high"] = _interval(values, of, n_bootstrap, seed)
+        rows[source] = row
+    out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("source")
+    return out.astype({"n_drugs": int})
+
+
+def _interval(
+    values: NDArray[np.float64], of: Any, n_bootstrap: int, seed: int
+) -> tuple[float, float]:
+    """Percentiles of a statistic over values drawn with replacement, the same draws every time."""
+    if values.size < 2:
+        return np.nan, np.nan
+    drawn = np.random.default_rng(seed).integers(values.size, size=(n_bootstrap, values.size))
+    low, high = np.quantile(of(values[drawn], axis=1), _BOUNDS)
+    return float(low), float(high)
 
 
 def _reduced(

@@ -6,8 +6,10 @@
 | R_ik   | ``rho``  | (n, n) | Spearman's rho of A_i and B_k over the lines both have     |
 
 rho_i = R_ii. specificity_i = share of the other drugs k with R_ik < R_ii, ties half: does drug i
-look more like itself than like others? Starred, both are those of A and B after each line's mean
-over the drugs measured on it, its general sensitivity, is subtracted.
+look more like itself than like others? Starred, both are those of what drug effects d and line
+effects l, the general sensitivity, leave of each screen: A_ij - d_i - l_j, where d and l are the
+least squares fit to what was measured in A. Line means without the drugs' levels would not do:
+where there are gaps, a line's mean tells which drugs it lacks, and so do the same gaps elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._adata.sources import TWO_WAY_RESIDUAL, trivial_sources
 
 Array = NDArray[np.float64]
 
@@ -105,9 +109,7 @@ def _rounded(values: Array, of: Array) -> Array:
 
 
 def _without_general(values: Array) -> Array:
-    measured = np.isfinite(values)
-    total = np.where(measured, values, 0).sum(axis=0)
-    return _rounded(values - total / np.maximum(measured.sum(axis=0), 1), values)
+    return _rounded(trivial_sources(values)[TWO_WAY_RESIDUAL], values)
 
 
 def _scores(a: Array, b: Array, min_lines: int) -> tuple[Array, Array]:

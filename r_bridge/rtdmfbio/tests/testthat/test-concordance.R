@@ -26,6 +26,22 @@ test_that("correlations are those of R", {
   expect_type(measured$significant, "logical")
 })
 
+test_that("the summary has intervals, which the seed decides", {
+  skip_without_python()
+  x <- two_screens()
+  summary <- function(...) rtdmf_concordance(x[[1]], x[[2]], ...)$summary
+  found <- summary(n_bootstrap = 200)
+  scores <- c("share_significant", "median_rho", "specificity", "median_rho_star",
+              "specificity_star")
+  expect_named(found, c("source", "n_drugs", rbind(scores, paste0(scores, "_low"),
+                                                   paste0(scores, "_high"))))
+  expect_true(found$median_rho_low[1] < found$median_rho[1])
+  expect_true(found$median_rho[1] < found$median_rho_high[1])
+  expect_equal(summary(n_bootstrap = 200), found)
+  expect_false(identical(summary(n_bootstrap = 200, random_state = 1), found))
+  expect_error(summary(n_bootstrap = 1), "n_bootstrap", class = "rtdmf_error")
+})
+
 test_that("corrected screens are compared before and after", {
   skip_without_python()
   x <- lapply(two_screens(), rtdmf_correct, progress = FALSE)

@@ -22,5 +22,5 @@ test_that("every setting has Python's name and default, and none is missing", {
   expect_true(all(reading %in% names(pset)))
   expect_defaults(pset[reading], defaults$read_pset)
   expect_defaults(formals(rtdmf_enrichment), defaults$enrichment)
-  expect_defaults(formals(rtdmf_concordance), defaults$concordance)
+  expect_defaults(formals(rtdmf_concordance), c(defaults$concordance, defaults$concordance_summary))
 })
