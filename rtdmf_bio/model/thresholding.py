@@ -84,7 +84,7 @@ def threshold_residuals(
     observed, threshold = np.isfinite(data), settings.threshold
     low_rank, completed = fitted.low_rank, fitted.completed
     residual = np.where(observed, data - low_rank, np.nan)
-    tests, enriched = _enriched(residual, observed, groups, settings)
+    tests, enriched = _enriched(residual, groups, settings)
     base, predicted, deviation, reliable = low_rank, completed, None, None
     if "shrink" in settings.rules:
         filled = np.where(observed, data, completed)
@@ -124,15 +124,14 @@ def threshold_residuals(
 
 
 def _enriched(
-    residual: Array, observed: NDArray[np.bool_], groups: Groups, settings: Thresholding
+    residual: Array, groups: Groups, settings: Thresholding
 ) -> tuple[Enrichment | None, NDArray[np.bool_] | None]:
     """The tests, and the high residuals in enriched groups."""
     if not groups:
         return None, None
-    high = observed & (np.abs(np.nan_to_num(residual)) >= settings.threshold)
-    above, below = high & (residual > 0), high & (residual < 0)
-    tests = enrichment(above, below, observed, groups, min_group_size=settings.min_group_size)
-    return tests, enriched_entries(tests, above, below, groups, fdr=settings.fdr)
+    threshold = settings.threshold
+    tests = enrichment(residual, threshold, groups, min_group_size=settings.min_group_size)
+    return tests, enriched_entries(tests, residual, threshold, groups, fdr=settings.fdr)
 
 
 def _reliability(
