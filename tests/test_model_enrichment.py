@@ -257,6 +257,7 @@ def test_under_the_null_p_values_are_no_smaller_than_they_should_be(null, a):
         assert (null.pvalue <= a).mean() > a / 4
 
 
+@pytest.mark.slow
 def test_false_discovery_rate_is_controlled():
     """Among 200 screens of pure chance, at most one in twenty may report anything."""
     found = []
