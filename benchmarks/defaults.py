@@ -179,12 +179,11 @@ def pair_ranks(fit: Any, X: np.ndarray, tissue: np.ndarray, drugs: list[str]) ->
     observed = np.isfinite(X)
     validation = holdout_mask(observed, 0.15, np.random.default_rng(0))
     answer = _quietly(fit, X, validation, True)
-    residual = np.nan_to_num(X - answer.low_rank)
-    above, below = residual >= answer.threshold, residual <= -answer.threshold
-    tests = enrichment(above & observed, below & observed, observed, {"tissue": tissue})
+    residual = X - answer.low_rank
+    tests = enrichment(residual, answer.threshold, {"tissue": tissue})
     out = {
         "threshold": answer.threshold,
-        "share_high": float((above | below).sum() / observed.sum()),
+        "share_high": float((np.abs(residual) >= answer.threshold).sum() / observed.sum()),
     }
     for drug, group in PAIRS:
         found = (tests.group == group) & (tests.side == -1)

@@ -390,7 +390,7 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
         lines.append(f"enriched {hits} of {len(table)} drug-group pairs; the first:")
         lines += [
             f"         {r.drug}, {r.group}: {r.n_high_group} of {r.n_group} lines {r.side}, "
-            f"q = {r.qvalue:.1e}"
+            f"{r.n_expected:.1f} expected, q = {r.qvalue:.1e}"
             for r in table.head(5).itertuples()
         ]
     else:

@@ -177,12 +177,13 @@ print(table.to_string())
 # %%
 found = rt.tl.enrichment(adata, fdr=0.05)
 print(f"{len(found)} of {len(rt.tl.enrichment(adata))} tests at a false discovery rate of 5 %")
-shown = ["drug", "group", "side", "n_high_group", "n_group", "n_high", "n_tested", "qvalue"]
+shown = ["drug", "group", "side", "n_high_group", "n_expected", "n_group", "n_high", "qvalue"]
 print(found[shown].head(8).to_string(float_format="{:.1e}".format))
 
 # %% [markdown]
 # Read a row as: of so many lines of the group (`n_group`) so many respond far more than the broad
-# structure says (`n_high_group`), out of `n_high` such lines in all.
+# structure says (`n_high_group`), out of `n_high` such lines in all. Some lines do so with many
+# drugs; by that alone there would be `n_expected`.
 #
 # ## One drug in detail
 #

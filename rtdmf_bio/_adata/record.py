@@ -247,12 +247,15 @@ def _enrichment_table(tests: Enrichment, adata: AnnData, higher_is: str | None) 
             "group": tests.group.astype(str),
             "side": np.where(tests.side > 0, above, below),
             "n_high_group": tests.n_high_group,
+            "n_expected": tests.n_expected,
             "n_high": tests.n_high,
             "n_group": tests.n_group,
             "n_tested": tests.n_tested,
             "odds_ratio": tests.odds_ratio,
             "pvalue": tests.pvalue,
             "qvalue": tests.qvalue,
+            "rank_pvalue": tests.rank_pvalue,
+            "rank_qvalue": tests.rank_qvalue,
         }
     )
     table = table.sort_values(

@@ -137,13 +137,14 @@ def threshold_residuals(
     significant = np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.fdr
     size, threshold = np.abs(np.nan_to_num(residual)), settings.threshold
     if settings.by_fdr is None:
-        high = observed & (size >= threshold)
+        high, tested = observed & (size >= threshold), residual
     else:
-        scale = judged.found.scale
         high = observed & (np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.by_fdr)
-        least = float(np.min((size / scale)[high], initial=np.inf))
-        threshold = least * float(np.sqrt(np.nanmean(scale**2)))
-    tests, enriched = _enriched(residual, high, observed, groups, settings)
+        # Each in units of its own scale, times the typical one.
+        scale = judged.found.scale / np.sqrt(np.nanmean(judged.found.scale**2))
+        tested = residual / scale
+        threshold = float(np.min(np.abs(tested)[high], initial=np.inf))
+    tests, enriched = _enriched(tested, threshold, groups, settings)
     shrink = "shrink" in settings.rules and judged.kept is not None
     base, share = fitted.low_rank, None
     if shrink and judged.kept is not None:
@@ -191,15 +192,10 @@ def threshold_residuals(
 
 
 def _enriched(
-    residual: Array,
-    high: NDArray[np.bool_],
-    observed: NDArray[np.bool_],
-    groups: Groups,
-    settings: Thresholding,
+    residual: Array, threshold: float, groups: Groups, settings: Thresholding
 ) -> tuple[Enrichment | None, NDArray[np.bool_] | None]:
     """The tests, and the high residuals in enriched groups."""
     if not groups:
         return None, None
-    above, below = high & (residual > 0), high & (residual < 0)
-    tests = enrichment(above, below, observed, groups, min_group_size=settings.min_group_size)
-    return tests, enriched_entries(tests, above, below, groups, fdr=settings.fdr)
+    tests = enrichment(residual, threshold, groups, min_group_size=settings.min_group_size)
+    return tests, enriched_entries(tests, residual, threshold, groups, fdr=settings.fdr)

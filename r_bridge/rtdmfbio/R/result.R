@@ -45,9 +45,13 @@ bare <- function(x, like = x) {
 #'
 #' `rtdmf_enrichment`: a data frame with one row per drug, group and side tested, most significant
 #' first: `drug`, `group_key`, `group`, `side`; `n_high_group` and `n_high`, lines with a high
-#' residual on this side within the group and in all; `n_group` and `n_tested`, lines of the group
-#' measured with the drug and of all groups; `odds_ratio`, `pvalue` (one-sided Fisher test),
-#' `qvalue` (Benjamini-Hochberg over all rows).
+#' residual on this side within the group and in all, and `n_expected`, how many there would be
+#' within the group if each line were high with this drug as often as it is with any; `n_group` and
+#' `n_tested`, lines of the group measured with the drug and of all groups; `odds_ratio` (`NaN`
+#' where no line is high, or every one); `pvalue`, the probability of as many high lines within the
+#' group, given how many the drug has and how often each line is high, and `qvalue`
+#' (Benjamini-Hochberg; both 1 where no line is high, or every one); `rank_pvalue` and
+#' `rank_qvalue`, whether the residuals of the group's lines rank further out, without a threshold.
 #' @export
 #' @examplesIf rtdmfbio::rtdmf_status()$ready
 #' x <- rtdmf_gdsc1("matrix")[1:60, 1:200]
@@ -194,7 +198,12 @@ describe <- function(x) {
       "enriched   no groups given"
     } else {
       sprintf("enriched   %d of %d drug-group pairs%s", nrow(hits), nrow(x$enrichment),
-              if (nrow(hits)) sprintf(", the first %s in %s", hits$drug[1], hits$group[1]) else "")
+              if (nrow(hits)) {
+                sprintf(", the first %s in %s (%d lines, %.1f expected)", hits$drug[1],
+                        hits$group[1], hits$n_high_group[1], hits$n_expected[1])
+              } else {
+                ""
+              })
     }
   )
 }
