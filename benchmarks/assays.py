@@ -42,6 +42,7 @@ class Assay:
     replicates: int = 1
     skewed: bool = True  # unique responses, to the sensitive side
     by_level: bool = True  # noise is smaller where a drug kills everything or nothing
+    unequal: float = 0.0  # spread of the drugs' responses, in log units
     follows: float = 0.0  # power of a drug's own spread that its noise grows with
 
 
@@ -102,6 +103,13 @@ CONDITIONS: dict[str, Assay] = {
     "noise .2, ln IC50 all active": replace(LN_IC50, noise=2.0, inert=0.0),
     "precise, ln IC50": replace(LN_IC50, noise=0.11),
     "precise, ln IC50, all active": replace(LN_IC50, noise=0.11, inert=0.0),
+    "no noise, ln IC50": replace(LN_IC50, noise=0.0),
+    "no noise, log fold change": replace(LFC, noise=0.0),
+    "no noise, all active": replace(BASE, noise=0.0, inert=0.0),
+    "precise, ln IC50, .02": replace(LN_IC50, noise=0.02),
+    "unequal responses": replace(BASE, unequal=0.8, inert=0.0),
+    "unequal responses, ln IC50": replace(LN_IC50, unequal=0.8, inert=0.0),
+    "unequal responses, precise": replace(LN_IC50, unequal=0.8, inert=0.0, noise=0.05),
     "replicates": replace(BASE, n_drugs=100, replicates=2),
     "replicates, precise": replace(BASE, n_drugs=100, replicates=2, noise=0.011, inert=0.0),
 }
@@ -115,8 +123,9 @@ def make(assay: Assay, seed: int) -> Made:
     family = rng.integers(0, max(n // 6, 3), n)
     z, hit = _response(assay, rng, family, tissue)
     active = np.where(rng.random(n) < assay.inert, rng.uniform(0.02, 0.15, n), 1.0)[:, None]
+    unequal = np.exp(assay.unequal * rng.normal(size=(n, 1))) if assay.unequal else 1.0
     level = rng.normal(1.2, 1.0, (n, 1))
-    z = np.where(active < 1, 3.0 + rng.normal(0, 0.5, (n, 1)), level) + active * z
+    z = np.where(active < 1, 3.0 + rng.normal(0, 0.5, (n, 1)), level) + unequal * active * z
     drug = np.repeat(np.arange(n), assay.replicates)
     z, hit = z[drug], (hit & (active == 1))[drug]
     truth = _read(z, assay.measure)

@@ -52,7 +52,7 @@ def test_max_iterations_warns_with_the_remedy(screen, max_iter):
 @pytest.mark.parametrize("max_iter", [100, 101, 109])
 def test_a_short_last_stretch_is_no_sign_of_an_end(screen, max_iter):
     """``tol`` is the change over ten iterations: over one, any fit looks as if it had settled."""
-    with pytest.warns(ConvergenceWarning, match="in the fit"):
+    with pytest.warns(ConvergenceWarning, match="in 6 of 6 fits"):
         model = RTDMF(threshold=0.15, impute="low-rank", max_iter=max_iter).fit(screen)
     assert model.stop_reason_ is StopReason.MAX_ITERATIONS
 
@@ -75,7 +75,7 @@ def test_noise_that_vanishes_is_told_with_the_remedy(screen, share, settings):
         model = RTDMF(**settings).fit(jittered(screen, share))
     assert model.stop_reason_ is StopReason.NOISE_VANISHED
     assert model.pile_ups_["share"] == 0
-    assert model.noise_ < 1e-3 * np.nanstd(screen)
+    assert model.unexplained_sd_ < 1e-3 * np.nanstd(screen)
     flagged = (model.flag_ >= 2).sum() / (model.flag_ > 0).sum()
     assert flagged > 0.9 * (1 - share)
 

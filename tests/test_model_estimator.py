@@ -132,8 +132,8 @@ def test_documented_attributes_have_their_shapes(fitted, screen):
     assert fitted.flag_.dtype == np.int8
     assert np.isfinite(fitted.corrected_).all()
     assert [a.shape for a in fitted.effects_] == [(n,), (p,)]
-    assert fitted.scale_.shape == fitted.noise_by_drug_.shape == (n,)
-    assert 0 <= fitted.false_flag_rate_ <= 1
+    assert fitted.scale_.shape == fitted.unexplained_by_drug_.shape == (n,)
+    assert 0 <= fitted.unexplained_beyond_ <= 1
     assert set(fitted.validation_rmse_) == {"low_rank", "imputed", "grand_mean", "two_way_means"}
 
 
@@ -167,7 +167,7 @@ def test_drugs_and_lines_without_measurement_keep_their_place(screen, tissues):
     assert (drug.shape, line.shape) == ((40,), (50,))
     assert np.isnan(drug[3])
     assert np.isnan(line[7])
-    assert model.scale_.shape == model.noise_by_drug_.shape == (40,)
+    assert model.scale_.shape == model.unexplained_by_drug_.shape == (40,)
 
 
 # -- reproducibility --------------------------------------------------------------------------

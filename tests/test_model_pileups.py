@@ -239,7 +239,7 @@ def test_a_cap_makes_no_deviations_and_hides_no_noise(seed):
     assert 0.015 < flagged(free) < 0.03  # of 2 % that deviate
     for model in cut:
         assert 1 / 1.7 < flagged(model) / flagged(free) < 1.7
-        assert 1 / 1.3 < model.noise_ / free.noise_ < 1.3
+        assert 1 / 1.3 < model.unexplained_sd_ / free.unexplained_sd_ < 1.3
 
 
 def ln_ic50():
@@ -260,7 +260,7 @@ def test_what_a_largest_dose_of_each_drug_leaves_does_not_pass_for_deviations(sh
     cut = np.minimum(X, np.nanquantile(X, 1 - share, axis=1, keepdims=True))
     one, other = (RTDMF(impute="low-rank").fit(Y) for Y in (X, cut))
     assert 1 / 1.5 < (other.flag_ >= 2).sum() / (one.flag_ >= 2).sum() < 1.5
-    assert 1 / 1.3 < other.noise_ / one.noise_ < 1.3
+    assert 1 / 1.3 < other.unexplained_sd_ / one.unexplained_sd_ < 1.3
 
 
 @quiet
@@ -273,7 +273,7 @@ def test_a_floor_is_a_cap_upside_down():
         expected = offset + sign * getattr(one, name)
         # EM stops at a relative change of 1e-6; a rounding can move it by one step.
         np.testing.assert_allclose(getattr(other, name), expected, rtol=0, atol=1e-5)
-    assert other.noise_ == pytest.approx(one.noise_, rel=1e-5)
+    assert other.unexplained_sd_ == pytest.approx(one.unexplained_sd_, rel=1e-5)
     assert other.pile_ups_["share"] == one.pile_ups_["share"]
 
 

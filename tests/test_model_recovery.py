@@ -130,7 +130,7 @@ def test_without_deviations_the_share_flagged_is_the_rate_reported(null):
     for screen in null:
         # Nothing held out: the noise is that of the residuals which are flagged.
         model = screen.fit(threshold=0.1, impute="low-rank")
-        rate = model.false_flag_rate_
+        rate = model.unexplained_beyond_
         error = np.sqrt(rate * (1 - rate) / screen.observed.sum())
         assert abs(flagged(screen, model) - rate) < 4 * error
         # A fit takes up noise, so the true tail is somewhat larger; never several times.
@@ -143,9 +143,9 @@ def test_with_a_hold_out_the_rate_reported_errs_on_the_safe_side(null):
     for screen in null:
         model = screen.fit(threshold=0.1)
         true = 2 * norm.sf(0.1 / NOISE)
-        assert flagged(screen, model) < model.false_flag_rate_
-        assert true < model.false_flag_rate_ < 2 * true
-        assert NOISE < model.noise_ < 1.2 * NOISE
+        assert flagged(screen, model) < model.unexplained_beyond_
+        assert true < model.unexplained_beyond_ < 2 * true
+        assert NOISE < model.unexplained_sd_ < 1.2 * NOISE
 
 
 @pytest.mark.slow

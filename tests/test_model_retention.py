@@ -29,17 +29,18 @@ ETA = 0.2
 RESIDUAL = np.array([[0.0, 0.1, -0.1, ETA, -ETA, 0.5, -0.5, 0.5, -0.5, 9.0, np.nan]])
 ENRICHED = np.array([[1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1]], dtype=bool)
 JUMP = np.array([[9, 9, 0, ABRUPT, 3.9, 3.9, 4.1, 0, 9, 0, 9.0]])
-DEVIATION = np.array([[0.0, 0.01, 0.9, 0.4, 0.5, 0.6, 0.9, 0.3, 0.51, 1.0, 0.7]])
-KEPT = 0.3
+SIGNIFICANT = np.array([[0, 0, 1, 0, 0, 1, 1, 0, 1, 1, 1]], dtype=bool)
+KEPT = np.array([[0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3]])
+HIGH_ONES = np.nan_to_num(np.abs(RESIDUAL)) >= ETA
 INPUTS = {
     "enriched": ENRICHED,
     "jump": JUMP,
-    "deviation": DEVIATION,
-    "reliability": np.array([[KEPT]]),
+    "significant": SIGNIFICANT,
+    "reliability": KEPT,
 }
 
 
-def reference(rule: str, r: float, enriched: bool, jump: float, deviation: float):
+def reference(rule, r, enriched, jump, significant, share):
     """(weight, retained) of one entry, by the table of the module."""
     if np.isnan(r):
         return 0.0, False
@@ -47,8 +48,8 @@ def reference(rule: str, r: float, enriched: bool, jump: float, deviation: float
     if rule == "none":
         return 0.0, False
     if rule == "shrink":
-        kept = high and deviation > 0.5
-        return (1.0 if kept else KEPT), kept
+        kept = high and significant
+        return (1.0 if kept else share), kept
     if rule == "soft":
         return ((abs(r) - ETA) / abs(r) if high else 0.0), high
     keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[rule]
@@ -56,7 +57,7 @@ def reference(rule: str, r: float, enriched: bool, jump: float, deviation: float
 
 
 def by_hand(rules):
-    columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, DEVIATION)), strict=True)
+    columns = zip(*(a[0] for a in (RESIDUAL, ENRICHED, JUMP, SIGNIFICANT, KEPT)), strict=True)
     each = [[reference(rule, *entry) for rule in rules] for entry in columns]
     weight = [max(w for w, _ in entry) for entry in each]
     retained = [any(k for _, k in entry) for entry in each]
@@ -74,7 +75,7 @@ def by_hand(rules):
 )
 def test_weights_are_those_of_the_table_and_rules_compose(rules):
     """An entry keeps the largest weight that any rule gives it."""
-    out = retain(rules, RESIDUAL, ETA, **INPUTS)
+    out = retain(rules, RESIDUAL, HIGH_ONES, ETA, **INPUTS)
     weight, retained = by_hand(rules)
     np.testing.assert_allclose(out.weight, weight, rtol=0, atol=4 * np.finfo(float).eps)
     np.testing.assert_array_equal(out.retained, retained)
@@ -85,11 +86,12 @@ def test_flags_say_what_was_done():
     observed = np.array([[True, True, True, True, False]])
     residual = np.array([[0.1, -ETA, 0.3, 0.1, np.nan]])
     retained = np.array([[False, False, True, True, True]])
-    out = flags(observed, residual, ETA, retained)
+    high = observed & (np.nan_to_num(np.abs(residual)) >= ETA)
+    out = flags(observed, high, retained)
     assert out.dtype == np.int8
     assert out.tolist() == [[1, 2, 3, 1, 0]]
     np.testing.assert_array_equal(is_measured(out), observed)
-    np.testing.assert_array_equal(is_high(out), np.nan_to_num(np.abs(residual)) >= ETA)
+    np.testing.assert_array_equal(is_high(out), high)
     np.testing.assert_array_equal(is_retained(out), is_high(out) & retained)
 
 
@@ -132,7 +134,7 @@ def test_every_flag_is_explained(file, before, each):
 def test_a_rule_without_what_it_needs_is_refused(rule):
     """Passing over it in silence would turn a slip of the caller into plain factorization."""
     with pytest.raises((TypeError, ValueError), match=rule):
-        retain((rule,), RESIDUAL, ETA)
+        retain((rule,), RESIDUAL, HIGH_ONES, ETA)
 
 
 @pytest.mark.parametrize(
@@ -158,16 +160,15 @@ def fitted(screen, tissues):
     """Fits by retention rule and imputation, each done once."""
     done = {}
 
-    def fit(retain, impute="low-rank", threshold=0.06):
-        key = (retain, impute, threshold)
+    def fit(retain, impute="low-rank", threshold=0.06, crossfit=3):
+        key = (retain, impute, threshold, crossfit)
         if key not in done:
-            weighed = {"specific_weight": 1.0} if "shrink" in retain else {}
             model = RTDMF(
                 threshold=threshold,
                 retain=retain,
                 impute=impute,
                 impute_weight_decay=1.0,
-                **weighed,
+                crossfit=crossfit,
             )
             done[key] = model.fit(screen, groups=tissues)
         return done[key]
@@ -201,7 +202,7 @@ def test_measurements_move_by_no_more_than_the_threshold(fitted, screen, rule, i
 @impute
 def test_none_gives_the_fit_itself(fitted, screen, impute):
     """Plain deep matrix factorization: L where measured, the completion elsewhere."""
-    model = fitted("none", impute)
+    model = fitted("none", impute, crossfit=0)
     observed = np.isfinite(screen)
     np.testing.assert_array_equal(model.corrected_[observed], model.low_rank_[observed])
     np.testing.assert_array_equal(model.corrected_[~observed], model.completed_[~observed])
@@ -229,26 +230,34 @@ def test_residual_weight_and_flag_belong_together(fitted, screen, rule):
     model = fitted(rule, "refined")
     observed, high = np.isfinite(screen), np.abs(model.residual_) >= model.threshold_
     np.testing.assert_array_equal(np.isfinite(model.residual_), observed)
-    np.testing.assert_array_equal(model.residual_[observed], (screen - model.low_rank_)[observed])
+    assert np.abs((screen - model.low_rank_ - model.residual_)[observed]).max() > 0.01  # unseen
+    published = fitted(rule if rule != "shrink" else "all", "refined", crossfit=0)
+    np.testing.assert_array_equal(
+        published.residual_[observed], (screen - published.low_rank_)[observed]
+    )
     np.testing.assert_array_equal(model.flag_ == 0, ~observed)
     np.testing.assert_array_equal(model.flag_ >= 2, high)
     assert (model.weight_[~observed] == 0).all()
     assert ((model.weight_ >= 0) & (model.weight_ <= 1)).all()
     if rule != "shrink":
-        expected = model.low_rank_ + model.weight_ * (screen - model.low_rank_)
+        expected = screen - model.residual_ + model.weight_ * model.residual_
         np.testing.assert_allclose(
             model.corrected_[observed], expected[observed], rtol=0, atol=one_rounding(screen)
         )
 
 
 @impute
-def test_shrink_keeps_one_share_of_each_drug_and_what_it_retains_whole(fitted, screen, impute):
-    """One entry alone cannot say how much of it is noise; a drug can."""
+def test_shrink_keeps_one_share_of_each_drug_up_to_a_limit(fitted, screen, impute):
+    """One entry alone cannot say how much of it is noise; a drug can. What is too far out for a
+    measurement counts as much as the limit, and what is more than noise is kept whole."""
     model = fitted("shrink", impute)
     observed, whole = np.isfinite(screen), model.flag_ == 3
-    assert ((model.reliability_ >= 0) & (model.reliability_ < 1)).all()
-    expected = np.where(observed, model.reliability_[:, None], 0.0)
-    np.testing.assert_array_equal(model.weight_, np.where(whole, 1.0, expected))
-    assert whole.sum() < (model.flag_ >= 2).sum()
-    # What a residual is drawn to has not seen it, and so is further from it than L is.
-    assert np.isnan(fitted("all", impute).reliability_).all()
+    assert ((model.reliability_ > 0) & (model.reliability_ <= 1)).all()
+    share = np.where(observed, model.reliability_[:, None], 0.0)
+    assert (model.weight_[~whole] <= share[~whole] + 1e-12).all()
+    assert (model.weight_ == share)[observed & ~whole].mean() > 0.97
+    assert (model.weight_[whole] == 1).all()
+    expected = model.predicted_ + model.weight_ * model.unseen_
+    free = observed & ~whole
+    np.testing.assert_allclose(model.corrected_[free], expected[free], rtol=0, atol=1e-12)
+    assert np.isnan(fitted("all", impute, crossfit=0).reliability_).all()

@@ -60,7 +60,7 @@ class Parts:
 class Blend:
     """How much of each prediction is taken."""
 
-    process: float = 0.5
+    process: float = 0.5  # without anything to judge by
     beyond: float = 1.0
 
     @classmethod
@@ -83,6 +83,8 @@ class Blend:
     def of(self, parts: Parts) -> Tensor:
         """The prediction, (n, p)."""
         best = parts.completed
-        if parts.process is not None:
+        if parts.process is not None and self.process:
             best = best + self.process * (parts.process - best)
+        if self.beyond == 1:  # the prediction itself, to the last bit
+            return best
         return parts.means + self.beyond * (best - parts.means)

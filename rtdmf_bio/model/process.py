@@ -121,7 +121,10 @@ def _posterior_mean(
         if float(rest.square().sum()) <= enough:
             break
         image = train * kernel(step) + noise * step
-        pace = size / float((step * image).sum())
+        curvature = float((step * image).sum())
+        if not curvature > 0:  # rounding is all that is left
+            break
+        pace = size / curvature
         alpha, rest = alpha + pace * step, rest - pace * image
         ahead = precondition * rest
         before, size = size, float((rest * ahead).sum())

@@ -392,7 +392,7 @@ class _Run:
             judged, where = unseen, folds >= 0
         if judged is None or where is None:
             return replace(result, parts=parts)
-        fallen_back = folds is not None and _rms((data - judged.low_rank)[where]) > _rms(
+        fallen_back = self.plan.process and _rms((data - judged.low_rank)[where]) > _rms(
             (data - judged.means)[where]
         )
         if fallen_back:
@@ -406,7 +406,7 @@ class _Run:
                 self._noise(error, folds == k).even_odds() for k in range(int(folds.max()) + 1)
             ]
             ends = min(sizes), max(sizes)
-        blend = Blend.fit(data, judged, where)
+        blend = Blend.fit(data, judged, where) if self.plan.process else result.blend
         rmse = {
             "low_rank": _rms(error[where]),
             "completed": _rms((data - judged.completed)[where]),

@@ -54,6 +54,7 @@ class Thresholding:
 class Judged:
     """What is known of the residuals whatever the threshold; matrices (n, p)."""
 
+    low_rank: Array
     residual: Array  # D - L, NaN where not measured
     predicted: Array
     unseen: Array  # D - P, NaN where not measured or not known
@@ -100,7 +101,7 @@ def judge(
         residual = data - low
         fold = np.full(data.shape, -1, dtype=np.int8)
         found = deviations(residual, predicted, fold)
-        return Judged(residual, predicted, np.full(data.shape, np.nan), found, None)
+        return Judged(low, residual, predicted, np.full(data.shape, np.nan), found, None)
     low = np.where(np.isfinite(fitted.unseen_low_rank), fitted.unseen_low_rank, low)
     predicted = np.where(np.isfinite(fitted.unseen), fitted.unseen, predicted)
     unseen = data - fitted.unseen
@@ -114,9 +115,8 @@ def judge(
         data=data,
         replicates=replicates,
     )
-    return Judged(
-        data - low, predicted, unseen, deviations(data - low, predicted, fitted.fold), kept
-    )
+    found = deviations(data - low, predicted, fitted.fold)
+    return Judged(low, data - low, predicted, unseen, found, kept)
 
 
 def threshold_residuals(
@@ -146,13 +146,9 @@ def threshold_residuals(
         threshold = float(np.min(np.abs(tested)[high], initial=np.inf))
     tests, enriched = _enriched(tested, threshold, groups, settings)
     shrink = "shrink" in settings.rules and judged.kept is not None
-    base, share = fitted.low_rank, None
+    base, share = judged.low_rank, None
     if shrink and judged.kept is not None:
-        base = judged.predicted
-        kept = judged.kept.of(judged.unseen)
-        # What no fit left unseen is kept as it is.
-        share = np.divide(kept, judged.unseen, out=np.ones_like(kept), where=judged.unseen != 0)
-        share = np.where(np.isfinite(share), share, 1.0)
+        base, share = judged.predicted, judged.kept.share_kept(judged.unseen)
     held = retain(
         settings.rules,
         residual,
@@ -166,13 +162,14 @@ def threshold_residuals(
     denoised = np.where(observed, base + held.weight * (data - base), fitted.predicted)
     parts = general_part(judged.predicted)
     specific = denoised - parts.matrix()
-    corrected = denoised
+    corrected, whole = denoised, held.weight == 1
     if shrink and settings.specific_weight < 1:
+        whole = held.retained
         weight = settings.specific_weight
         weighed = parts.weighed(weight, parts.slope.mean()) + weight * specific
         corrected = np.where(observed, weighed, fitted.predicted)
     # w = 1 keeps the measurement itself, to the last bit.
-    corrected = np.where(observed & (held.weight == 1), data, corrected)
+    corrected = np.where(observed & whole, data, corrected)
     interval = None
     if shrink and judged.kept is not None:
         interval = intervals(

@@ -1,34 +1,39 @@
 """How much of a measurement to keep.
 
-    corrected = P + w_i clip(u, -limit_i, limit_i),    u = D - P,    w_i = 1 - share_i
+    corrected = P + w_i f(u),    u = D - P,    w_i = 1 - share_i
+    f(u) = u up to limit_i, of what exceeds it the part e of its side
 
 | symbol  | variable    | shape  | meaning                                                     |
 |---------|-------------|--------|-------------------------------------------------------------|
 | D, P    |             | (n, p) | measurements, predictions by fits that have not seen them   |
 | u       | ``unseen``  | (n, p) | what other drugs and lines do not say                       |
 | share_i | ``share``   | (n,)   | share of the variance of u that is noise                    |
-| limit_i | ``limit``   | (n,)   | what is farther out than this is no measurement, up to it   |
+| limit_i | ``limit``   | (n,)   | what is farther out may be no measurement                   |
+| e       | ``excess``  | (2,)   | share of the entries beyond the limit that the other side   |
+|         |             |        | does not have: 0 on the lighter side                        |
 
 u is noise, or response of this drug in this line alone. Known noise (``noise_sd``) or drugs that
 were screened more than once tell which. One matrix by itself does not; what it has are hints, each
 of which can be explained away:
 
-    share_i = e^-1.1 r v^-0.6 a^2 a_i,    spreads are squared median absolute deviations
+    share_i = e^-1 r^1.6 / m v^-0.7 a^1.8 a_i,    spreads are squared median absolute deviations
 
 | hint | what it is                                            | what it says                         |
 |------|-------------------------------------------------------|--------------------------------------|
 | r    | spread of u to that of D without drug and line means, | no more of such a drug can be noise  |
 |      | at the tenth of the drugs that are predicted best     |                                      |
-| v    | spread of u of the tenth that vary least, to the      | where r is small for some do nothing |
-|      | median drug's                                         | else, noise differs between drugs    |
+| m    | the same of the median drug                           | of what is unpredicted, the more is  |
+|      |                                                       | response                             |
+| v    | spread of u of the tenth that vary least, to the      | where it is small, noise differs     |
+|      | median drug's; at least .08                           | between drugs, as u does             |
 | a    | mean square of u to its lighter side, in units of the | noise is alike to both sides,        |
 |      | drug's spread, over all drugs                         | responses are not                    |
 | a_i  | the same of the drug beside the mean drug, drawn to   | a lopsided drug has more response    |
 |      | it by n / (n + 50)                                    | of its own                           |
 
-The five constants are a prior: they were fitted once to 41 kinds of simulated assay
-(benchmarks/assays.py) and the repeats of NCI-60 and GDSC1000, rounded, and confirmed on others
-(benchmarks/truth.py). Where little of u is noise, the measurement is left alone.
+The constants are a prior: they were fitted once to the simulated assays of benchmarks/assays.py
+and the repeats of NCI-60 and GDSC1000, and rounded (benchmarks/truth.py has other seeds, and other
+screens). Where little of u is noise, the measurement is left alone.
 
 Source: shrinkage by reliability is Kelley's (1927); the hints and their weights are ours.
 """
@@ -44,15 +49,16 @@ from .mixture import NORMAL_MAD
 
 Array = NDArray[np.float64]
 
-_PRIOR, _OF_FLOOR, _OF_SIDES = -1.1, -0.6, 2.0  # the exponents above
+_PRIOR, _OF_BEST, _OF_TYPICAL, _OF_FLOOR, _OF_SIDES = -1.0, 1.6, -1.0, -0.7, 1.8  # as above
 _QUANTILE = 0.1  # of the drugs
+_LEAST_FLOOR = 0.08
 _SOME = 50  # entries that the drug's own sides count as much as the screen's at
 _CAP = 4.0  # spreads: what lies beyond counts as much as this to its side
 _TOO_LITTLE = 0.02  # of u that is noise: the measurements are left alone
 _LIMIT = 5.0  # spreads, over the root of the share of noise
 _FEWEST = 8  # entries that a spread is of
 _FEWEST_COMMON = 10  # lines of two replicates
-_PSEUDO = 20  # lines' worth of the screen's ratio that a drug's replicates are drawn by
+_PSEUDO = 5  # lines' worth of the screen's ratio that a drug's replicates are drawn by
 
 GIVEN, REPLICATES, PRIOR = "given", "replicates", "prior"
 
@@ -63,13 +69,16 @@ class Keeping:
 
     weight: Array
     limit: Array
+    excess: tuple[float, float]  # above, below
     noise_sd: Array
     source: str  # of the noise: given, replicates, or prior
 
-    def of(self, unseen: Array) -> Array:
-        """What is kept of u, (n, p)."""
-        limit = self.limit[:, None]
-        kept: Array = self.weight[:, None] * np.clip(unseen, -limit, limit)
+    def share_kept(self, unseen: Array) -> Array:
+        """Share of u that is kept, (n, p); all of it where u is not known."""
+        far = np.maximum(np.abs(np.nan_to_num(unseen)) / self.limit[:, None], 1.0)
+        excess = np.where(unseen > 0, *self.excess)
+        share = self.weight[:, None] * (1 / far + excess * (1 - 1 / far))
+        kept: Array = np.where(np.isfinite(unseen), share, 1.0)
         return kept
 
 
@@ -109,20 +118,19 @@ def keeping(
         share[known] = _prior(unseen[known], specific[known], spread[known])
     share = np.clip(share, 0, 1)
     alone = share < _TOO_LITTLE
-    with np.errstate(divide="ignore"):
-        limit = np.where(alone, np.inf, _LIMIT * spread / np.sqrt(share))
+    limit = np.where(alone, np.inf, _LIMIT * spread / np.sqrt(np.where(alone, 1.0, share)))
     sd = np.sqrt(share * size) if noise_sd is None else noise_sd
-    return Keeping(np.where(alone, 1.0, 1 - share), limit, sd, source)
+    return Keeping(np.where(alone, 1.0, 1 - share), limit, _excess(unseen, limit), sd, source)
 
 
 def _prior(unseen: Array, specific: Array, spread: Array) -> Array:
     """Share of noise by the hints of one matrix, (n,)."""
     if not len(unseen):
         return np.zeros(0)
-    whole = np.array([max(_mean_square(row, _spread(row)), 0) for row in specific])
+    whole = np.array([_mean_square(row, _spread(row)) for row in specific])
     relative = np.divide(spread**2, whole, out=np.ones_like(whole), where=whole > 0)
-    ratio = np.quantile(relative, _QUANTILE)
-    floor = np.quantile(spread, _QUANTILE) ** 2 / np.median(spread) ** 2
+    ratio = np.quantile(relative, _QUANTILE) ** _OF_BEST * np.median(relative) ** _OF_TYPICAL
+    floor = max(np.quantile(spread, _QUANTILE) ** 2 / np.median(spread) ** 2, _LEAST_FLOOR)
     scaled = np.clip(unseen / spread[:, None], -_CAP, _CAP)
     sides = np.array([_side(scaled > 0, scaled), _side(scaled < 0, scaled)])
     lighter = np.nanmin(np.nanmean(sides, axis=1))
@@ -131,6 +139,13 @@ def _prior(unseen: Array, specific: Array, spread: Array) -> Array:
     own = (own - np.nanmean(own)) * count / (count + _SOME)
     share: Array = np.exp(_PRIOR + np.nan_to_num(own)) * ratio * floor**_OF_FLOOR
     return share * lighter**_OF_SIDES
+
+
+def _excess(unseen: Array, limit: Array) -> tuple[float, float]:
+    """Of the entries beyond the limit on each side, the share that the other side does not have."""
+    above = 1 + int((unseen > limit[:, None]).sum())
+    below = 1 + int((unseen < -limit[:, None]).sum())
+    return max(1 - below / above, 0.0), max(1 - above / below, 0.0)
 
 
 def _side(here: NDArray[np.bool_], scaled: Array) -> Array:
