@@ -110,6 +110,17 @@ CONDITIONS: dict[str, Assay] = {
     "unequal responses": replace(BASE, unequal=0.8, inert=0.0),
     "unequal responses, ln IC50": replace(LN_IC50, unequal=0.8, inert=0.0),
     "unequal responses, precise": replace(LN_IC50, unequal=0.8, inert=0.0, noise=0.05),
+    "low rank, noise alike": replace(
+        BASE, modes=3, unique=0.0, hits=0.0, inert=0.0, spread=0.0, by_level=False
+    ),
+    "low rank, noise alike, ln IC50": replace(
+        LN_IC50, modes=3, unique=0.0, hits=0.0, inert=0.0, spread=0.0, by_level=False
+    ),
+    "no unique, noise alike": replace(BASE, unique=0.0, spread=0.0),
+    "unique, noise alike, all active": replace(BASE, spread=0.0, inert=0.0, by_level=False),
+    "unique, noise .03 alike, all active": replace(
+        BASE, noise=0.03, spread=0.0, inert=0.0, by_level=False
+    ),
     "replicates": replace(BASE, n_drugs=100, replicates=2),
     "replicates, precise": replace(BASE, n_drugs=100, replicates=2, noise=0.011, inert=0.0),
 }
@@ -156,9 +167,7 @@ def make(assay: Assay, seed: int) -> Made:
     few = np.isfinite(measured).sum(1) < 3, np.isfinite(measured).sum(0) < 3
     keep = np.ix_(~few[0], ~few[1])
     noise_sd = np.sqrt(np.mean(error**2, axis=1))[~few[0]]
-    return Made(
-        truth[keep], measured[keep], hit[keep], tissue[~few[1]], noise_sd, drug[~few[0]]
-    )
+    return Made(truth[keep], measured[keep], hit[keep], tissue[~few[1]], noise_sd, drug[~few[0]])
 
 
 def _response(

@@ -72,7 +72,7 @@ def test_another_threshold_gives_what_a_fit_with_it_gives(fits, loss):
     ours, expected = fitted_attributes(other), fitted_attributes(given)
     assert set(ours) == set(expected)
     assert {"flag_", "corrected_", "enrichment_", "weight_", "reliability_", "specific_",
-            "false_flag_rate_", "fits_", "pile_ups_"} <= set(ours)  # fmt: skip
+            "unexplained_beyond_", "fits_", "pile_ups_"} <= set(ours)  # fmt: skip
     for name in set(ours) - set(TIED):
         assert_equal(ours[name], expected[name], name)
     assert other.threshold_ == given.threshold_ == THRESHOLD

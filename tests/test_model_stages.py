@@ -17,8 +17,9 @@ from rtdmf_bio.model import stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# With the choices given there is one fit a stage.
-GIVEN = {"threshold": 0.15, "impute_weight_decay": 0.5}
+# With the choices given, and nothing held out, there is one fit a stage.
+ALONE = {"crossfit": 0, "retain": "all", "impute": "refined"}
+GIVEN = {"threshold": 0.15, "impute_weight_decay": 0.5, **ALONE}
 WIDE = {"width": 8, "init": "gaussian", "init_scale": 0.3, "loss": "squared", "max_iter": 60}
 
 
@@ -68,7 +69,8 @@ def test_every_fit_shows_the_iterations_it_was_allowed(screen, setting, value, n
     assert all(n_iter(fit.n_iter) for fit in short.fits_)
     for fit, longer in zip(short.fits_, full.fits_, strict=True):
         assert fit.n_iter < longer.n_iter
-    chosen = RTDMF(**{setting: value}, threshold="auto", impute_weight_decay=0.5).fit(screen)
+    chosen = RTDMF(**ALONE, **{setting: value}, threshold="auto", impute_weight_decay=0.5)
+    chosen.fit(screen)
     assert [(fit.stage, fit.fitted_to) for fit in chosen.fits_] == [
         ("low-rank", "training entries"), ("refinement", "training entries"),
         ("refinement", "training entries"), ("low-rank", "all"), ("refinement", "all"),
@@ -138,7 +140,7 @@ def test_the_end_and_the_table_of_fits_survive_a_file(screen, tmp_path):
 
 EARLY = {
     "loss": "squared", "early_stopping": True, "init_scale": 1e-4, "learning_rate": 0.01,
-    "impute_weight_decay": 0.5, "threshold": "auto",
+    "impute_weight_decay": 0.5, "threshold": "auto", **ALONE,
 }  # fmt: skip
 
 
@@ -177,7 +179,8 @@ def test_the_second_stage_holds_more_modes_than_it_starts_with(max_iter, end):
     gaps = rng.random(X.shape) < 0.05
     X[gaps] = np.nan
     model = RTDMF(
-        loss="squared", threshold=1.0, impute_weight_decay=0.03, retain="none", max_iter=max_iter
+        loss="squared", threshold=1.0, impute_weight_decay=0.03, retain="none", max_iter=max_iter,
+        impute="refined", crossfit=0,
     ).fit(X)  # fmt: skip
     second = model.fits_[1]
     assert (second.stage, second.stop_reason) == ("refinement", end)

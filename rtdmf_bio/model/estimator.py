@@ -142,8 +142,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Share of measured entries held out for every choice.
     coverage
         Of the intervals ``lower_`` to ``upper_``.
-    fdr, min_group_size, group_missing
-        Enrichment and ``shrink``: false discovery rate; smallest group tested; ``"error"`` or ``"ignore"`` for
+    fdr
+        False discovery rate at which a group counts as enriched, and at which ``shrink`` takes a
+        high residual for more than noise.
+    min_group_size, group_missing
+        Enrichment: smallest group tested; ``"error"`` or ``"ignore"`` for
         lines without a label.
     infinite
         ``"error"``, ``"nan"`` (not measured) or ``"clip"`` (to the finite range).

@@ -149,7 +149,8 @@ def folds(
     rng
         The only source of randomness.
     first
-        Entries that are fold 0, (n, p); the others are divided among the rest. None: all alike.
+        Entries that are fold 0, (n, p); the others are divided among the rest, two at least. None:
+        all alike.
 
     Returns
     -------
@@ -165,7 +166,7 @@ def folds(
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(observed.shape[1])[None, :], axis=1)
     place += rng.integers(n_folds, size=(len(observed), 1))
-    fold[left] = (start + place % (n_folds - start))[left]
+    fold[left] = (start + place % max(n_folds - start, 2))[left]
     for here in (fold, fold.T):
         for i in np.flatnonzero((here >= 0).any(1) & (here.max(1) == _least(here))):
             # All of it in one fold: one entry, at least, has to stay.

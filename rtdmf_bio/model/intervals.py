@@ -2,13 +2,13 @@
 
     sigma_ij = mean |u| by drug x line x level,    P_ij +- Q_i sigma_ij
 
-| symbol | variable | shape  | meaning                                                              |
-|--------|----------|--------|----------------------------------------------------------------------|
-| u      | ``unseen``| (n, p)| measurement less prediction, by fits that have not seen it           |
-| sigma  | ``size`` | (n, p) | product of factors of the drug, the line and the eighth of the       |
-|        |          |        | screen that the prediction lies in (deviations.py)                   |
-| Q_i    |          | (n,)   | conformal quantile of \\|u\\| / sigma: the drug's, drawn towards the   |
-|        |          |        | screen's by n / (n + 50)                                             |
+| symbol | variable   | shape  | meaning                                                          |
+|--------|------------|--------|------------------------------------------------------------------|
+| u      | ``unseen`` | (n, p) | measurement less prediction, by fits that have not seen it       |
+| sigma  | ``size``   | (n, p) | factors of drug, line, and eighth of the screen that the         |
+|        |            |        | prediction lies in (deviations.py), multiplied                   |
+| Q_i    |            | (n,)   | conformal quantile of abs(u) / sigma: the drug's, drawn towards  |
+|        |            |        | the screen's by n / (n + 50)                                     |
 
 An imputed value comes with the interval that a measurement would lie in. A measured one comes with
 that of its error-free value: a normal one, of standard deviation noise_i sqrt(w_i), the posterior

@@ -7,8 +7,8 @@
 | symbol  | variable          | shape          | meaning                                           |
 |---------|-------------------|----------------|---------------------------------------------------|
 | D       | ``data``          | (n, p)         | measurements                                      |
-| scale_i | ``scale``         | (n, 1)         | (spread of the drug / its median) ** .5, overall spread |
-| Sd, Sl  | ``across``        | (n, n), (p, p) | covariance of drugs, of lines, of D completed; mean variance 1 |
+| scale_i | ``scale``         | (n, 1)         | overall spread, (the drug's / the median) ** .5   |
+| Sd, Sl  | ``across``        | (n, n), (p, p) | covariance of drugs, of lines, in D completed     |
 | Ed, El  | ``local``         | (n, n), (p, p) | the same, of near neighbours alone                |
 | N       | ``noise``         | (n, p)         | variance of an entry: drug^.5 x line^.5           |
 | x       |                   |                | Kronecker product                                 |

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .noise import DrugNoise
-from .pileups import PileUps, Telling
+from .pileups import FEWEST, PileUps, Telling
 from .prediction import Blend, Parts
 from .preparation import two_way
-from .process import predict
 from .problem import FitSettings
+from .process import predict
 from .solver import Fit, StopReason, fit_chain
 
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
@@ -272,8 +272,9 @@ class _Run:
         decays = chosen.weight_decay, chosen.refine_decay
         final = replace(plan, settings=settings, weight_decay=decays[0], refine_decay=decays[1])
         if not plan.refit:
-            return self._judged(chosen, chosen, final, train)
-        return self._judged(self._fit_all(final, chosen, why), chosen, final, self.observed)
+            return self._judged(chosen, chosen, final, train, why)
+        fitted = self._fit_all(final, chosen, why)
+        return self._judged(fitted, chosen, final, self.observed, why)
 
     def _choose(self, held_out: Tensor, train: Tensor) -> Result:
         """Both stages on the training entries, with what the others say of them."""
@@ -370,7 +371,12 @@ class _Run:
         return first, self._fit("refinement", rest, train, settings, note=note)
 
     def _judged(
-        self, result: Result, chosen: Result | None, final: Plan, seen: Tensor
+        self,
+        result: Result,
+        chosen: Result | None,
+        final: Plan,
+        seen: Tensor,
+        why: StopReason | None = None,
     ) -> Result:
         """Predict every entry, the measured ones too by fits that have not seen them."""
         data, folds, held_out = self.data, self.folds, self.held_out
@@ -386,26 +392,23 @@ class _Run:
                 here = folds == k
                 train = seen * ~here
                 note = f"without fold {k + 1} of {int(folds.max()) + 1}"
-                first, second = self._both(final, result.share, train, note)
+                first, second = self._both(final, result.share, train, note, why=why)
                 fitted = replace(result, first=first, second=second)
                 unseen = self._parts(fitted, train).at(here, unseen)
             judged, where = unseen, folds >= 0
-        if judged is None or where is None:
+        if judged is None or where is None or int(where.sum()) < FEWEST:
             return replace(result, parts=parts)
-        fallen_back = self.plan.process and _rms((data - judged.low_rank)[where]) > _rms(
-            (data - judged.means)[where]
+        # By what is typical of an error: L leaves deviations out on purpose.
+        fallen_back = self.plan.process and self._nll(judged.low_rank, where) > self._nll(
+            judged.means, where
         )
         if fallen_back:
             judged, parts = judged.without_low_rank(), parts.without_low_rank()
             unseen = judged
         error = data - judged.low_rank
         noise = self._noise(error, where)
-        ends = None
-        if folds is not None and self.plan.threshold is None:
-            sizes = [
-                self._noise(error, folds == k).even_odds() for k in range(int(folds.max()) + 1)
-            ]
-            ends = min(sizes), max(sizes)
+        each = [] if folds is None else [folds == k for k in range(int(folds.max()) + 1)]
+        sizes = [self._noise(error, k).even_odds() for k in each if int(k.sum()) >= FEWEST]
         blend = Blend.fit(data, judged, where) if self.plan.process else result.blend
         rmse = {
             "low_rank": _rms(error[where]),
@@ -428,7 +431,7 @@ class _Run:
             noise_vanished=_has_vanished(noise, error[where]),
             validation_rmse=validation,
             unseen_rmse=rmse,
-            threshold_range=ends,
+            threshold_range=(min(sizes), max(sizes)) if sizes else None,
             fallen_back=fallen_back,
         )
 
@@ -467,6 +470,10 @@ class _Run:
             )
         )
         return fit
+
+    def _nll(self, fitted: Tensor, inside: Tensor) -> float:
+        error = self.data - fitted
+        return self._noise(error, inside).nll(error, inside)
 
     def _noise(self, error: Tensor, inside: Tensor) -> DrugNoise:
         return DrugNoise.fit(error, self.observed, inside, self.telling)

@@ -143,7 +143,13 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     for entries, s in zip(measured.sum(1), adata.obs[f"{key}_unexplained_sd"], strict=True):
         if entries:
             noise += entries * step / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * (center / s) ** 2)
-    ax.plot(center, noise, color="black", linewidth=1, label=f"unexplained, sd {result['unexplained_sd']:.3g}")
+    ax.plot(
+        center,
+        noise,
+        color="black",
+        linewidth=1,
+        label=f"unexplained, sd {result['unexplained_sd']:.3g}",
+    )
     for side in (-eta, eta):
         ax.axvline(side, color="black", linestyle="--", linewidth=1)
     ax.set(
