@@ -206,7 +206,7 @@ def test_noise_and_replicates_are_not_both_taken(screen):
 
 def test_shrink_without_cross_fitting_is_refused(screen):
     """A fit cannot judge the entries that it was fitted to."""
-    with pytest.raises(ValueError, match="retain='shrink' weighs residuals.*crossfit is 0"):
+    with pytest.raises(ValueError, match=r"retain='shrink' weighs residuals.*crossfit is 0"):
         RTDMF(crossfit=0).fit(screen)
     with pytest.raises(ValueError, match="crossfit parameter is a number of folds, at least 2"):
         RTDMF(crossfit=1).fit(screen)

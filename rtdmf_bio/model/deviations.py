@@ -24,6 +24,7 @@ of Efron (2004); that it comes from one side is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,8 @@ def deviations(residual: Array, level: Array, fold: NDArray[np.int8]) -> Deviati
 def levels(level: Array, here: Mask) -> NDArray[np.intp]:
     """Eighth of the screen that the fit of an entry lies in, by the ranks of those ``here``."""
     edges = np.quantile(level[here], np.arange(1, LEVELS) / LEVELS)
-    return np.searchsorted(edges, level, side="right")
+    place: NDArray[np.intp] = np.searchsorted(edges, level, side="right")
+    return place
 
 
 def spread(
@@ -138,7 +140,8 @@ def spread(
             out = out * factor[name][place]
         else:
             out = out * (factor[name][:, None] if name == "drug" else factor[name])
-    return np.maximum(out, 1e-12 * whole)
+    positive: Array = np.maximum(out, 1e-12 * whole)
+    return positive
 
 
 def half_t(size: Array) -> tuple[float, float]:
@@ -155,7 +158,7 @@ def half_t(size: Array) -> tuple[float, float]:
     value, count = np.unique(place, return_counts=True)
     value = np.exp(_BIN * value)
 
-    def loss(x: Array) -> float:
+    def loss(x: Array) -> Any:
         nu, sigma = _nu(x[0]), float(np.exp(x[1]))
         return size.size * x[1] - float(count @ t.logpdf(value / sigma, nu))
 

@@ -35,7 +35,7 @@ _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of nois
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
 _VANISHED = 0.1  # of the residuals' spread
-_NORMAL_Q80 = 1.2816  # four fifths of a normal's absolute values lie below
+_NORMAL_Q90 = 1.6449  # nine tenths of a normal's absolute values lie below
 
 _SOLVER_SETTINGS = (
     "depth", "width", "init", "init_scale", "loss", "burn_in", "optimizer", "learning_rate",
@@ -491,7 +491,7 @@ def _rms(error: Tensor) -> float:
 
 def _has_vanished(noise: DrugNoise, residual: Tensor) -> bool:
     """Whether the noise lies far below the residuals' own spread, by what is not their tail."""
-    spread = float(residual.cpu().double().abs().quantile(0.8)) / _NORMAL_Q80
+    spread = float(residual.cpu().double().abs().quantile(0.9)) / _NORMAL_Q90
     return noise.sd < _VANISHED * spread
 
 

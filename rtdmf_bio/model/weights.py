@@ -155,7 +155,8 @@ def _side(here: NDArray[np.bool_], scaled: Array) -> Array:
     """Mean square of each drug to one side, NaN where there is nothing."""
     count = here.sum(1)
     total = (np.where(here, scaled, 0) ** 2).sum(1)
-    return np.divide(total, count, out=np.full(len(scaled), np.nan), where=count > 0)
+    mean: Array = np.divide(total, count, out=np.full(len(scaled), np.nan), where=count > 0)
+    return mean
 
 
 def _spread(row: Array) -> float:

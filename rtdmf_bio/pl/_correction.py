@@ -155,7 +155,8 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     ax.set(
         yscale="log", ylim=(0.5, counts.max() * 3), xlim=(-limit, limit),
         xlabel=f"residual, {_measure_label(adata, key)}", ylabel="entries",
-        title=f"threshold ±{eta:.3g}\n(of the unexplained, taken as normal, {result['unexplained_beyond']:.1%} beyond)",
+        title=f"threshold ±{eta:.3g}\n"
+        f"(of the unexplained, taken as normal, {result['unexplained_beyond']:.1%} beyond)",
     )  # fmt: skip
     ax.legend(fontsize="x-small", loc="upper right", framealpha=0.9)
     return ax
