@@ -56,7 +56,8 @@
 #'   `"adagrad"`. A rate of `"auto"`: from the largest singular value.
 #' @param weight_decay,impute_weight_decay Decay of either stage in units of noise: at 1, a mode no
 #'   larger than the largest that noise alone has just vanishes. `"auto"`: by hold-out.
-#' @param impute Missing entries: `"low-rank"`, or `"refined"`, by a second, squared-loss chain.
+#' @param impute Missing entries: `"low-rank"`, `"refined"`, by a second, squared-loss chain, or
+#'   `"process"`, beside that by what near neighbours among drugs and lines say.
 #' @param early_stopping,patience Stop when the validation error has not improved for `patience`
 #'   checks, 10 iterations apart.
 #' @param refit After choosing on the hold-out, fit again to everything observed.
