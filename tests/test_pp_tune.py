@@ -117,18 +117,18 @@ def test_scores_are_those_of_the_estimator_on_the_very_split(criterion):
     rt.pp.holdout(adata)
     fold = adata.layers["holdout"]
     x = np.where(fold == 2, np.nan, adata.X)
-    common = {"unmeasured": "nan", "refit": False}
+    common = {"unmeasured": "nan", "refit": False, "retain": "none", "crossfit": 0}
     reference = rt.RTDMF(**common).fit(x, validation=fold == 1)
     tune(adata, {"depth": [2], "loss": ["clip"]}, criterion=criterion, refit=False)
     found = adata.uns["rtdmf"]
     model = rt.RTDMF(depth=2, loss="clip", **QUICK, **common).fit(x, validation=fold == 1)
-    assert found["tuning_params"]["cut"] == pytest.approx(2 * reference.noise_, rel=1e-6)
+    assert found["tuning_params"]["cut"] == pytest.approx(2 * reference.unexplained_sd_, rel=1e-6)
     for name, code in (("validation", 1), ("test", 2)):
         inside = fold == code
         low_rank = (adata.X - model.low_rank_)[inside]
         expected = {
             "mse": np.mean((adata.X - model.completed_)[inside] ** 2),
-            "robust": np.mean(np.clip(np.abs(low_rank), 0, 2 * reference.noise_) ** 2),
+            "robust": np.mean(np.clip(np.abs(low_rank), 0, 2 * reference.unexplained_sd_) ** 2),
         }
         for kind, value in expected.items():
             row = found["tuning_scores"].iloc[0]

@@ -143,7 +143,13 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     for entries, s in zip(measured.sum(1), adata.obs[f"{key}_unexplained_sd"], strict=True):
         if entries:
             noise += entries * step / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * (center / s) ** 2)
-    ax.plot(center, noise, color="black", linewidth=1, label=f"unexplained, sd {result['unexplained_sd']:.3g}")
+    ax.plot(
+        center,
+        noise,
+        color="black",
+        linewidth=1,
+        label=f"unexplained, sd {result['unexplained_sd']:.3g}",
+    )
     for side in (-eta, eta):
         ax.axvline(side, color="black", linestyle="--", linewidth=1)
     ax.set(
@@ -266,6 +272,10 @@ def _colours(
     if layer in around_zero:
         high = np.nanpercentile(np.abs(drawn), 99)
         return -high, high, f"{around_zero[layer]}, {label}"
+    if layer == f"{key}_qvalue":
+        return 0, 1, "q-value of the residual"
+    if layer == f"{key}_sd":
+        return 0, np.nanpercentile(drawn, 99), f"standard deviation, {label}"
     own = measure_of(adata, layer)
     if own and own != measure_of(adata, stored(adata, key)["layer"]):
         measured, label = drawn, measure_label(own)

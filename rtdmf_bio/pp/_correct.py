@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._adata.inputs import check_adata, groups_of, matrix_of, noise_of, replicates_of, resolve_layer
+from .._adata.inputs import (
+    check_adata,
+    groups_of,
+    matrix_of,
+    noise_of,
+    replicates_of,
+    resolve_layer,
+)
 from .._adata.record import check_keys, store
 
 if TYPE_CHECKING:

@@ -192,9 +192,9 @@ class _Path:
 
 def _row(fitted: Any) -> dict[str, float]:
     measured = max(int(is_measured(fitted.flag_).sum()), 1)
-    rmse, tests = fitted.validation_rmse_, fitted.enrichment_
+    rmse, tests, sd = fitted.validation_rmse_, fitted.enrichment_, fitted.unexplained_sd_
     return {
-        "threshold_noise": fitted.threshold_ / fitted.unexplained_sd_ if fitted.unexplained_sd_ > 0 else np.nan,
+        "threshold_noise": fitted.threshold_ / sd if sd > 0 else np.nan,
         "rmse_low_rank": rmse["low_rank"],
         "rmse_imputed": rmse.get("imputed", rmse["low_rank"]),
         "rmse_two_way": rmse["two_way_means"],
