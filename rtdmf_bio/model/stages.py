@@ -392,8 +392,9 @@ class _Run:
             judged, where = unseen, folds >= 0
         if judged is None or where is None:
             return replace(result, parts=parts)
-        fallen_back = folds is not None and _rms((data - judged.low_rank)[where]) > _rms(
-            (data - judged.means)[where]
+        # By absolute errors: a robust L does not follow the spikes that means are dragged by.
+        fallen_back = folds is not None and bool(
+            (data - judged.low_rank)[where].abs().mean() > (data - judged.means)[where].abs().mean()
         )
         if fallen_back:
             judged, parts = judged.without_low_rank(), parts.without_low_rank()
