@@ -210,7 +210,7 @@ def test_a_layer_and_several_columns_can_be_chosen():
 def test_without_groups_it_works_too():
     adata = screen()
     del adata.var["tissue"]
-    correct(adata, group_key=None)
+    rt.pp.correct(adata, group_key=None, progress=False)
     assert "enrichment" not in adata.uns["rtdmf"]
     assert (adata.layers["rtdmf_flag"] == 3).any()
     with pytest.raises(ValueError, match="ran without groups"):

@@ -200,7 +200,8 @@ def test_a_noisy_screen_is_less_stable_than_a_clean_one():
         stability(make(noise), over="entries", n_repeats=2, **QUICK).iloc[0]
         for noise in (0.03, 0.15)
     )
-    for name in ("correlation", "specific_correlation", "imputed_correlation"):
+    assert 1 - noisy["correlation"] > 3 * (1 - clean["correlation"])
+    for name in ("specific_correlation", "imputed_correlation"):
         assert noisy[name] < clean[name] - 0.01, name
     for name in ("rms_difference", "hidden_rmse"):
         assert noisy[name] > 1.5 * clean[name], name
