@@ -109,7 +109,7 @@ def keeping(
         share[known] = _prior(unseen[known], specific[known], spread[known])
     share = np.clip(share, 0, 1)
     alone = share < _TOO_LITTLE
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # of no noise, and of no spread
         limit = np.where(alone, np.inf, _LIMIT * spread / np.sqrt(share))
     sd = np.sqrt(share * size) if noise_sd is None else noise_sd
     return Keeping(np.where(alone, 1.0, 1 - share), limit, sd, source)
