@@ -110,11 +110,14 @@ print(f"\nimputed values: {1 - (ours / trivial) ** 2:.0%} of what the means leav
 # gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that nothing
 # was chosen by.)
 #
-# Did the fit end well, and how large is the noise it found?
+# Did the fit end well, and how large is the noise? Of the latter one matrix can only give a guess:
+# if you know it, say so by `noise_sd`, or name the column of drugs that were screened twice by
+# `replicate_key`.
 
 # %%
 print("end of the fit:", result["stop_message"])
-print(f"noise of a typical measurement: {result['noise_sd']:.3f} AUC")
+noise = result["noise"]
+print(f"noise of a typical measurement: {noise['sd']:.3f} AUC (source: {noise['source']})")
 print(f"threshold: residuals of {result['threshold']:.3f} AUC and more are called high")
 
 # %% [markdown]
@@ -260,8 +263,7 @@ rt.io.write_table(adata, "first_screen_corrected.csv", layer="rtdmf")
 # gaps filled by drug mean + line mean, these means alone, and a correction that was not told the
 # tissues. The control of the specific part is what the means leave of the measurements.
 #
-# To compare lines take `tl.weighed(adata, 1)`: the layer `rtdmf` weighs what is specific by 0.7, but
-# not where it was retained or imputed. The targets are from the literature.
+# The targets are from the literature.
 
 # %%
 means, measured = rt.baselines.two_way_means(adata.X), np.isfinite(adata.X)
@@ -269,8 +271,8 @@ untold = rt.pp.correct(adata, group_key=None, key_added="untold", copy=True)
 sources = {
     "two-way means": means,
     "measured": np.where(measured, adata.X, means),
-    "corrected": rt.tl.weighed(adata, 1),
-    "corrected, untold": rt.tl.weighed(untold, 1, key="untold"),
+    "corrected": adata.layers["rtdmf"],
+    "corrected, untold": untold.layers["untold"],
     "two-way residual": np.where(measured, adata.X - means, 0),
     "specific": adata.layers["rtdmf_specific"],
 }

@@ -208,8 +208,8 @@ _ = axes[0].legend(fontsize="small", loc="center right")
 # **Conclude**: from four times the noise on nearly all flags are right and most responses are
 # found; at six times hardly one is missed. At twice the noise most are missed, and it would not
 # help to know the truth: single entries cannot carry so little. The noise of your own screen is
-# `uns["rtdmf"]["noise_sd"]`, by drug in `obs["rtdmf_noise_sd"]`. Compare the responses you hope for
-# with it.
+# in `obs["rtdmf_noise_sd"]`, by drug, a guess unless you told it (page 1). Compare the responses you
+# hope for with it.
 #
 # ## Smaller groups
 #

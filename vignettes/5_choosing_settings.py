@@ -31,12 +31,13 @@ import rtdmf_bio as rt
 # - `depth`, `weight_decay`, `loss` and their like: chosen once, on several kinds of data. Unless a
 #   search on your screen finds something clearly better (below).
 # - `preset`: `"paper"` is the published method, slower, to compare with.
-# - `retain`: keeps what a group backs, or what is far beyond noise. Unless only the former shall
+# - `retain`: keeps what a group backs, or what is more than noise. Unless only the former shall
 #   stay: `"enriched"` (page 4).
 # - `threshold`: the screen itself says how large noise is. Unless you want more or fewer flags
 #   (below).
-# - `replicate_key`: not needed. If drugs were screened twice, the column that says so: the noise
-#   is then taken from what repeats disagree by.
+# - `noise_sd`, `replicate_key`: not needed, but worth a lot. The noise of a measurement, if you know
+#   it, or, if drugs were screened twice, the column that says so: the noise is then taken from what
+#   repeats disagree by. Without either it is a guess.
 # - `random_state`: only draws which measurements are hidden. Change it to see how much depends on
 #   that.
 #
@@ -179,7 +180,7 @@ for name, one in {"auto": adata, "by hand": loose}.items():
     result, flag = one.uns["rtdmf"], one.layers["rtdmf_flag"]
     rows[name] = {
         "threshold": result["threshold"],
-        "noise beyond it": result["false_flag_rate"],
+        "unexplained beyond it": result["unexplained_beyond"],
         "flag 2": (flag == 2).sum(),
         "flag 3": (flag == 3).sum(),
         "enriched pairs": len(rt.tl.enrichment(one, fdr=0.05)),
@@ -187,8 +188,8 @@ for name, one in {"auto": adata, "by hand": loose}.items():
 print(pd.DataFrame.from_dict(rows, orient="index").round(3).to_string())
 
 # %% [markdown]
-# The dashed lines of the picture are the threshold, the black line is noise. Where the histogram
-# lies on the black line, a flag is mostly noise. **Conclude**: a lower threshold mainly adds
+# The dashed lines of the picture are the threshold, the black line is what is not explained
+# otherwise, taken as normal. Where the histogram lies on the black line, a flag is mostly noise. **Conclude**: a lower threshold mainly adds
 # questions (flag 2) and not answers (enriched pairs). Lower it to miss less, raise it to look at
 # fewer.
 #
@@ -197,9 +198,10 @@ print(pd.DataFrame.from_dict(rows, orient="index").round(3).to_string())
 # A corrected value has a general part (how toxic the drug, how sensitive the line) and a specific
 # one (page 1). `specific_weight` says how much the specific one counts. It is a choice of purpose:
 #
-# - **1**: the best guess at what a *repeat of this very screen* would measure.
-# - **0.7**, the default: between laboratories the general part carries over better than the
-#   specific one, so that this agrees better with *another laboratory's* screen (page 2).
+# - **1**, the default: an estimate of the *truth*, what this screen would measure without error.
+# - **0.7**, say: between laboratories the general part carries over better than the specific one, so
+#   that this can agree better with *another laboratory's* screen (page 2). It is no estimate of the
+#   truth.
 #
 # The first can be checked in simulation, where a repeat costs nothing: the same truth with new
 # noise.
