@@ -12,10 +12,10 @@
 
 A response is to one side more often than to the other, noise is alike to both: so the side with
 fewer values beyond four scales shows the noise, tails and all, and the other is judged by it, by
-the fitted tail or by how many the lighter side has so far out, whichever is more. The rate holds as
-far as noise is alike to both sides, and residuals are of fits that have not seen the entry. On the
-lighter side q is 1: what deviates there cannot be told from noise by its size. Lines are worth a
-factor, and levels, where the likelihood of entries that did not set them says so.
+the fitted tail or by how many the lighter side has so far out, and one, whichever is more. The rate
+holds as far as noise is alike to both sides, and residuals are of fits that have not seen the
+entry. On the lighter side q is 1: what deviates there cannot be told from noise by its size. Lines
+are worth a factor, and levels, where the likelihood of entries that did not set them says so.
 
 Source: the false discovery rate is that of Benjamini and Hochberg (1995), a null from the data that
 of Efron (2004); that it comes from one side is ours.
@@ -89,7 +89,7 @@ def deviations(residual: Array, level: Array, fold: NDArray[np.int8]) -> Deviati
     null = np.sort(np.abs(z[here & (lighter * z > 0)]))
     size = np.abs(z[heavier])
     # As many as the lighter side has so far out, whatever the fitted tail says.
-    seen = (null.size - np.searchsorted(null, size, side="left")) / max(null.size, 1)
+    seen = (null.size - np.searchsorted(null, size, side="left") + 1) / (null.size + 1)
     qvalue[heavier] = benjamini_hochberg(np.maximum(_tail(size / sigma, nu), seen))
     return Deviations(np.where(here, scale, np.nan), qvalue, nu, sigma, factors, lighter)
 

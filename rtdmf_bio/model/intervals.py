@@ -11,8 +11,9 @@
 |        |            |        | the screen's by n / (n + 50)                                     |
 
 An imputed value comes with the interval that a measurement would lie in. A measured one comes with
-that of its error-free value: a normal one, of standard deviation noise_i sqrt(w_i), the posterior
-of a response and an error of which the share w_i is response.
+that of its error-free value, a normal one of variance v_i (w_i^2 s_i + (1 - w_i)^2 (1 - s_i)): of
+u, of variance v, the share s is noise, of which w is left, and the rest response, of which 1 - w is
+lost (weights.py).
 
 Source: conformal quantiles as by Papadopoulos et al. (2002); pooling them over drugs is ours.
 """
@@ -75,7 +76,8 @@ def intervals(
             own[i] = share * _conformal(row, coverage) + (1 - share) * whole
         square[i] = share * np.mean(np.minimum(row, far) ** 2) if row.size else 0.0
         square[i] += (1 - share) * all_square
-    measured_sd = (kept.noise_sd * np.sqrt(kept.weight))[:, None]
+    left, lost = kept.weight**2 * kept.noise, (1 - kept.weight) ** 2 * (1 - kept.noise)
+    measured_sd = np.sqrt(kept.size * (left + lost))[:, None]
     half = np.where(here, norm.ppf((1 + coverage) / 2) * measured_sd, own[:, None] * size)
     sd = np.where(here, measured_sd, np.sqrt(square)[:, None] * size)
     return Intervals(corrected - half, corrected + half, sd)
