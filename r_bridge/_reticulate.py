@@ -147,6 +147,8 @@ def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
 
 def _run(function: Callable[..., Any], adata: AnnData, groups: list[str], message: Node) -> None:
     settings = _dict(message.item("settings"))
+    if isinstance(settings.get("noise_sd"), dict):
+        settings["noise_sd"] = pd.Series(settings["noise_sd"])
     function(adata, group_key=groups or None, key_added=_KEY, **settings)
 
 
@@ -337,7 +339,10 @@ def _dict(node: Node | None) -> dict[str, Any]:
 _AXES = ("rows", "columns")
 _COUNTS = ("n_experiments", "n_unmatched", "n_infinite", "n_below", "n_above")
 _NOISE = f"{_KEY}_unexplained_sd"
-_LAYERS = {"corrected": _KEY, "residual": f"{_KEY}_residual", "flag": f"{_KEY}_flag"}
+_LAYERS = {
+    "corrected": _KEY,
+    **{name: f"{_KEY}_{name}" for name in ("residual", "flag", "lower", "upper", "sd", "qvalue")},
+}
 _FUNCTIONS: dict[str, Callable[[Node], Any]] = {
     "correct": _correct,
     "tune": _tune,

@@ -52,6 +52,17 @@ def backend(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def rough_fits():
+    """Have the default settings make fewer and shorter fits, where a test is not about the fit."""
+    from rtdmf_bio.model.settings import PRESETS
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"tol": 0.05, "crossfit": 3}.items():
+            patch.setitem(PRESETS["default"], name, value)
+        yield
+
+
 @pytest.fixture(scope="session")
 def screen():
     """A small screen: rank 2 around 0.5, noise of 0.05, a fifth not measured. Read-only."""

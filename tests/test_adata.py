@@ -15,14 +15,16 @@ from rtdmf_bio._adata.record import STORED, keys_of
 
 QUIET = {"progress": False}
 
+pytestmark = pytest.mark.usefixtures("rough_fits")
+
 
 @pytest.fixture
 def small(screen, tissues):
     return AnnData(
-        screen.copy(),
-        pd.DataFrame(index=[f"drug {i}" for i in range(40)]),
+        screen[:24].copy(),
+        pd.DataFrame(index=[f"drug {i}" for i in range(24)]),
         pd.DataFrame({"tissue": tissues}, index=[f"line {j}" for j in range(50)]),
-        layers={"half": screen / 2},
+        layers={"half": screen[:24] / 2},
     )
 
 

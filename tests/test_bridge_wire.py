@@ -135,6 +135,23 @@ def test_settings_of_a_concordance_go_to_the_table_or_to_its_summary():
     assert "n_bootstrap" in ask("concordance", a=a, b=a, settings={"n_bootstrap": 5})["error"]
 
 
+def test_a_correction_brings_its_intervals_and_takes_noise_by_name():
+    quick = {"tol": 0.05, "crossfit": 3}
+    noise = {f"drug {i}": 0.05 + 0.01 * i for i in range(12)}
+    answer = ask("correct", **screen(noise_sd=dict(reversed(noise.items())), **quick))["value"][
+        "record"
+    ]
+    X = screen()["matrix"].values
+    model = rt.RTDMF(**quick).fit(X, noise_sd=list(noise.values()))
+    for name in ("corrected", "residual", "flag", "lower", "upper", "sd", "qvalue"):
+        np.testing.assert_array_equal(answer[name].values, getattr(model, f"{name}_"))
+    assert answer["noise"]["source"] == "given"
+    assert answer["noise"]["sd"] == pytest.approx(np.sqrt(np.mean(np.square([*noise.values()]))))
+    assert answer["null"]["lighter_side"] in ("above", "below")
+    lost = ask("correct", **screen(noise_sd={"drug 3": 0.1}))["error"]
+    assert "11 drugs of X are not in it: 'drug 0'" in lost
+
+
 def test_errors_are_the_message_and_nothing_else():
     assert ask("correct", **screen(threshold=-1)) == {
         "error": "The threshold parameter must be a number of at least 0, or one of ['auto']. "

@@ -18,8 +18,10 @@ from rtdmf_bio import cli
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets
 
+pytestmark = pytest.mark.usefixtures("rough_fits")
 
-def frame(n=30, p=40, seed=0):
+
+def frame(n=24, p=30, seed=0):
     rng = np.random.default_rng(seed)
     x = 0.7 + 0.1 * rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)) + rng.normal(0, 0.03, (n, p))
     x[rng.random((n, p)) < 0.1] = np.nan
@@ -28,7 +30,7 @@ def frame(n=30, p=40, seed=0):
     ).rename_axis("drug")
 
 
-def lines(p=40):
+def lines(p=30):
     tissue = np.array(["skin", "lung"])[np.arange(p) % 2]
     return pd.DataFrame({"tissue": tissue}, [f"line{j}" for j in range(p)]).rename_axis("line")
 
@@ -53,7 +55,7 @@ def run(*args):
 
 
 @pytest.fixture(scope="module")
-def expected():
+def expected(rough_fits):
     adata = anndata.AnnData(frame())
     rt.pp.correct(adata, group_key=None, progress=False)
     return adata.layers["rtdmf"]
@@ -118,11 +120,13 @@ def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
     assert np.array_equal(flags, adata.layers["rtdmf_flag"])
     assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
     for said in (
-        "30 drugs x 40 cell lines",
+        "24 drugs x 30 cell lines",
         f"{(flags == 0).sum()} entries",
         "threshold 0.06 (given",
         "drug mean + line mean",
         f"of {len(pairs)} drug-group pairs",
+        "noise    sd ",
+        "a guess from this one matrix",
         " s on cpu",
         "wrote    out.h5ad, flags.csv, pairs.csv, picture.png",
     ):
@@ -130,8 +134,36 @@ def test_everything_asked_for_is_written_and_summed_up(folder, capsys):
 
 
 @pytest.mark.slow
+def test_known_noise_and_a_false_discovery_rate_reach_the_correction(folder, capsys):
+    assert run("in.csv", "out.h5ad", "--noise-sd", "0.03", "--threshold", "fdr:0.05") == 0
+    out = capsys.readouterr().out
+    adata = anndata.AnnData(frame())
+    rt.pp.correct(adata, group_key=None, noise_sd=0.03, threshold="fdr:0.05", progress=False)
+    found = anndata.read_h5ad("out.h5ad")
+    for layer in ("rtdmf", "rtdmf_flag", "rtdmf_lower"):
+        np.testing.assert_array_equal(found.layers[layer], adata.layers[layer])
+    noise = adata.uns["rtdmf"]["noise"]
+    assert (
+        f"\nnoise    sd 0.03 (as given); a typical drug moved by {noise['moved']:.2g} of it, "
+        f"{noise['n_left_alone']} drug(s) left as measured\n" in out
+    )
+    assert "(false discovery rate 0.05, by residuals of fits that have not seen the entry; " in out
+
+
+def test_where_nothing_is_said_of_noise_the_summary_is_silent(screen):
+    adata = anndata.AnnData(np.array(screen))
+    rt.pp.correct(adata, group_key=None, retain="all", crossfit=0, impute="low-rank",
+                  progress=False)  # fmt: skip
+    assert "noise " not in cli.summary(adata).replace("noise and large deviation", "")
+    adata.obs["drug"] = [f"drug{i // 2}" for i in range(40)]
+    rt.pp.correct(adata, group_key=None, replicate_key="drug", crossfit=2, impute="low-rank",
+                  overwrite=True, progress=False)  # fmt: skip
+    assert "(from replicates); a typical drug moved by " in cli.summary(adata)
+
+
+@pytest.mark.slow
 def test_the_picture_orders_lines_by_every_group(folder, monkeypatch):
-    lines().assign(lab=np.repeat(["east", "west"], 20)).to_csv("lines.csv")
+    lines().assign(lab=np.repeat(["east", "west"], 15)).to_csv("lines.csv")
     drawn = []
     draw = rt.pl.correction
 
@@ -142,7 +174,7 @@ def test_the_picture_orders_lines_by_every_group(folder, monkeypatch):
     monkeypatch.setattr(rt.pl, "correction", correction)
     groups = ("--lines", "lines.csv", "--group-key", "lab", "tissue")
     assert run("in.csv", "out.csv", *groups, "--picture", "picture.png", "--quiet") == 0
-    assert drawn[0].axes[0].get_xlabel() == "40 cell lines, by lab, then tissue"
+    assert drawn[0].axes[0].get_xlabel() == "30 cell lines, by lab, then tissue"
 
 
 def test_without_groups_the_summary_says_so(folder, capsys):
@@ -161,7 +193,7 @@ def test_overwrites_only_with_force(folder, capsys):
     assert "out.csv exists. Pass --force" in capsys.readouterr().err
     assert (folder / "out.csv").read_text() == "precious"
     assert run("in.csv", "out.csv", "--force", "--quiet") == 0
-    assert rt.io.read_table("out.csv").shape == (30, 40)
+    assert rt.io.read_table("out.csv").shape == (24, 30)
 
 
 def test_a_pharmacoset_makes_the_whole_trip(folder, expected, needs_r, capsys):
@@ -212,6 +244,9 @@ BAD = [
     (("in.csv", "out.csv", "--group-key", "tissue"), "no column 'tissue'"),
     (("in.csv", "out.csv", "--enrichment", "e.csv"), "needs groups"),
     (("in.csv", "out.csv", "--threshold", "-1"), "threshold parameter"),
+    (("in.csv", "out.csv", "--threshold", "fdr:7"), "a false discovery rate between 0 and 1"),
+    (("in.csv", "out.csv", "--noise-sd", "-1"), "noise_sd must be a positive number"),
+    (("in.csv", "out.csv", "--noise-sd", "1", "--retain", "all"), "noise_sd serves retain="),
     (("in.csv", "out.csv", "--retain", "some"), "retain parameter"),
     (("in.csv", "out.csv", "--device", "toaster"), "device parameter"),
     (("in.h5ad", "out.csv", "--layer", "raw"), "no 'raw'"),
@@ -234,7 +269,13 @@ def test_bad_input_is_one_line_and_exit_code_1(folder, args, message, capsys):
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["correct"], ["correct", "a.csv", "b.csv", "--threshold", "x"]]
+    "args",
+    [
+        [],
+        ["correct"],
+        ["correct", "a.csv", "b.csv", "--threshold", "x"],
+        ["correct", "a.csv", "b.csv", "--noise-sd", "fdr:0.05"],
+    ],
 )
 def test_wrong_arguments_exit_with_2(args):
     with pytest.raises(SystemExit) as info:

@@ -109,16 +109,20 @@ def test_what_a_flag_means_is_public_and_is_what_layers_hold(screen):
     assert {flag.name: flag.value for flag in rtdmf_bio.Flag} == {
         "IMPUTED": 0, "CORRECTED": 1, "NOT_RETAINED": 2, "RETAINED": 3
     }  # fmt: skip
-    adata = anndata.AnnData(np.array(screen))
-    rtdmf_bio.pp.correct(adata, group_key=None, threshold=0.1, retain="shrink", progress=False)
-    model = rtdmf_bio.RTDMF(threshold=0.1, retain="shrink").fit(adata.X)
+    X = np.array(screen)
+    X[::8, ::10] -= 0.6  # what is more than noise
+    adata = anndata.AnnData(X)
+    settings = {"threshold": 0.1, "retain": "shrink", "tol": 0.05, "crossfit": 3}
+    rtdmf_bio.pp.correct(adata, group_key=None, progress=False, **settings)
+    model = rtdmf_bio.RTDMF(**settings).fit(adata.X)
     flag = adata.layers["rtdmf_flag"]
     np.testing.assert_array_equal(flag, model.flag_)
     assert set(np.unique(flag)) == set(rtdmf_bio.Flag)
     np.testing.assert_array_equal(flag == rtdmf_bio.Flag.IMPUTED, np.isnan(screen))
     high = np.abs(model.residual_) >= 0.1
     np.testing.assert_array_equal(flag >= rtdmf_bio.Flag.NOT_RETAINED, high)
-    np.testing.assert_array_equal(flag == rtdmf_bio.Flag.RETAINED, high & (model.weight_ == 1))
+    np.testing.assert_array_equal(flag == rtdmf_bio.Flag.RETAINED, high & (model.qvalue_ <= 0.05))
+    assert (model.weight_[flag == rtdmf_bio.Flag.RETAINED] == 1).all()
 
 
 def flags_by_number(text):

@@ -32,7 +32,7 @@ def adata(request):
         var.set_axis([f"line{j}" for j in range(40)]),
     )
     adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
-    rt.pp.correct(adata, group_key=request.param, progress=False)
+    rt.pp.correct(adata, group_key=request.param, tol=0.05, crossfit=3, progress=False)
     return adata
 
 
@@ -67,6 +67,24 @@ def test_before_and_after_share_order_and_colours(adata):
     assert np.array_equal(np.isnan(a), flag == 0)
 
 
+@pytest.mark.parametrize(
+    "part, label",
+    [
+        ("lower", "auc (higher = resistant)"),
+        ("sd", "standard deviation, auc (higher = resistant)"),
+        ("qvalue", "q-value of the residual"),
+        ("residual", "residual, auc (higher = resistant)"),
+    ],
+)
+def test_what_is_no_value_of_the_measure_has_colours_of_its_own(part, label, adata):
+    layer = adata.layers[f"rtdmf_{part}"]
+    image = rt.pl.matrix(adata, layer=f"rtdmf_{part}").images[0]
+    assert image.colorbar.ax.get_ylabel() == label
+    far = np.nanpercentile(np.abs(layer), 99)
+    expected = {"sd": (0, far), "qvalue": (0, 1), "residual": (-far, far)}
+    assert image.get_clim() == expected.get(part, tuple(np.nanpercentile(adata.X, [1, 99])))
+
+
 @pytest.fixture(scope="module")
 def of_a_layer():
     """The correction of a layer; X has another measure and another order of drugs."""
@@ -77,7 +95,7 @@ def of_a_layer():
     adata.layers["ic50"] = potency
     adata.uns["measure"] = {"name": "auc", "higher_is": "resistant"}
     adata.uns["layer_measures"] = {"ic50": {"name": "ln IC50", "higher_is": "resistant"}}
-    rt.pp.correct(adata, layer="ic50", group_key=None, progress=False)
+    rt.pp.correct(adata, layer="ic50", group_key=None, tol=0.05, crossfit=3, progress=False)
     return adata
 
 
@@ -180,18 +198,21 @@ def test_threshold_marks_the_threshold_and_counts_every_entry(adata):
 
 def test_every_flag_of_a_measurement_has_a_histogram(adata):
     labels = [text.get_text() for text in rt.pl.threshold(adata).get_legend().texts]
-    assert [label.startswith("noise") for label in labels] == [False] * (len(rt.Flag) - 1) + [True]
+    curves = [label.startswith("unexplained") for label in labels]
+    assert curves == [False] * (len(rt.Flag) - 1) + [True]
     flag = rt.pl.matrix(adata, layer="rtdmf_flag").images[0]
     assert flag.get_clim() == (min(rt.Flag), max(rt.Flag))
 
 
-def test_a_part_of_a_screen_is_drawn_with_the_noise_of_its_own_drugs(adata):
+def test_a_part_of_a_screen_is_drawn_with_what_is_unexplained_of_its_own_drugs(adata):
     """Also in another order, and as a view, which is what indexing gives."""
     part = adata[::-2, 5:]
     ax = rt.pl.threshold(part)
     rt.pl.correction(part)
-    x, noise = next(line.get_data() for line in ax.lines if line.get_label().startswith("noise"))
-    sd = adata.obs["rtdmf_noise_sd"].to_numpy()[::-2]
+    x, noise = next(
+        line.get_data() for line in ax.lines if line.get_label().startswith("unexplained")
+    )
+    sd = adata.obs["rtdmf_unexplained_sd"].to_numpy()[::-2]
     entries = np.isfinite(part.layers["rtdmf_residual"]).sum(1)
     expected = (entries * norm.pdf(x[:, None], scale=sd)).sum(1) * (x[1] - x[0])
     np.testing.assert_allclose(noise, expected)

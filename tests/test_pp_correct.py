@@ -11,10 +11,16 @@ import rtdmf_bio as rt
 from rtdmf_bio._adata.layers import named_layers
 
 WRITTEN = {
-    "layers": {"rtdmf", "rtdmf_residual", "rtdmf_flag", "rtdmf_specific"},
+    "layers": {
+        "rtdmf",
+        *(f"rtdmf_{x}" for x in ("residual", "flag", "specific", "qvalue", "lower", "upper", "sd")),
+    },
     "obs": {
         f"rtdmf_{x}"
-        for x in ("n_retained", "n_imputed", "level", "slope", "reliability", "noise_sd")
+        for x in (
+            *("n_retained", "n_imputed", "level", "slope", "reliability"),
+            *("noise_sd", "moved", "unexplained_sd"),
+        )
     },
     "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity"},
     "obsm": {"rtdmf_factors"},
@@ -43,13 +49,14 @@ def screen(n=40, p=60, seed=0, dtype=np.float32):
 
 
 def correct(adata, **kwargs):
-    return rt.pp.correct(adata, progress=False, **kwargs)
+    """By fewer and shorter fits than the default's, which ``corrected`` has."""
+    return rt.pp.correct(adata, **{"tol": 0.05, "crossfit": 3, "progress": False, **kwargs})
 
 
 @pytest.fixture(scope="module")
 def corrected():
     adata = screen()
-    assert correct(adata) is None
+    assert rt.pp.correct(adata, progress=False) is None
     return adata
 
 
@@ -150,11 +157,21 @@ def test_result_survives_h5ad(corrected, tmp_path):
     rt.io.write_h5ad(corrected, tmp_path / "a.h5ad")
     back = anndata.read_h5ad(tmp_path / "a.h5ad")
     assert same(back, corrected)
+    for where, names in WRITTEN.items():
+        assert names <= set(getattr(back, where))
     ours, theirs = corrected.uns["rtdmf"], back.uns["rtdmf"]
     pd.testing.assert_frame_equal(ours["enrichment"], theirs["enrichment"])
     assert set(ours) == set(theirs)
-    for name in ("threshold", "noise_sd", "stop_reason", "device", "n_iter"):
+    for name in (
+        *("threshold", "unexplained_sd", "unexplained_beyond", "stop_reason", "device", "n_iter"),
+        "noise",
+    ):
         assert theirs[name] == ours[name]
+    assert list(theirs["threshold_range"]) == list(ours["threshold_range"])
+    assert list(theirs["null"].pop("factors")) == ours["null"]["factors"]
+    assert theirs["null"] == {k: v for k, v in ours["null"].items() if k != "factors"}
+    assert theirs["prediction"].pop("rmse") == ours["prediction"]["rmse"]
+    assert theirs["prediction"] == {k: v for k, v in ours["prediction"].items() if k != "rmse"}
     assert dict(theirs["validation_rmse"]) == ours["validation_rmse"]
     for name, values in ours["history"].items():
         assert np.array_equal(theirs["history"][name], values, equal_nan=True)
@@ -193,7 +210,7 @@ def test_a_layer_and_several_columns_can_be_chosen():
 def test_without_groups_it_works_too():
     adata = screen()
     del adata.var["tissue"]
-    correct(adata, group_key=None)
+    rt.pp.correct(adata, group_key=None, progress=False)
     assert "enrichment" not in adata.uns["rtdmf"]
     assert (adata.layers["rtdmf_flag"] == 3).any()
     with pytest.raises(ValueError, match="ran without groups"):
@@ -400,41 +417,70 @@ def test_the_stored_parts_make_up_the_corrected_matrix_and_the_broad_structure(c
         corrected.obs[f"rtdmf_{x}"].to_numpy() for x in ("level", "slope", "reliability")
     )
     line = corrected.var["rtdmf_sensitivity"].to_numpy()
-    flag, specific = corrected.layers["rtdmf_flag"], corrected.layers["rtdmf_specific"]
-    share = corrected.uns["rtdmf"]["params"]["specific_weight"]
-    slope = slope.mean() + share**2 * (slope - slope.mean())
-    whole = level[:, None] + np.outer(slope, line) + share * specific
-    weighed = (flag == 1) | (flag == 2)
-    np.testing.assert_allclose(corrected.layers["rtdmf"][weighed], whole[weighed], atol=1e-6)
-    assert share == 0.7
-    assert ((reliable >= 0) & (reliable < 1)).all()
+    whole = level[:, None] + np.outer(slope, line) + corrected.layers["rtdmf_specific"]
+    np.testing.assert_allclose(corrected.layers["rtdmf"], whole, atol=1e-6)
+    assert corrected.uns["rtdmf"]["params"]["specific_weight"] == 1
+    assert ((reliable >= 0) & (reliable <= 1)).all()
     drugs, lines = corrected.obsm["rtdmf_factors"], corrected.varm["rtdmf_factors"]
     np.testing.assert_allclose((lines**2).mean(0), 1, rtol=1e-5)
     assert (np.diff((drugs**2).sum(0)) <= 1e-12).all()
     # What is left of the broad structure without the chain is a drug effect plus a line effect.
-    rest = corrected.X - corrected.layers["rtdmf_residual"] - drugs @ lines.T
-    left = (rest - rt.baselines.two_way_means(rest))[np.isfinite(rest)]
-    np.testing.assert_allclose(left, 0, atol=1e-5)
-    assert np.nanstd(rest) > 0.01
+    model = rt.RTDMF().fit(corrected.X, groups={"tissue": corrected.var["tissue"]})
+    rest = model.low_rank_ - drugs @ lines.T
+    np.testing.assert_allclose(rest, rt.baselines.two_way_means(rest), atol=1e-5)
+    assert np.std(rest) > 0.01
+
+
+def test_measurements_are_drawn_to_what_has_not_seen_them_as_said(corrected):
+    """Reliability, noise, how far each drug moved and the intervals are those of the values."""
+    measured, x = np.isfinite(corrected.X), corrected.layers["rtdmf"].astype(float)
+    flag, qvalue = corrected.layers["rtdmf_flag"], corrected.layers["rtdmf_qvalue"]
+    obs, noise = corrected.obs, corrected.uns["rtdmf"]["noise"]
+    assert noise["source"] == "prior"
+    assert noise["n_left_alone"] == (obs["rtdmf_reliability"] == 1).sum()
+    moved = np.sqrt(np.nanmean((x - corrected.X) ** 2, axis=1))
+    np.testing.assert_allclose(obs["rtdmf_moved"], moved, rtol=1e-4)
+    assert noise["moved"] == pytest.approx(np.median(obs["rtdmf_moved"] / obs["rtdmf_noise_sd"]))
+    assert noise["sd"] == pytest.approx(np.sqrt(np.mean(obs["rtdmf_noise_sd"] ** 2)))
+    np.testing.assert_array_equal(np.isfinite(qvalue), measured)
+    kept = (flag == 3) | ((flag == 2) & (qvalue <= 0.05))
+    assert kept.any()
+    assert (x[kept] == corrected.X[kept]).all()
+    lower, upper, sd = (corrected.layers[f"rtdmf_{name}"] for name in ("lower", "upper", "sd"))
+    np.testing.assert_allclose((lower.astype(float) + upper) / 2, x, atol=1e-6)
+    assert ((upper > lower) & (sd > 0)).all()
+    # Measured values are known better than imputed ones of the same drug.
+    ratio = [np.median(s[m]) / np.median(s[~m]) for s, m in zip(sd, measured, strict=True)]
+    assert max(ratio) < 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1])
-@pytest.mark.parametrize("given", [{}, {"retain": "shrink", "group_key": None}])
+@pytest.mark.parametrize(
+    "given", [{}, {"retain": "shrink", "group_key": None, "noise_sd": "error"}]
+)
 def test_parts_are_weighed_anew_as_a_correction_with_that_weight_does_it(weight, given):
-    adata = screen()
+    adata = small()
     adata.X[7] = np.nan
-    given = {"unmeasured": "nan", "progress": False, **given}
-    rt.pp.correct(adata, key_added="mine", **given)
+    adata.obs["error"] = np.where(np.arange(24) < 5, 1e-6, 0.02)  # so that five are left alone
+    given = {"unmeasured": "nan", **given}
+    correct(adata, key_added="mine", **given)
     before = adata.copy()
     found = rt.tl.weighed(adata, weight, key="mine")
     assert found.dtype == adata.layers["mine"].dtype
     np.testing.assert_array_equal(adata.layers["mine"], before.layers["mine"])
-    rt.pp.correct(adata, key_added="fitted", specific_weight=weight, **given)
+    correct(adata, key_added="fitted", specific_weight=weight, **given)
     np.testing.assert_allclose(found, adata.layers["fitted"], atol=1e-6)
-    shrunk = np.isin(adata.layers["mine_flag"], (1, 2))
+    alone = adata.obs["mine_reliability"].to_numpy() == 1
+    assert alone[:5].all() == ("noise_sd" in given)
+    assert alone.sum() < 8
+    shrunk = np.isin(adata.layers["mine_flag"], (1, 2)) & ~alone[:, None]
     assert (found == adata.layers["mine"])[~shrunk & np.isfinite(found)].all()
-    assert (found != adata.layers["mine"])[shrunk].mean() > 0.99
+    if weight == 1:  # the default
+        np.testing.assert_allclose(found, adata.layers["mine"], atol=1e-6)
+    else:
+        kept = shrunk & (adata.layers["mine_qvalue"] > 0.05)
+        assert (found != adata.layers["mine"])[kept].mean() > 0.99
     np.testing.assert_array_equal(rt.tl.weighed(adata, 0.7, key="mine")[7], adata.X[7])
     # A part of a screen is weighed as within the whole.
     np.testing.assert_array_equal(rt.tl.weighed(adata[:9, ::2], weight, key="mine"), found[:9, ::2])
@@ -447,19 +493,130 @@ def test_what_cannot_be_weighed_is_refused(corrected):
         rt.tl.weighed(corrected, "1")
     with pytest.raises(ValueError, match="holds no correction under 'other'"):
         rt.tl.weighed(corrected, 1, key="other")
-    adata = screen()
-    rt.pp.correct(adata, retain="all", progress=False)
+    adata = small()
+    correct(adata, retain="all")
     with pytest.raises(ValueError, match=r"retain=\['all'\], where nothing is weighed"):
         rt.tl.weighed(adata, 1)
 
 
 @pytest.mark.slow
 def test_replicates_are_a_column_of_the_drugs():
-    adata = screen()
+    adata = small()
     adata.obs["drug"] = [f"d{i // 2}" for i in range(adata.n_obs)]
-    model = rt.RTDMF().fit(adata.X, groups=adata.var["tissue"], replicates=adata.obs["drug"])
-    rt.pp.correct(adata, replicate_key="drug", progress=False)
+    model = rt.RTDMF(tol=0.05, crossfit=3).fit(
+        adata.X, groups=adata.var["tissue"], replicates=adata.obs["drug"]
+    )
+    correct(adata, replicate_key="drug")
     np.testing.assert_array_equal(adata.layers["rtdmf"], model.corrected_.astype(np.float32))
     assert adata.uns["rtdmf"]["params"]["replicate_key"] == "drug"
-    with pytest.raises(ValueError, match=r"obs has no column 'name'. It has \['drug'"):
+    with pytest.raises(ValueError, match=r"obs has no column 'name'. It has \['error', 'drug'"):
         rt.pp.correct(adata, replicate_key="name", overwrite=True)
+
+
+def small():
+    """Fewer drugs and lines: for what is told of a correction, not for how good it is."""
+    adata = screen(24, 32)
+    adata.obs["error"] = np.linspace(0.01, 0.03, 24)
+    return adata
+
+
+def test_known_noise_is_a_number_one_per_drug_or_a_column():
+    """All the same as the estimator's; a Series goes by the names of the drugs, in any order."""
+    adata = small()
+    error = adata.obs["error"].copy()
+    groups = {"tissue": adata.var["tissue"]}
+    model = rt.RTDMF(tol=0.05, crossfit=3).fit(adata.X, groups=groups, noise_sd=error.to_numpy())
+    for given in ("error", list(error), error.to_numpy(), error[::-1]):
+        out = correct(adata, noise_sd=given, copy=True)
+        np.testing.assert_array_equal(out.layers["rtdmf"], model.corrected_.astype(np.float32))
+        np.testing.assert_array_equal(out.obs["rtdmf_noise_sd"], error)
+        assert out.uns["rtdmf"]["noise"]["source"] == "given"
+    correct(adata, noise_sd=0.02)
+    assert (adata.obs["rtdmf_noise_sd"] == 0.02).all()
+    assert adata.uns["rtdmf"]["noise"]["sd"] == pytest.approx(0.02)
+    # The more noise, the less is kept of a measurement.
+    more = correct(adata, noise_sd=0.04, copy=True, key_added="more")
+    assert (more.obs["more_reliability"] < adata.obs["rtdmf_reliability"]).all()
+    assert more.uns["more"]["noise"]["n_left_alone"] == 0
+    # Noise that is hardly there leaves every measurement as it is.
+    least = correct(adata, noise_sd=1e-6, copy=True, key_added="least")
+    measured = np.isfinite(adata.X)
+    np.testing.assert_array_equal(least.layers["least"][measured], adata.X[measured])
+    assert least.uns["least"]["noise"]["n_left_alone"] == 24
+    assert (least.obs["least_moved"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"noise_sd": "sd"}, r"obs has no column 'sd'. It has \['error'\]; pass one of them as"),
+        ({"noise_sd": 0}, r"noise_sd must be a positive number.* 24 drugs.* Got 0\."),
+        ({"noise_sd": -0.1}, r"noise_sd must be a positive number"),
+        ({"noise_sd": np.nan}, r"noise_sd must be a positive number.* Got nan"),
+        ({"noise_sd": [0.1, 0.2]}, r"noise_sd must be .* one for each of the 24 drugs"),
+        ({"noise_sd": [[0.1] * 24]}, r"noise_sd must be .* one for each of the 24 drugs"),
+        ({"noise_sd": ["a"] * 24}, r"noise_sd must be .* one for each of the 24 drugs"),
+        ({"noise_sd": pd.Series([0.1], ["drug3"])}, "23 drugs of X are not in it: 'drug0'"),
+        ({"noise_sd": 0.1, "replicate_key": "error"}, "noise_sd and replicates both tell"),
+        ({"noise_sd": 0.1, "retain": "all"}, "noise_sd serves retain='shrink'"),
+        ({"noise_sd": 0.1, "preset": "paper"}, "noise_sd serves retain='shrink'"),
+        ({"crossfit": 0}, "crossfit is 0. Give crossfit a number of folds, such as 5"),
+        ({"crossfit": 1}, "crossfit parameter is a number of folds, at least 2, or 0"),
+        ({"coverage": 1}, "coverage parameter must be a number .* Got 1"),
+        ({"threshold": "fdr:2"}, "a false discovery rate between 0 and 1, such as 'fdr:0.05'"),
+        ({"threshold": "fdr:"}, "a false discovery rate between 0 and 1, such as 'fdr:0.05'"),
+    ],
+)
+def test_what_tells_the_noise_is_checked_and_changes_nothing(kwargs, message):
+    adata, untouched = small(), small()
+    adata.obs["error"] = untouched.obs["error"] = 0.1
+    with pytest.raises(ValueError, match=message):
+        correct(adata, **kwargs)
+    assert same(adata, untouched)
+
+
+def test_high_can_be_what_has_a_low_false_discovery_rate(corrected):
+    """The fit is the same, the flags are by q-value."""
+    out = screen()
+    rt.pp.correct(out, threshold="fdr:0.05", progress=False)
+    qvalue, flag = out.layers["rtdmf_qvalue"], out.layers["rtdmf_flag"]
+    np.testing.assert_array_equal(qvalue, corrected.layers["rtdmf_qvalue"])
+    np.testing.assert_array_equal(out.layers["rtdmf_residual"], corrected.layers["rtdmf_residual"])
+    assert 0 < (qvalue <= 0.05).sum() < 0.1 * qvalue.size
+    np.testing.assert_array_equal(flag >= 2, qvalue <= 0.05)
+    # What is more than noise is kept, whether or not in a group.
+    assert (flag != 2).all()
+    np.testing.assert_array_equal(out.layers["rtdmf"][flag == 3], out.X[flag == 3])
+    result = out.uns["rtdmf"]
+    assert result["params"]["threshold"] == "fdr:0.05"
+    assert result["threshold_how"].startswith("false discovery rate 0.05, by residuals of fits")
+    assert np.isfinite(result["threshold"])
+    assert set(rt.tl.enrichment(out, fdr=0.05)["group"]) == {"skin"}
+
+
+def test_folds_and_coverage_are_parameters_of_the_model():
+    adata = small()
+    correct(adata, crossfit=5)
+    wide = correct(adata, coverage=0.99, copy=True, key_added="wide")
+    assert wide.uns["wide"]["params"]["crossfit"] == 3
+    assert adata.uns["rtdmf"]["params"]["crossfit"] == 5
+    fits = {key: (out.uns[key]["fits"]["stage"] == "low-rank").sum()
+            for key, out in (("wide", wide), ("rtdmf", adata))}  # fmt: skip
+    assert fits["rtdmf"] - fits["wide"] == 2
+    same_fit = correct(adata, coverage=0.99, crossfit=5, copy=True, key_added="same")
+    np.testing.assert_array_equal(same_fit.layers["same"], adata.layers["rtdmf"])
+    size = {
+        key: out.layers[f"{key}_upper"] - out.layers[f"{key}_lower"]
+        for key, out in (("same", same_fit), ("rtdmf", adata))
+    }
+    assert (size["same"] >= size["rtdmf"]).all()
+    assert np.median(size["same"] / size["rtdmf"]) > 1.4
+    # Without shrink nothing needs folds, and nothing is said of noise.
+    plain = correct(adata, crossfit=0, retain="all", copy=True, key_added="plain")
+    assert plain.uns["plain"]["noise"]["source"] == "none"
+    assert "threshold_range" not in plain.uns["plain"]
+    for name in ("lower", "upper", "sd"):
+        assert np.isnan(plain.layers[f"plain_{name}"]).all()
+    for name in ("noise_sd", "reliability"):
+        assert np.isnan(plain.obs[f"plain_{name}"]).all()
+    assert np.isfinite(plain.obs["plain_moved"]).all()

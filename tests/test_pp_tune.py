@@ -39,12 +39,32 @@ def screen(n=24, p=32, seed=0, unit=1.0):
 
 
 def tune(adata, grid=GRID, **kwargs):
-    return rt.pp.tune(adata, grid, **{"progress": False, **QUICK, **kwargs})
+    return rt.pp.tune(adata, grid, **{"progress": False, "crossfit": 3, **QUICK, **kwargs})
 
 
 @pytest.fixture(scope="module")
 def tuned():
     return tune(screen(), copy=True)
+
+
+@pytest.mark.slow
+def test_known_noise_acts_on_what_is_corrected_in_the_end():
+    adata = screen()
+    adata.obs["error"] = np.linspace(0.01, 0.03, 24)
+    tune(adata, {"depth": [2]}, noise_sd="error")
+    expected = rt.pp.correct(
+        screen(),
+        noise_sd=list(adata.obs["error"]),
+        depth=2,
+        crossfit=3,
+        progress=False,
+        copy=True,
+        **QUICK,
+    )
+    np.testing.assert_array_equal(adata.layers["rtdmf"], expected.layers["rtdmf"])
+    assert adata.uns["rtdmf"]["noise"] == expected.uns["rtdmf"]["noise"]
+    with pytest.raises(ValueError, match="no column 'sd'"):
+        tune(screen(), noise_sd="sd")
 
 
 @pytest.mark.slow
@@ -117,18 +137,18 @@ def test_scores_are_those_of_the_estimator_on_the_very_split(criterion):
     rt.pp.holdout(adata)
     fold = adata.layers["holdout"]
     x = np.where(fold == 2, np.nan, adata.X)
-    common = {"unmeasured": "nan", "refit": False}
+    common = {"unmeasured": "nan", "refit": False, "retain": "none", "crossfit": 0}
     reference = rt.RTDMF(**common).fit(x, validation=fold == 1)
     tune(adata, {"depth": [2], "loss": ["clip"]}, criterion=criterion, refit=False)
     found = adata.uns["rtdmf"]
     model = rt.RTDMF(depth=2, loss="clip", **QUICK, **common).fit(x, validation=fold == 1)
-    assert found["tuning_params"]["cut"] == pytest.approx(2 * reference.noise_, rel=1e-6)
+    assert found["tuning_params"]["cut"] == pytest.approx(2 * reference.unexplained_sd_, rel=1e-6)
     for name, code in (("validation", 1), ("test", 2)):
         inside = fold == code
         low_rank = (adata.X - model.low_rank_)[inside]
         expected = {
             "mse": np.mean((adata.X - model.completed_)[inside] ** 2),
-            "robust": np.mean(np.clip(np.abs(low_rank), 0, 2 * reference.noise_) ** 2),
+            "robust": np.mean(np.clip(np.abs(low_rank), 0, 2 * reference.unexplained_sd_) ** 2),
         }
         for kind, value in expected.items():
             row = found["tuning_scores"].iloc[0]
@@ -163,7 +183,7 @@ def test_trivial_answers_are_scored_beside_the_chosen(tuned):
 def test_the_refit_is_the_correction_with_the_chosen_settings(tuned):
     adata = screen()
     chosen = tuned.uns["rtdmf"]["tuning_params"]["chosen"]
-    rt.pp.correct(adata, **chosen, **QUICK, progress=False)
+    rt.pp.correct(adata, **chosen, **QUICK, crossfit=3, progress=False)
     for name in ("rtdmf", "rtdmf_residual", "rtdmf_flag"):
         assert np.array_equal(adata.layers[name], tuned.layers[name], equal_nan=True)
     assert adata.obs.equals(tuned.obs)
@@ -343,7 +363,8 @@ def test_the_robust_criterion_keeps_planted_signal_out_of_the_broad_structure():
         for criterion in error:
             out = rt.pp.tune(
                 adata, {"loss": ["squared", "mixture"], "weight_decay": [0.5, 1.0]},
-                criterion=criterion, impute="low-rank", progress=False, copy=True,
+                criterion=criterion, impute="low-rank", crossfit=0, retain="all",
+                group_key=None, progress=False, copy=True,
             )  # fmt: skip
             found = out.X - out.layers["rtdmf_residual"]
             error[criterion].append(np.sqrt(np.nanmean((found - low_rank) ** 2)))

@@ -15,7 +15,7 @@ from rtdmf_bio._adata.layers import named_layers
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # The hold-out alone is random, and chooses the threshold.
-QUICK = {"impute": "low-rank", "loss": "squared", "tol": 0.05}
+QUICK = {"impute": "low-rank", "loss": "squared", "tol": 0.05, "crossfit": 3}
 LARGEST = 2**32 - 1
 
 

@@ -31,7 +31,7 @@ import rtdmf_bio as rt
 # - `depth`, `weight_decay`, `loss` and their like: chosen once, on several kinds of data. Unless a
 #   search on your screen finds something clearly better (below).
 # - `preset`: `"paper"` is the published method, slower, to compare with.
-# - `retain`: keeps what a group backs, or what is far beyond noise. Unless only the former shall
+# - `retain`: keeps what a group backs, or what is more than noise. Unless only the former shall
 #   stay: `"enriched"` (page 4).
 # - `threshold`: the screen itself says how large noise is. Unless you want more or fewer flags
 #   (below).

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.checks import as_numbers, is_sparse, name_some
+from ..model.labels import in_order
 from .layers import named_layers
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def replicates_of(adata: AnnData, key: str) -> list[Any]:
 
 
 def noise_of(adata: AnnData, noise_sd: Any) -> Any:
-    """Return the noise of the drugs: what was given, or a column of ``obs``."""
+    """Return the noise of the drugs: what was given, by name if it has names, or a column."""
     if not isinstance(noise_sd, str):
-        return noise_sd
+        return in_order(noise_sd, list(adata.obs_names), "noise_sd", "drugs")
     if noise_sd not in adata.obs:
         raise ValueError(
             f"adata.obs has no column {noise_sd!r}. It has {list(adata.obs.columns)}; pass one of "

@@ -79,7 +79,9 @@ def deviations(residual: Array, level: Array, fold: NDArray[np.int8]) -> Deviati
         factors = _CHOICES[int(np.argmax(scores))]
     scale = spread(np.abs(residual), place, here, factors)
     z = np.where(here, residual / scale, 0.0)
-    far = [int((side * z > _FAR).sum()) for side in (1, -1)]
+    # Where as many lie far out, or none, the squares decide, so that no side is one by its sign.
+    sides = [side * z for side in (1, -1)]
+    far = [(int((s > _FAR).sum()), float((s[s > 0] ** 2).sum())) for s in sides]
     lighter = 1 if far[0] <= far[1] else -1
     nu, sigma = half_t(np.abs(z[here & (lighter * z > 0)]))
     qvalue = np.where(here, 1.0, np.nan)

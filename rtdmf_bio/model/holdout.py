@@ -109,9 +109,9 @@ def validation_mask(
     ValueError
         If the mask given cannot be used, or fewer than ``FEWEST`` entries are held out.
     """
-    if given is None:
-        mask = holdout_mask(observed, fraction, rng)
-    else:
+    # Drawn in any case, so that what is drawn next is the same, whoever drew these.
+    mask = holdout_mask(observed, fraction, rng)
+    if given is not None:
         mask = np.asarray(given)
         if mask.dtype == object and mask.shape == shape:
             mask = _from_objects(mask)

@@ -99,8 +99,9 @@ class _Kernel:
 def _covariance(rows: Tensor) -> Tensor:
     """Covariance of the rows, of mean variance 1."""
     rows = rows - rows.mean(1, keepdim=True)
-    product = rows @ rows.T
-    return product / product.diagonal().mean().clamp_min(torch.finfo(rows.dtype).tiny)
+    product = rows @ rows.T / rows.shape[1]
+    size = product.diagonal().mean()
+    return product / size if float(size) > torch.finfo(rows.dtype).eps else 0 * product
 
 
 def _local(covariance: Tensor) -> Tensor:

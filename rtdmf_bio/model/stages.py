@@ -398,9 +398,9 @@ class _Run:
             judged, where = unseen, folds >= 0
         if judged is None or where is None or int(where.sum()) < FEWEST:
             return replace(result, parts=parts)
-        # By what is typical of an error: L leaves deviations out on purpose.
-        fallen_back = self.plan.process and self._nll(judged.low_rank, where) > self._nll(
-            judged.means, where
+        # By absolute errors: a robust L does not follow the spikes that means are dragged by.
+        fallen_back = self.plan.process and bool(
+            (data - judged.low_rank)[where].abs().mean() > (data - judged.means)[where].abs().mean()
         )
         if fallen_back:
             judged, parts = judged.without_low_rank(), parts.without_low_rank()
@@ -470,10 +470,6 @@ class _Run:
             )
         )
         return fit
-
-    def _nll(self, fitted: Tensor, inside: Tensor) -> float:
-        error = self.data - fitted
-        return self._noise(error, inside).nll(error, inside)
 
     def _noise(self, error: Tensor, inside: Tensor) -> DrugNoise:
         return DrugNoise.fit(error, self.observed, inside, self.telling)

@@ -145,10 +145,12 @@ def threshold_residuals(
         tested = residual / scale
         threshold = float(np.min(np.abs(tested)[high], initial=np.inf))
     tests, enriched = _enriched(tested, threshold, groups, settings)
-    shrink = "shrink" in settings.rules and judged.kept is not None
+    shrink = "shrink" in settings.rules
     base, share = judged.low_rank, None
-    if shrink and judged.kept is not None:
-        base, share = judged.predicted, judged.kept.share_kept(judged.unseen)
+    if shrink:
+        base, share = judged.predicted, np.ones(data.shape)  # what nothing predicts is kept
+        if judged.kept is not None:
+            share = judged.kept.share_kept(judged.unseen)
     held = retain(
         settings.rules,
         residual,

@@ -106,7 +106,7 @@ def score(residual: NDArray[np.float64], cut: float = np.inf) -> float:
 
 def cut_of(task: Task, settings: Mapping[str, Any]) -> float:
     """The truncation c of ``robust``: CUT x noise found by the default settings."""
-    return CUT * float(_fit(task, settings).noise_)
+    return CUT * float(_fit(task, settings).unexplained_sd_)
 
 
 def evaluate(task: Task, settings: Mapping[str, Any], fold: int = VALIDATION) -> dict[str, Any]:
@@ -146,8 +146,8 @@ def trivial(task: Task) -> dict[str, NDArray[np.float64]]:
 
 
 def _fit(task: Task, settings: Mapping[str, Any]) -> RTDMF:
-    # Of retention nothing is needed here; training entries are all a refit may see.
-    model = RTDMF(**settings, retain="none", unmeasured="nan", max_missing=1.0)
+    # Of retention nothing is needed here, nor folds; training entries are all a refit may see.
+    model = RTDMF(**settings, retain="none", crossfit=0, unmeasured="nan", max_missing=1.0)
     model.set_params(refit=False, progress=False)
     validation = task.fold == VALIDATION
     seen = validation | (task.fold == TRAIN)

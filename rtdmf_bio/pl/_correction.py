@@ -134,7 +134,8 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
         share = (flag == code).sum() / is_measured(flag).sum()
         values = np.clip(residual[flag == code], -limit, limit)
         ax.hist(values, bins=list(edges), label=f"{label} ({share:.1%})", **look)
-    eta, step = result["threshold"], edges[1] - edges[0]
+    eta, beyond = result["threshold"], result["unexplained_beyond"]
+    step = edges[1] - edges[0]
     center = (edges[1:] + edges[:-1]) / 2
     measured = np.isfinite(residual)
     counts = np.histogram(residual[measured], edges)[0]
@@ -155,8 +156,7 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
     ax.set(
         yscale="log", ylim=(0.5, counts.max() * 3), xlim=(-limit, limit),
         xlabel=f"residual, {_measure_label(adata, key)}", ylabel="entries",
-        title=f"threshold ±{eta:.3g}\n"
-        f"(of the unexplained, taken as normal, {result['unexplained_beyond']:.1%} beyond)",
+        title=f"threshold ±{eta:.3g}\n(of the unexplained, taken as normal, {beyond:.1%} beyond)",
     )  # fmt: skip
     ax.legend(fontsize="x-small", loc="upper right", framealpha=0.9)
     return ax
@@ -273,6 +273,10 @@ def _colours(
     if layer in around_zero:
         high = np.nanpercentile(np.abs(drawn), 99)
         return -high, high, f"{around_zero[layer]}, {label}"
+    if layer == f"{key}_qvalue":
+        return 0, 1, "q-value of the residual"
+    if layer == f"{key}_sd":
+        return 0, np.nanpercentile(drawn, 99), f"standard deviation, {label}"
     own = measure_of(adata, layer)
     if own and own != measure_of(adata, stored(adata, key)["layer"]):
         measured, label = drawn, measure_label(own)

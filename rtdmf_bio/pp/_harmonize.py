@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OPPOSITE = {"resistant": "sensitive", "sensitive": "resistant"}
+_OTHER_SIDE = {"above": "below", "below": "above"}
+# Layers of a correction, by what follows its name: differences, and what has no side.
+_SIGNED, _SIZES = ("_residual", "_specific"), ("_sd", "_qvalue")
+_PARTS = ("", "_lower", "_upper", *_SIGNED, *_SIZES)
 _HOW = {"recomputed", "published"}  # in names of measures, such as auc_recomputed
 
 
@@ -77,7 +81,7 @@ def harmonize(
         Copies of the shared part, named and ordered as in ``a``. Of merged rows, flags are the
         maximum, and the columns of ``obs`` those of the first. Turned over, a value is
         low + high - value, or -value where the measure has no finite bounds; residuals and
-        specific parts change their sign.
+        specific parts change their sign, and the ends of intervals their places.
     ``drugs``, ``lines`` : tables
         One row for each row (column) of either screen: ``screen``, ``original`` name, common
         ``name`` (empty if not shared), and ``how`` it was matched: ``name``, ``normalised name``,
@@ -245,10 +249,25 @@ def _turn_over(adata: AnnData, owner: str) -> None:
     if owner == "X" and adata.X is not None:
         adata.X = over(adata.X)
     for name, values in named_layers(adata).items():
-        key = next((k for k in made if name in (k, f"{k}_residual", f"{k}_specific")), None)
-        if has_it(name, key) and not _is_flags(adata, name, np.asarray(values)):
-            adata.layers[name] = over(values) if key in (None, name) else -np.asarray(values)
+        key, part = next(
+            ((k, name.removeprefix(k)) for k in made if name in {f"{k}{x}" for x in _PARTS}),
+            (None, ""),
+        )
+        if not has_it(name, key) or _is_flags(adata, name, np.asarray(values)):
+            continue
+        if part in _SIGNED:
+            adata.layers[name] = -np.asarray(values)
+        elif part not in _SIZES:
+            adata.layers[name] = over(values)
     for key in made:
+        ends = [f"{key}_{end}" for end in ("lower", "upper")]
+        if has_it(key, key) and all(end in adata.layers for end in ends):
+            low, high = (np.asarray(adata.layers[end]) for end in ends)
+            adata.layers[ends[0]], adata.layers[ends[1]] = high, low
+        null = as_mapping(as_mapping(adata.uns[key]).get("null"))
+        if has_it(key, key) and null.get("lighter_side") in _OTHER_SIDE:
+            side = _OTHER_SIDE[null["lighter_side"]]
+            adata.uns[key] = {**adata.uns[key], "null": {**null, "lighter_side": side}}
         if has_it(key, key) and f"{key}_level" in adata.obs:
             adata.obs[f"{key}_level"] = over(adata.obs[f"{key}_level"].to_numpy())
             adata.var[f"{key}_sensitivity"] = -adata.var[f"{key}_sensitivity"]

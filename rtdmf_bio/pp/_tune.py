@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._adata.assign import assign
-from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
+from .._adata.inputs import check_adata, groups_of, matrix_of, noise_of, resolve_layer
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ..model.checks import Seed, as_seed, check_choice, check_matrix
@@ -155,6 +155,9 @@ def tune(
     _check_names(correct_keywords)
     _check_store(adata, key_added, refit, overwrite)
     groups = groups_of(adata, group_key)
+    if "noise_sd" in correct_keywords:
+        # What is corrected in the end has no columns of its own.
+        correct_keywords["noise_sd"] = noise_of(adata, correct_keywords["noise_sd"])
     acting = ("device", "dtype", *TUNABLE)
     fixed = {name: value for name, value in correct_keywords.items() if name in acting}
     fixed["random_state"] = random_state
@@ -216,7 +219,7 @@ def _check_names(keywords: Settings) -> None:
     from ..model.estimator import RTDMF
     from ..model.settings import check_names
 
-    allowed = set(RTDMF().get_params()) - {"progress", "random_state", "refit"}
+    allowed = {"noise_sd", *RTDMF().get_params()} - {"progress", "random_state", "refit"}
     check_names(keywords, allowed, "tune() got", "its own and those of rtdmf_bio.pp.correct")
 
 

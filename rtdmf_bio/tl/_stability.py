@@ -52,7 +52,8 @@ def stability(
 
         ``"hold-outs"``
             The entries held out for every choice. Repeat k is what pp.correct gives with seed
-            ``random_state`` + k, but for a random start, which stays the same.
+            ``random_state`` + k, but for a random start, which stays the same, and with it the
+            folds of cross-fitting.
         ``"entries"``
             The measurements: a share ``left_out`` of them is hidden, others each time. Repeat k is
             what pp.correct gives without them, so it has another hold-out too.
@@ -171,19 +172,26 @@ class Repeat:
 def _check_chance(screen: Screen, over: str) -> None:
     from ..model.settings import resolve
 
-    params = resolve(screen.params)
     if over == "hold-outs" and not screen.needs_holdout():
         raise ValueError(
             "Nothing is chosen on a hold-out with threshold, weight_decay and impute_weight_decay "
             "given as numbers: all repeats would be equal. Leave one at 'auto', or pass "
             "over='entries'."
         )
-    if over == "starts" and (params["width"] == "auto" or params["init"] not in _RANDOM_STARTS):
+    if over == "starts" and not _has_random_start(screen):
+        params = resolve(screen.params)
         raise ValueError(
             f"width={params['width']!r} with init={params['init']!r} has no random start: all "
             f"repeats would be equal. Pass an integer width with init= one of "
             f"{list(_RANDOM_STARTS)} and a small init_scale, or preset='paper'; or another over."
         )
+
+
+def _has_random_start(screen: Screen) -> bool:
+    from ..model.settings import resolve
+
+    params = resolve(screen.params)
+    return params["width"] != "auto" and params["init"] in _RANDOM_STARTS
 
 
 def _repeats(
@@ -196,7 +204,8 @@ def _repeats(
         errors: dict[str, float] = {}
         seed = (random_state + k) % 2**32  # after the largest comes 0
         if over == "hold-outs":
-            fitted = screen.fit(validation=screen.drawn(share, seed))
+            start = random_state if _has_random_start(screen) else seed
+            fitted = screen.fit(validation=screen.drawn(share, seed), random_state=start)
         elif over == "starts":
             held_out = screen.drawn(share, random_state) if screen.needs_holdout() else None
             fitted = screen.fit(validation=held_out, random_state=seed)

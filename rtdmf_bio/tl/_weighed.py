@@ -22,9 +22,9 @@ def weighed(
 ) -> NDArray[np.float32 | np.float64]:
     """Weigh general and specific part of a correction anew, without another fit.
 
-    The parts are stored apart, so that one correction can serve several purposes: 1 is closest to
-    a repeat of the same screen, and puts measured and imputed lines on one scale; lower weights
-    serve comparison between laboratories.
+    The parts are stored apart, so that one correction can serve several purposes: 1 is the estimate
+    of the truth, and puts measured and imputed lines on one scale; lower weights serve comparison
+    between laboratories.
 
     Parameters
     ----------
@@ -38,9 +38,11 @@ def weighed(
 
     Returns
     -------
-    Array (n drugs, p lines), dtype and unit of the corrected matrix. Imputed entries and retained
-    ones (flag 3) stay as they are, so that this is what ``pp.correct`` gives with this
-    ``specific_weight``, but for rounding; unless ``"soft"`` retains some in part.
+    Array (n drugs, p lines), dtype and unit of the corrected matrix. Imputed entries, retained ones
+    (flag 3) and drugs left as measured (reliability 1) stay as they are, so that this is what
+    ``pp.correct`` gives with this ``specific_weight``, but for rounding; unless ``"soft"`` retains
+    some in part, or a drug or line has so few measurements that some were in no fold, and are kept
+    whole.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def weighed(
     >>> import rtdmf_bio as rt
     >>> adata = rt.datasets.gdsc1()[:60, :200].copy()
     >>> rt.pp.correct(adata, progress=False)
-    >>> adata.layers["unweighed"] = rt.tl.weighed(adata, 1.0)
+    >>> adata.layers["weighed"] = rt.tl.weighed(adata, 0.7)
     """
     result = stored(adata, key)
     retain = result["params"]["retain"]
@@ -71,4 +73,5 @@ def weighed(
     corrected = np.asarray(adata.layers[key])
     flag = adata.layers[f"{key}_flag"]
     shrunk = is_measured(flag) & ~is_retained(flag)
+    shrunk &= (adata.obs[f"{key}_reliability"].to_numpy() < 1)[:, None]
     return np.where(shrunk, whole, corrected).astype(corrected.dtype)

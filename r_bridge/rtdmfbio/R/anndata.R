@@ -8,8 +8,8 @@
 #'   `out_of_range`, `combinations` and `unmatched`, as for [rtdmf_correct()].
 #'
 #' @return `as_anndata`: an AnnData of drugs x cell lines as a Python object of reticulate. What was
-#'   corrected has the layers `rtdmf`, `rtdmf_residual` and `rtdmf_flag`, groups in `var` and
-#'   everything else in `uns["rtdmf"]`, so that `rtdmf_bio.pl` and `rtdmf_bio.tl` take it. A
+#'   corrected has the layers `rtdmf`, `rtdmf_residual`, `rtdmf_flag`, `rtdmf_lower`, `rtdmf_upper`,
+#'   `rtdmf_sd` and `rtdmf_qvalue`, groups in `var` and everything else in `uns["rtdmf"]`, so that `rtdmf_bio.pl` and `rtdmf_bio.tl` take it. A
 #'   `SummarizedExperiment` keeps all its assays, `rowData` and `colData`, a `PharmacoSet` the
 #'   annotation of drugs and lines (for the correction of one, pass its [rtdmf_result()]).
 #'
@@ -52,13 +52,13 @@ parts_of.default <- function(x, ...) {
 #' @export
 parts_of.rtdmf_result <- function(x, ...) {
   if (is.null(x$corrected)) fail("Nothing was corrected (refit = FALSE): there is no matrix.")
-  assays <- list(x$measured, x$corrected, x$residual, x$flag)
+  own <- intersect(names(layers), names(x))
+  assays <- unclass(x)[c("measured", own)]
   name <- if (length(x$measure$name)) x$measure$name else "X"
-  names(assays) <- c(name, "rtdmf", "rtdmf_residual", "rtdmf_flag")
+  names(assays) <- c(name, paste0("rtdmf", layers[own]))
   lines <- if (!is.null(x$groups)) as.data.frame(x$groups, optional = TRUE)
   parts <- taken_apart(list(assays = assays, colData = lines, metadata = list(measure = x$measure)))
-  apart <- c("corrected", "measured", "residual", "flag", "groups", "measure", "pset", "assay",
-             "axes", "drug")
+  apart <- c(names(layers), "measured", "groups", "measure", "pset", "assay", "axes", "drug")
   c(parts, list(record = unclass(x)[setdiff(names(x), apart)]))
 }
 

@@ -14,26 +14,33 @@
 #' | `learning_rate` | `"auto"` | 1e-4 |
 #' | `weight_decay` | 1 | 0 |
 #' | `early_stopping` | FALSE | TRUE |
-#' | `impute` | `"refined"` | `"low-rank"` |
+#' | `impute` | `"process"` | `"low-rank"` |
+#' | `crossfit` | 5 | 0 |
 #' | `center`, `scale_power` | `"two-way"`, 0.5 | `"none"`, 0 |
 #' | `refit` | TRUE | FALSE |
 #' | `max_iter`, `tol` | 1000, 5e-3 | 50000, 1e-3 |
 #' | `retain` | enriched and shrink | enriched; abrupt without groups |
-#' | `specific_weight` | 0.7 | 1 |
+#' | `specific_weight` | 1 | 1 |
 #'
 #' @param preset `"default"` or `"paper"`.
 #' @param threshold Residuals of at least this size are high, in the measure's unit. `"auto"`:
-#'   chosen from held-out entries, where noise and a large deviation are equally likely.
+#'   chosen from residuals of fits that have not seen the entry, where noise and a large deviation
+#'   are equally likely. `"fdr:0.05"`: those with a q value of at most this.
 #' @param retain Which high residuals are kept, one rule or several: `"enriched"` (those in a group
-#'   of cell lines where they cluster), `"shrink"` (those that are rather deviation than noise, and
-#'   of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the
+#'   of cell lines where they cluster), `"shrink"` (those that are more than noise, with a q
+#'   value of at most `fdr`, and of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the
 #'   threshold), `"abrupt"` (what the fit took up in one jump), `"none"`. `NULL`: enriched and
 #'   shrink; without groups, shrink.
+#' @param noise_sd Standard deviation of the error of a measurement, in the measure's unit: a
+#'   number, or one per drug, by name where it has names, else in the order of `x`. Without it the
+#'   noise is a guess from what one matrix shows; it is worth a lot to know it. For a PharmacoSet
+#'   also the name of a column of its table of drugs.
 #' @param specific_weight With `"shrink"`, what is particular to a drug counts this much, from 0 to
-#'   1, beside the general part (level of the drug, general sensitivity of the line). Between
-#'   laboratories the general part carries over better; 1 weighs nothing. Retained and imputed
-#'   entries are not weighed.
-#' @param fdr False discovery rate at which a group counts as enriched.
+#'   1, beside the general part (level of the drug, general sensitivity of the line). Below 1 it
+#'   makes a matrix for comparison between laboratories, where the general part carries over better,
+#'   and no estimate of the truth. Retained and imputed entries are not weighed.
+#' @param fdr False discovery rate at which a group counts as enriched, and a residual as more than
+#'   noise.
 #' @param group_missing Cell lines without a group (`NA`): `"error"`, or `"ignore"` to leave them
 #'   out of the tests; they are corrected all the same.
 #' @param infinite Infinite entries: `"error"`, `"nan"` (not measured) or `"clip"` to the finite
@@ -56,15 +63,19 @@
 #'   `"adagrad"`. A rate of `"auto"`: from the largest singular value.
 #' @param weight_decay,impute_weight_decay Decay of either stage in units of noise: at 1, a mode no
 #'   larger than the largest that noise alone has just vanishes. `"auto"`: by hold-out.
-#' @param impute Missing entries: `"low-rank"`, or `"refined"`, by a second, squared-loss chain.
+#' @param impute Missing entries: `"low-rank"`; `"refined"`, by a second, squared-loss chain; or
+#'   `"process"`, by that and a Gaussian process, as far as it helps on unseen entries.
 #' @param early_stopping,patience Stop when the validation error has not improved for `patience`
 #'   checks, 10 iterations apart.
 #' @param refit After choosing on the hold-out, fit again to everything observed.
+#' @param crossfit Number of folds: each measured entry is judged by a fit without its fold. 0:
+#'   none; `"shrink"` needs it.
 #' @param center `"two-way"`: take out drug and line effects first; `"none"`.
 #' @param scale_power Drugs are divided by their residual spread to this power, 0 to 1.
 #' @param max_iter,tol,burn_in Iterations; relative change over 10 iterations that ends them;
 #'   squared-loss iterations before `"hard"` and `"mixture"` begin.
 #' @param validation_fraction Share of the measured entries held out for every choice.
+#' @param coverage Share of the intervals `lower` to `upper` that hold what they are of.
 #' @param min_group_size Smallest group tested.
 #' @param max_missing Refuse a matrix with a larger share of missing entries.
 #' @return A list of the settings that were given, for `do.call`.
@@ -75,13 +86,14 @@
 rtdmf_control <- function(preset = "default", threshold = "auto", retain = NULL, fdr = 0.05,
                           group_missing = "error", infinite = "error", unmeasured = "error",
                           device = "auto", dtype = "float32", random_state = 0, progress = TRUE,
-                          specific_weight = NULL, loss = NULL, depth = NULL, width = NULL,
-                          init = NULL, init_scale = NULL, optimizer = NULL, learning_rate = NULL,
-                          momentum = NULL, weight_decay = NULL, impute = NULL,
-                          impute_weight_decay = NULL,
-                          early_stopping = NULL, patience = NULL, refit = NULL, center = NULL,
-                          scale_power = NULL, max_iter = NULL, tol = NULL, burn_in = NULL,
-                          validation_fraction = 0.15, min_group_size = 3, max_missing = 0.95) {
+                          noise_sd = NULL, specific_weight = NULL, loss = NULL, depth = NULL,
+                          width = NULL, init = NULL, init_scale = NULL, optimizer = NULL,
+                          learning_rate = NULL, momentum = NULL, weight_decay = NULL,
+                          impute = NULL, impute_weight_decay = NULL,
+                          early_stopping = NULL, patience = NULL, refit = NULL, crossfit = NULL,
+                          center = NULL, scale_power = NULL, max_iter = NULL, tol = NULL,
+                          burn_in = NULL, validation_fraction = 0.15, coverage = 0.9,
+                          min_group_size = 3, max_missing = 0.95) {
   given <- as.character(names(match.call())[-1])
   for_python(mget(given))
 }
@@ -98,7 +110,8 @@ plain_setting <- function(value, name) {
     fail("The ", name, " argument must be a value or several, without NA. Got ",
          paste(deparse(value, nlines = 1), collapse = ""), ".")
   }
-  as_whole(as.vector(value))
+  # Of the settings this one alone may have names, those of drugs.
+  if (name == "noise_sd" && length(value) > 1) value else as_whole(as.vector(value))
 }
 
 as_whole <- function(value) {

@@ -1,8 +1,9 @@
 #' Correct and complete a drug-sensitivity screen
 #'
-#' Residual thresholded deep matrix factorization: splits the matrix into broad structure, high
-#' residuals and noise, keeps the high residuals that cluster in a group of cell lines, shrinks the
-#' rest and imputes what was not measured.
+#' Residual thresholded deep matrix factorization: predicts every entry from the others by fits that
+#' have not seen it, and draws a measurement towards this prediction as far as the noise of its drug
+#' asks for. High residuals that cluster in a group of cell lines, or are more than noise, are kept;
+#' what was not measured is imputed.
 #'
 #' @param x Drugs in rows and cell lines in columns, `NA` where not measured:
 #'   - a numeric matrix;
@@ -44,8 +45,8 @@
 #'   - matrix: the corrected matrix, of class `rtdmf_matrix`, which prints and plots itself. It has
 #'     the attribute `rtdmf`; a subset or a transformation of it is a plain matrix.
 #'   - data frame: the corrected one, with the attribute `rtdmf`.
-#'   - `SummarizedExperiment`: with the assays `rtdmf`, `rtdmf_residual` and `rtdmf_flag`, counts
-#'     `rtdmf_n_retained` and `rtdmf_n_imputed` in `rowData` and `colData`, and `metadata$rtdmf`.
+#'   - `SummarizedExperiment`: with the assays `rtdmf`, `rtdmf_residual`, `rtdmf_flag`,
+#'     `rtdmf_lower`, `rtdmf_upper`, `rtdmf_sd` and `rtdmf_qvalue`, counts `rtdmf_n_retained` and `rtdmf_n_imputed` in `rowData` and `colData`, and `metadata$rtdmf`.
 #'   - `PharmacoSet`: with two more columns in its sensitivity profiles, the corrected measure and
 #'     its flags, which every experiment gets of its drug and line, and an entry in
 #'     `annotation$rtdmf_bio`. PharmacoGx lists, subsets and summarises the new measure. A pair
@@ -109,6 +110,7 @@ rtdmf_correct.default <- function(x, ...) {
 # Fit what `screen` or `tables` made. `...` are settings, and `search`, those of a tuning.
 fit <- function(job, ..., search = NULL) {
   settings <- rtdmf_control(...)
+  if (!is.null(names(settings$noise_sd))) settings$noise_sd <- as.list(settings$noise_sd)
   if (is.null(search)) {
     do.call(call_python, c("correct", job, list(settings = settings)))
   } else {

@@ -10,7 +10,7 @@ rtdmf_correct.SummarizedExperiment <- function(x, assay = NULL, groups = "tissue
   if (!is.list(measure) || !identical(measure$name, assay)) measure <- list(name = assay)
   measure <- lapply(measure[c("name", "unit", "higher_is")], function(m) if (is.character(m)) m)
   if (!is.null(higher_is)) measure$higher_is <- higher_is
-  new <- c(key_added, paste0(key_added, c("_residual", "_flag")))
+  new <- stats::setNames(paste0(key_added, layers), names(layers))
   there <- intersect(new, SummarizedExperiment::assayNames(x))
   if (length(there) && !overwrite) {
     fail("The assay(s) ", some(there), " are there already. Pass overwrite = TRUE to replace them, ",
@@ -22,16 +22,15 @@ rtdmf_correct.SummarizedExperiment <- function(x, assay = NULL, groups = "tissue
   record$assay <- assay
   record$axes <- dimnames(record$corrected)
   if (is.null(record$corrected)) return(new_result(record))
-  matrices <- list(record$corrected, record$residual, record$flag)
-  for (i in seq_along(new)) {
-    SummarizedExperiment::assay(x, new[i], withDimnames = FALSE) <- bare(matrices[[i]], values)
+  for (name in names(new)) {
+    SummarizedExperiment::assay(x, new[[name]], withDimnames = FALSE) <- bare(record[[name]], values)
   }
   counts <- c(paste0(key_added, "_n_retained"), paste0(key_added, "_n_imputed"))
   retained <- flagged(record$flag, retained_codes)
   imputed <- flagged(record$flag, flag_codes[["imputed"]]) & !is.na(record$corrected)
   SummarizedExperiment::rowData(x)[counts] <- lapply(list(retained, imputed), count, rowSums)
   SummarizedExperiment::colData(x)[counts] <- lapply(list(retained, imputed), count, colSums)
-  S4Vectors::metadata(x)[[key_added]] <- without(record, c("corrected", "residual", "flag"))
+  S4Vectors::metadata(x)[[key_added]] <- without(record, names(layers))
   x
 }
 

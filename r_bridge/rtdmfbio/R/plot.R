@@ -108,8 +108,9 @@ draw_threshold <- function(x, n_top) {
   top <- 30 * max(unlist(counts))
   graphics::plot(NULL, xlim = c(-limit, limit), ylim = c(0.5, top), log = "y", yaxt = "n",
                  xlab = paste0("residual, ", measure_label(x)), ylab = "", font.main = 1,
-                 main = sprintf("threshold \u00b1%.3g\n(of the unexplained, taken as normal, %.1f %% beyond)", x$threshold,
-                                100 * x$unexplained_beyond))
+                 main = sprintf(paste0("threshold \u00b1%.3g\n(of the unexplained, taken as ",
+                                       "normal, %.1f %% beyond)"),
+                                x$threshold, 100 * x$unexplained_beyond))
   graphics::title(ylab = "entries", line = 3.4)
   ticks <- 10^(0:floor(log10(top)))
   graphics::axis(2, at = ticks, labels = format(ticks, big.mark = ",", scientific = FALSE,

@@ -1,5 +1,8 @@
-# A record of a correction is a list: matrices `corrected`, `measured`, `residual` and `flag`, the
-# `measure`, the data frame `enrichment`, and what else Python keeps in uns["rtdmf"].
+# A record of a correction is a list: the matrix `measured` and those named here, which an assay or
+# a layer has under `rtdmf` and what follows; the `measure`, the data frame `enrichment`, and what
+# else Python keeps in uns["rtdmf"].
+layers <- c(corrected = "", residual = "_residual", flag = "_flag", lower = "_lower",
+            upper = "_upper", sd = "_sd", qvalue = "_qvalue")
 new_result <- function(record) structure(record, class = "rtdmf_result")
 
 without <- function(record, names) new_result(unclass(record)[!names(record) %in% names])
@@ -29,8 +32,13 @@ bare <- function(x, like = x) {
 #' @param ... Passed on.
 #'
 #' @return `rtdmf_result`: a list of class `rtdmf_result`, which prints and plots itself, with
-#'   - `corrected`, `measured`, `residual` (measurement minus broad structure) and `flag`: matrices,
-#'     drugs in rows and cell lines in columns, in the unit of the measure;
+#'   - `corrected`, `measured`, `residual` (measurement minus broad structure, by a fit that has not
+#'     seen it) and `flag`: matrices, drugs in rows and cell lines in columns, in the unit of the
+#'     measure;
+#'   - `lower`, `upper`, `sd`: matrices, interval and standard deviation, where imputed of a
+#'     measurement, where measured of its error-free value; `NA` without `"shrink"`;
+#'   - `qvalue`: matrix, the false discovery rate at which a residual is more than noise, `NA` where
+#'     not measured;
 #'   - `enrichment`: see below; `NULL` without groups;
 #'   - `threshold`, `threshold_how`; `unexplained_sd`, `unexplained_sd_by_drug` (spread of what broad
 #'     structure leaves), `unexplained_beyond` (share of it, taken as normal, beyond the threshold);
@@ -130,9 +138,10 @@ rtdmf_result.SummarizedExperiment <- function(x, key = NULL, ...) {
   record$unexplained_sd_by_drug <- as.vector(record$unexplained_sd_by_drug)[drugs]
   record$groups <- record$groups[lines, , drop = FALSE]
   record$measured <- get(record$assay)
-  record$residual <- get(paste0(key, "_residual"))
-  record$flag <- get(paste0(key, "_flag"))
-  whole(record, get(key))
+  assays <- stats::setNames(paste0(key, layers), names(layers))
+  assays <- assays[assays %in% SummarizedExperiment::assayNames(x)]
+  record[names(assays)] <- lapply(assays, get)
+  whole(record, record$corrected)
 }
 
 #' @rdname rtdmf_result
@@ -158,9 +167,9 @@ pick <- function(records, key, what) {
 
 # Put the matrices first, all with one pair of names.
 whole <- function(record, corrected) {
-  matrices <- c("corrected", "measured", "residual", "flag")
   record <- unclass(record)
   record$corrected <- corrected
+  matrices <- intersect(c("corrected", "measured", names(layers)), names(record))
   record[matrices] <- lapply(record[matrices], bare, like = corrected)
   new_result(record[c(matrices, setdiff(names(record), matrices))])
 }

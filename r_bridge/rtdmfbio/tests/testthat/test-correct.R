@@ -117,7 +117,7 @@ test_that("a SummarizedExperiment gets assays, counts and the record", {
   matrix <- quietly(made_screen(), groups = made_tissues())
   corrected <- quietly(se)
   expect_identical(SummarizedExperiment::assayNames(corrected),
-                   c("auc", "other", "rtdmf", "rtdmf_residual", "rtdmf_flag"))
+                   c("auc", "other", paste0("rtdmf", layers)))
   expect_identical(SummarizedExperiment::assayNames(se), c("auc", "other"))
   expect_identical(SummarizedExperiment::assay(corrected, "rtdmf"), bare(matrix))
   expect_identical(rtdmf_flags(corrected), rtdmf_flags(matrix))
@@ -136,6 +136,58 @@ test_that("a SummarizedExperiment gets assays, counts and the record", {
   expect_error(rtdmf_result(two), "several.*'rtdmf', 'second'")
   expect_identical(rtdmf_result(two, "second")$measured, made_screen() * 2)
   expect_identical(rtdmf_flags(quietly(se, assay = 2, groups = NULL)), rtdmf_flags(two, "second"))
+})
+
+test_that("intervals and q values are of the values, in every class", {
+  skip_without_python()
+  x <- made_screen()
+  result <- rtdmf_result(quietly(x, groups = made_tissues()))
+  expect_identical(names(result)[1:8], c("corrected", "measured", names(layers)[-1]))
+  for (name in names(layers)) expect_identical(dimnames(result[[name]]), dimnames(x))
+  expect_true(all(result$lower < result$corrected & result$corrected < result$upper))
+  expect_true(all(result$sd > 0))
+  expect_identical(is.na(result$qvalue), is.na(x))
+  expect_true(all(result$qvalue >= 0 & result$qvalue <= 1, na.rm = TRUE))
+  wide <- rtdmf_result(quietly(x, groups = made_tissues(), coverage = 0.99))
+  expect_true(all(wide$upper > result$upper))
+  frame <- rtdmf_result(quietly(as.data.frame(x), groups = made_tissues()))
+  expect_identical(frame[names(layers)], unclass(result)[names(layers)])
+  experiment <- quietly(made_experiment())
+  expect_identical(rtdmf_result(experiment)[names(layers)], unclass(result)[names(layers)])
+  expect_identical(rtdmf_result(experiment[20:15, 5:9])$upper, result$upper[20:15, 5:9])
+  # One of a version without them.
+  gone <- paste0("rtdmf", c("_lower", "_upper", "_sd", "_qvalue"))
+  SummarizedExperiment::assays(experiment)[gone] <- NULL
+  expect_null(rtdmf_result(experiment)$lower)
+  expect_identical(rtdmf_flags(experiment), result$flag)
+  bare <- rtdmf_result(quietly(x, retain = "all", crossfit = 0))
+  expect_true(all(is.na(bare$lower)))
+  expect_identical(bare$noise$source, "none")
+})
+
+test_that("noise that is known is given as a number, or by drug", {
+  skip_without_python()
+  x <- made_screen()
+  noise <- stats::setNames(seq(0.03, 0.07, length.out = 20), rownames(x))
+  expected <- quietly(x, noise_sd = unname(noise))
+  expect_identical(quietly(x, noise_sd = rev(noise)), expected)
+  expect_identical(rtdmf_result(expected)$noise$source, "given")
+  expect_equal(rtdmf_result(quietly(x, noise_sd = 0.05))$noise$sd, 0.05)
+  expect_equal(rtdmf_result(quietly(x, noise_sd = c(sd = 0.05)))$noise$sd, 0.05)
+  expect_error(quietly(x, noise_sd = noise[1:3]), "17 drugs of X are not in it",
+               class = "rtdmf_error")
+  expect_error(quietly(x, noise_sd = c(0.1, 0.2)), "one for each of the 20 drugs",
+               class = "rtdmf_error")
+  expect_error(quietly(x, noise_sd = "error"), "no column 'error'", class = "rtdmf_error")
+  expect_error(quietly(x, noise_sd = c(0.1, NA)), "without NA", class = "rtdmf_error")
+})
+
+test_that("high can be what has a low false discovery rate", {
+  skip_without_python()
+  result <- rtdmf_result(quietly(made_screen(), groups = made_tissues(), threshold = "fdr:0.05"))
+  high <- result$flag >= 2
+  expect_identical(high, !is.na(result$qvalue) & result$qvalue <= 0.05)
+  expect_match(result$threshold_how, "false discovery rate 0.05")
 })
 
 test_that("a SummarizedExperiment may be of any make", {
