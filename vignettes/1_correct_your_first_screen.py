@@ -31,11 +31,12 @@ import rtdmf_bio as rt
 # ## A table to start from
 #
 # So that this page runs anywhere, we write one: every third drug of GDSC1, which comes with the
-# package, on every second line, as anyone would have it, and a second table that says which tissue a
-# line comes from. Yours take the place of these two files.
+# package, on two of three lines, as anyone would have it, and a second table that says which tissue
+# a line comes from. Yours take the place of these two files.
 
 # %%
-gdsc1 = rt.datasets.gdsc1()[:, ::2]
+gdsc1 = rt.datasets.gdsc1()
+gdsc1 = gdsc1[:, np.arange(gdsc1.n_vars) % 3 > 0]
 gdsc1[2::3].to_df().round(4).to_csv("screen.csv")
 gdsc1.var[["tissue", "BRAF_mut"]].to_csv("lines.csv")
 
@@ -110,9 +111,9 @@ lines = ["A375", "SK-MEL-28", "A2058", "A549", "HeLa", "MOLT-4"]
 print(beside("Dabrafenib", lines).to_string())
 
 # %% [markdown]
-# Two melanoma lines that die of it (flag 3) are left as measured: their tissue backs them. A2058 was
-# not measured: its value is a prediction, and the interval says where a measurement would lie, nine
-# times in ten. The others (flag 1) moved by less than 0.01. Their interval is about what an
+# Two melanoma lines that die of it (flag 3) are left as measured: their tissue backs them. A2058
+# was not measured: its value is a prediction, and the interval says where a measurement would lie,
+# nine times in ten. The others (flag 1) moved by less than 0.01. Their interval is about what an
 # experiment without error would give.
 #
 # Is moving so little right? That depends on the noise, and here one matrix reaches its limit: it
@@ -145,12 +146,12 @@ for drug in ("Dabrafenib", "Navitoclax"):
     print(beside(drug, lines, "known").to_string())
 
 # %% [markdown]
-# `reliability` is the share that is kept of what other drugs and lines do not predict. With so little
-# noise nothing is to be gained for dabrafenib: reliability 1, all its measurements are left alone, and
-# the interval is that of the measurement. That is what a drug left alone looks like; without
-# `noise_sd` it happens where next to nothing that is unpredicted can be noise. Navitoclax, known to be
-# noisy, keeps less than by the guess, moves farther, and has wider intervals. The rest of this page
-# goes on with the guess.
+# `reliability` is the share that is kept of what other drugs and lines do not predict. With so
+# little noise nothing is to be gained for dabrafenib: reliability 1, all its measurements are left
+# alone, and the interval is that of the measurement. That is what a drug left alone looks like;
+# without `noise_sd` it happens where next to nothing that is unpredicted can be noise. Navitoclax,
+# known to be noisy, keeps less than by the guess, moves farther, and has wider intervals. The rest
+# of this page goes on with the guess.
 #
 # ## Did it learn anything?
 #
@@ -171,8 +172,8 @@ print(f"\nimputed values: {1 - (ours / trivial) ** 2:.0%} of what the means leav
 # `imputed` is what missing entries get, `low_rank` the broad structure that residuals are measured
 # from. If `imputed` were not clearly the smallest, the correction would have learned nothing from
 # your screen: use the measurements as they are. (The hidden measurements also helped to choose how
-# gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that nothing
-# was chosen by.)
+# gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that
+# nothing was chosen by.)
 #
 # Did the fit end well, and how much does it leave unexplained?
 
@@ -194,8 +195,8 @@ figure = rt.pl.correction(adata)
 #
 # **Bottom left**: residuals, what the broad structure does not explain. Grey ones are below the
 # threshold and were drawn towards the prediction; beyond it, orange ones are retained and blue ones
-# are not. Noise would fall off to both sides alike, as the black line does. The long tail to the left
-# is lines that die of a drug that hardly touches others.
+# are not. Noise would fall off to both sides alike, as the black line does. The long tail to the
+# left is lines that die of a drug that hardly touches others.
 #
 # **Bottom right**: drugs whose high residuals cluster in a tissue. Here you can check the method
 # against what you know: BRAF and MEK inhibitors (dabrafenib, CI-1040) should be found in skin,
@@ -230,8 +231,8 @@ print(table.to_string())
 
 # %% [markdown]
 # - **3** is a strong response that was trusted, because its tissue backs it or because residuals so
-#   far out are hardly ever noise (`layers["rtdmf_qvalue"]` of at most 0.05). It may still be an error
-#   that was large.
+#   far out are hardly ever noise (`layers["rtdmf_qvalue"]` of at most 0.05). It may still be an
+#   error that was large.
 # - **2** is a question, not a verdict: strong, but no group backs it and it may be noise. Before
 #   you build on such a value, or throw it away, look at its curve. Page 4 measures how often it is
 #   right.
@@ -296,8 +297,9 @@ figure = rt.pl.biomarker(adata, drug, "BRAF_mut")
 # %% [markdown]
 # Each point is a line. AUROC is the chance that a mutant line is more sensitive than a wild-type
 # line: 0.5 is nothing. *two-way means* in brackets knows the general sensitivity only; it stays
-# near 0.5, so that the difference is not one of lines that die of anything. The specific part stands
-# beside *two-way residual*, the measurements with drug and line means taken out and nothing else done.
+# near 0.5, so that the difference is not one of lines that die of anything. The specific part
+# stands beside *two-way residual*, the measurements with drug and line means taken out and nothing
+# else done.
 
 # %%
 scores = rt.tl.biomarker(adata, drug, "BRAF_mut")

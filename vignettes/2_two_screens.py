@@ -51,8 +51,8 @@ second.var_names = second.var_names.str.lower()
 # ## Who is who
 #
 # Laboratories spell names as they like. `pp.harmonize` matches drugs by name without case and
-# punctuation (and by aliases, if you have a table), lines by COSMIC or DepMap identifier and then by
-# name, and tells how each was matched. It refuses to compare measures of opposite direction.
+# punctuation (and by aliases, if you have a table), lines by COSMIC or DepMap identifier and then
+# by name, and tells how each was matched. It refuses to compare measures of opposite direction.
 
 # %%
 both = rt.pp.harmonize(first, second)
@@ -89,17 +89,17 @@ print(summary.filter(regex="_star").round(3).to_string())
 # %% [markdown]
 # Read it in this order:
 #
-# 1. `median_rho` rises a little with correction. Good news? Look at *two-way means*: drug mean + line
-#    mean, which knows nothing particular to any drug, is far above. Some lines die of anything, both
-#    laboratories see it, and that alone makes every drug "agree".
+# 1. `median_rho` rises a little with correction. Good news? Look at *two-way means*: drug mean +
+#    line mean, which knows nothing particular to any drug, is far above. Some lines die of
+#    anything, both laboratories see it, and that alone makes every drug "agree".
 # 2. `specificity` tells whether a drug resembles itself in the other laboratory more than it
-#    resembles other drugs. Two-way means stand near 0.5, which is chance. But this number can be had
-#    for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
+#    resembles other drugs. Two-way means stand near 0.5, which is chance. But this number can be
+#    had for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
 # 3. The starred columns take the level of each drug and the general sensitivity of each line out,
 #    fitted together in each laboratory by itself. They ask what a pharmacologist asks: does what is
-#    *particular* to the drug agree? Of two-way means nothing is left, so they have no score. Compare
-#    the other rows: how much `median_rho_star` gains, and what `specificity_star` pays for it. A
-#    correction whose rho* falls has only made the drugs alike.
+#    *particular* to the drug agree? Of two-way means nothing is left, so they have no score.
+#    Compare the other rows: how much `median_rho_star` gains, and what `specificity_star` pays for
+#    it. A correction whose rho* falls has only made the drugs alike.
 # 4. The intervals say how much a score depends on which drugs there are. That is the same for all
 #    rows, so a difference between two rows is surer than their intervals look.
 
@@ -107,8 +107,8 @@ print(summary.filter(regex="_star").round(3).to_string())
 _ = rt.pl.frontier(summary)
 
 # %% [markdown]
-# Up and to the right is better, and a method that erases the drugs falls to the left. Thin lines are
-# the intervals.
+# Up and to the right is better, and a method that erases the drugs falls to the left. Thin lines
+# are the intervals.
 #
 # ## A single drug
 #
@@ -137,16 +137,17 @@ weights = rt.tl.concordance_summary(rt.tl.concordance(first, second, layer=layer
 print(weights[scores].round(3).to_string())
 
 # %% [markdown]
-# At 0 little but the general part is left: concordance is high, and even rho\* is, since drugs follow
-# general sensitivity by slopes of their own, which no means take out. Specificity pays for it. 0.7
-# lies between: more agreement, a little less of what is particular.
+# At 0 little but the general part is left: concordance is high, and even rho\* is, since drugs
+# follow general sensitivity by slopes of their own, which no means take out. Specificity pays for
+# it. 0.7 lies between: more agreement, a little less of what is particular.
 #
-# `noise known` tells more. These laboratories know the size of their errors (page 1), and rho\* gains
-# several times what it gains by the careful guess of the default, with no weight at all.
+# `noise known` tells more. These laboratories know the size of their errors (page 1), and rho\*
+# gains several times what it gains by the careful guess of the default, with no weight at all.
 #
-# `weight 1.0` is the layer `rtdmf` itself. Take that for all but raw agreement between laboratories,
-# and always to rank lines beside imputed ones, which are not weighed. If you do weigh, say so where
-# you show it: lower weights win the first columns without knowing anything more.
+# `weight 1.0` is the layer `rtdmf` itself. Take that for all but raw agreement between
+# laboratories, and always to rank lines beside imputed ones, which are not weighed. If you do
+# weigh, say so where you show it: lower weights win the first columns without knowing anything
+# more.
 #
 # ## Several screens
 #

@@ -40,17 +40,17 @@ import rtdmf_bio as rt
 # - `random_state`: only draws which measurements are hidden. Change it to see how much depends on
 #   that.
 #
-# What you must say is the measure with its direction, and `group_key`, the column of groups. What is
-# worth most to say, if you know it, is the noise.
+# What you must say is the measure with its direction, and `group_key`, the column of groups. What
+# is worth most to say, if you know it, is the noise.
 #
 # ## The noise: `noise_sd`, `replicate_key`, or a guess
 #
-# The corrected value is an estimate of what an experiment without error would have given. How far to
-# move a measurement depends on how large its error is, and one matrix cannot tell an error from a
-# response of one drug in one line: both are what nothing else predicts. So say what you know: the
-# standard deviation of errors (`noise_sd`: a number, or a column of `obs`), or which rows are the same
-# drug (`replicate_key`). Otherwise it is guessed, on the careful side. In simulation the truth is
-# known:
+# The corrected value is an estimate of what an experiment without error would have given. How far
+# to move a measurement depends on how large its error is, and one matrix cannot tell an error from
+# a response of one drug in one line: both are what nothing else predicts. So say what you know: the
+# standard deviation of errors (`noise_sd`: a number, or a column of `obs`), or which rows are the
+# same drug (`replicate_key`). Otherwise it is guessed, on the careful side. In simulation the truth
+# is known:
 
 # %%
 screen = rt.datasets.simulate(180, 140)  # noise of 0.05
@@ -81,7 +81,12 @@ print("\ndistance to the truth, on measured entries")
 print(pd.DataFrame(rows).T.round(3).to_string(na_rep="-"))
 
 # %% [markdown]
-# TODO
+# **Conclude**: by the guess, far too small here, little is moved and little gained, and the
+# interval holds the truth much less often than it says. That is the price of care: a guess that is
+# too large would erase responses. With the noise given the error falls by a quarter, and the
+# interval holds what it says. Where responses were planted nothing gains: they are unlike what
+# predicts them, and known noise costs a little there. (Entries of flag 3 are the measurement
+# itself.) To let the specific part count 0.7 costs nearly all of the gain; more on that below.
 #
 # A small screen for this page, every sixth drug of GDSC1 on every second line:
 
@@ -179,7 +184,7 @@ print(pd.crosstab(*(pd.Series(f, name=n)[flags[0] > 0] for f, n in zip(flags, na
 rng = np.random.default_rng(0)
 draw = rng.random(adata.shape)
 rows = []
-for hidden in [0, 0.7]:
+for hidden in [0, 0.6]:
     sparse = adata if hidden == 0 else small.copy()  # the first was corrected above
     if hidden:
         sparse.X[draw < hidden] = np.nan
@@ -238,7 +243,8 @@ ax = rt.pl.threshold(results[0.15])
 # A corrected value has a general part (how toxic the drug, how sensitive the line) and a specific
 # one (page 1). By default both count whole. Below 1 the specific part counts less: a matrix for raw
 # agreement with *another laboratory's* screen (page 2), and no estimate of the truth, as the table
-# above shows. Leave the parameter at 1 and put such a matrix into a layer of its own, under its name:
+# above shows. Leave the parameter at 1 and put such a matrix into a layer of its own, under its
+# name:
 
 # %%
 adata.layers["weighed 0.7"] = rt.tl.weighed(adata, 0.7)
