@@ -250,12 +250,12 @@ _ = axes[0].set_ylabel("higher = better")
 _ = axes[0].legend(fontsize="small", loc="center right")
 
 # %% [markdown]
-# **Conclude**: at six times the noise nearly all flags are right and hardly a response is missed; at
-# three times three of four flags are right, and half of the responses are found. At twice the noise
-# most are missed, and it would not help much to know the truth: single entries cannot carry so
-# little. What your own screen leaves unexplained, noise and responses of single lines together, is
-# `uns["rtdmf"]["unexplained_sd"]`, by drug in `obs["rtdmf_unexplained_sd"]`. Compare the responses
-# you hope for with it.
+# **Conclude**: at six times the noise nearly all flags are right and hardly a response is missed;
+# at three times three of four flags are right, and half of the responses are found. At twice the
+# noise most are missed, and it would not help much to know the truth: single entries cannot carry
+# so little. What your own screen leaves unexplained, noise and responses of single lines together,
+# is `uns["rtdmf"]["unexplained_sd"]`, by drug in `obs["rtdmf_unexplained_sd"]`. Compare the
+# responses you hope for with it.
 #
 # ## Smaller groups
 #

@@ -91,7 +91,7 @@ print(pd.DataFrame(rows).T.round(3).to_string(na_rep="-"))
 # A small screen for this page, every sixth drug of GDSC1 on every second line:
 
 # %%
-gdsc1 = rt.datasets.gdsc1()[::6]
+gdsc1 = rt.datasets.gdsc1()[1::6]
 enough = np.isfinite(gdsc1.X).sum(axis=0) >= 10
 small = gdsc1[:, enough][:, ::2].copy()
 adata = small.copy()
