@@ -236,7 +236,14 @@ print(pd.DataFrame.from_dict(rows, orient="index").round(3).to_string())
 ax = rt.pl.threshold(results[0.15])
 
 # %% [markdown]
-# TODO
+# The dashed lines of the picture are the last threshold, the black line is what is unexplained,
+# taken as normal. Where the histogram lies on the black line, a flag is mostly noise. **Conclude**:
+# `"auto"` goes by the size of a response, `"fdr:..."` by its size beside what is usual for the drug
+# and the line, so that it has more drugs and fewer entries, and with `fdr` as it is nothing is left
+# for flag
+# 2. A lower number adds questions (flag 2) by the thousand, few of which are answered by a q-value;
+# but more pairs, as a group speaks of sizes where a single entry cannot. Lower it to miss less,
+# raise it to look at fewer.
 #
 # ## `specific_weight`: another purpose
 #
