@@ -217,9 +217,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     unexplained_beyond_ : float
         Share of normal noise of that spread that exceeds the threshold, on average over drugs.
     prediction_ : dict
-        Share of the ``process`` beside the chain's completion, share that is taken of what goes
-        ``beyond_means``, whether drug + line means stand for L, and ``rmse`` of each predictor on
-        entries unseen.
+        Share of the ``process`` beside the chain's completion, its ``reach``, share that is taken
+        of what goes ``beyond_means``, whether drug + line means stand for L, and ``rmse`` of each
+        predictor on entries unseen.
     weight_decay_, impute_weight_decay_ : float
         As used.
     validation_rmse_ : dict
@@ -605,6 +605,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.prediction_ = {
             "process": result.blend.process if self.params_["impute"] == "process" else 0.0,
             "beyond_means": result.blend.beyond,
+            "reach": result.reach,
             "low_rank_is_means": result.fallen_back,
             "rmse": {k: unit * v for k, v in result.unseen_rmse.items()},
         }

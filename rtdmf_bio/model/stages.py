@@ -28,7 +28,7 @@ from .pileups import FEWEST, PileUps, Telling
 from .prediction import Blend, Parts
 from .preparation import two_way
 from .problem import FitSettings
-from .process import predict
+from .process import REACHES, predict
 from .solver import Fit, StopReason, fit_chain
 
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
@@ -164,6 +164,7 @@ class Result:
     weight_decay: float
     refine_decay: float
     share: float = 1.0  # of L in the completion
+    reach: float = REACHES[0]  # of the process
     parts: Parts | None = None  # predictions by what was fitted last
     unseen: Parts | None = None  # by fits that did not see the entry, where it is in a fold
     blend: Blend = field(default_factory=Blend)
@@ -380,12 +381,13 @@ class _Run:
     ) -> Result:
         """Predict every entry, the measured ones too by fits that have not seen them."""
         data, folds, held_out = self.data, self.folds, self.held_out
-        parts = self._parts(result, seen)
         unseen, judged, where = None, None, None
         if chosen is not None and held_out is not None:
-            judged, where = parts, held_out > 0
-            if chosen is not result:
-                judged = self._parts(chosen, self.observed * (1 - held_out))
+            where = held_out > 0
+            reach, judged = self._reach(chosen, self.observed * (1 - held_out), where)
+            result = replace(result, reach=reach)
+        refit = judged is None or chosen is None or result.first is not chosen.first
+        parts = self._parts(result, seen) if refit or judged is None else judged
         if folds is not None:
             unseen = parts if judged is None else judged
             for k in range(0 if judged is None else 1, int(folds.max()) + 1):
@@ -435,11 +437,22 @@ class _Run:
             fallen_back=fallen_back,
         )
 
+    def _reach(self, chosen: Result, train: Tensor, held_out: Tensor) -> tuple[float, Parts]:
+        """The reach that predicts held-out entries best, and the parts with it."""
+
+        def error(parts: Parts) -> float:
+            return 0.0 if parts.process is None else _rms((self.data - parts.process)[held_out])
+
+        reaches = REACHES if self.plan.process else REACHES[:1]
+        each = [(reach, self._parts(replace(chosen, reach=reach), train)) for reach in reaches]
+        return min(each, key=lambda one: error(one[1]))
+
     def _parts(self, fitted: Result, train: Tensor) -> Parts:
         """What a fit to ``train`` says of every entry."""
         completed, process = fitted.completed(), None
         if self.plan.process:
-            process = predict(self.data * train, train, completed, self.tick("process"))
+            tick = self.tick("process")
+            process = predict(self.data * train, train, completed, tick, fitted.reach)
         means = two_way(self.data * train, train).matrix()
         return Parts(fitted.low_rank(), completed, process, means)
 
