@@ -39,6 +39,7 @@ lint: .venv/installed-dev
 bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/correction.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/truth.py
 	$(BIN)/python benchmarks/bridge.py
 	$(BIN)/python benchmarks/r_package.py
 
