@@ -252,7 +252,7 @@ print(found[shown].head(8).to_string(float_format="{:.1e}".format))
 #
 # ## One drug in detail
 #
-# Dabrafenib inhibits mutant BRAF. The drug as a whole first:
+# Dabrafenib inhibits mutant BRAF.
 
 # %%
 drug = "Dabrafenib"
@@ -260,8 +260,6 @@ of_drug = adata.obs.loc[drug]
 print(f"level:       {of_drug['rtdmf_level']:.2f} AUC on a line of average sensitivity")
 mean_slope = adata.obs["rtdmf_slope"].mean()
 print(f"slope:       {of_drug['rtdmf_slope']:.2f} AUC (mean drug: {mean_slope:.2f})")
-print(f"reliability: {of_drug['rtdmf_reliability']:.2f} of what others do not predict is kept")
-print(f"moved:       {of_drug['rtdmf_moved']:.3f} AUC, root mean square")
 print(f"flag 3:      {int(of_drug['rtdmf_n_retained'])} lines")
 
 # %% [markdown]
@@ -429,11 +427,7 @@ print(f"of all lines {adata.var['BRAF_mut'].mean():.2f} are BRAF mutated\n")
 
 table = pd.DataFrame(first)[["measured", "corrected", "specific"]]
 table["enriched"] = found[found["side"] == "sensitive"].groupby("group")["drug"].first()
-for name in ["two-way means", "measured", "corrected"]:
-    known = pd.DataFrame(sources[name], adata.obs_names, adata.var_names).where(measured)
-    effect = known.T.groupby(tissue).mean() - known.mean(axis=1)
-    table[f"effect, {name}"] = [effect.loc[pair] for pair in table["corrected"].items()]
-print(table.round(2).to_string(na_rep="-"))
+print(table.to_string(na_rep="-"))
 
 look = {"layer": "rtdmf_specific", "vcenter": 0, "cmap": "RdBu", "show": False}
 look["colorbar_title"] = "mean specific part, AUC"
@@ -442,9 +436,8 @@ _ = sc.pl.rank_genes_groups_matrixplot(lines["corrected"], n_genes=-1, **look)
 # %% [markdown]
 # - **These p values are not p values.** Two-way means shift all drugs of a tissue alike and have
 #   nothing to rank, yet as many are small: a sensitive tissue makes any drug significant, imputed
-#   entries count as observations, and what is corrected has lost its noise. Read ranks and effects
-#   (mean of the tissue minus mean of all, in measured entries, of the drug first when corrected).
-# - Means over many lines hardly need a correction: first drugs, effects, the dendrogram, and BRAF
+#   entries count as observations, and what is corrected has lost its noise. Read ranks.
+# - Means over many lines hardly need a correction: most first drugs, the dendrogram, and BRAF
 #   among the 30 lines most sensitive to RAF and MEK inhibitors are about as measured.
 # - Where a tissue is sensitive to everything, ask the specific part (picture: red is sensitive, and
 #   a pale column came first with next to nothing). In leukemia it begins with I-BET-762, as

@@ -290,23 +290,6 @@ for lines in [6, 20, 30]:
 by_group = pd.DataFrame(rows).set_index("lines in a block")
 print(by_group.round(2).to_string())
 
-# %%
-figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
-x = np.arange(len(by_group))
-ax.bar(x, by_group["retained"], color="#D55E00", label="flag 3: retained")
-ax.bar(
-    x, by_group["high, not retained"], bottom=by_group["retained"],
-    color="#56B4E9", hatch="//", edgecolor="white", label="flag 2: high, not retained",
-)  # fmt: skip
-ax.set_xticks(x, [f"{lines}\nn = {n}" for lines, n in by_group["planted"].items()])
-ax.set(
-    xlabel="lines in a block, and n responses planted in blocks",
-    ylabel="share of planted responses in blocks",
-    ylim=(0, 1),
-    title='responses of three times the noise, retain="enriched"',
-)
-_ = ax.legend(loc="upper left", fontsize="small")
-
 # %% [markdown]
 # **Conclude**: with a handful of lines no group test can succeed, because so many drugs and groups
 # are tested; with twenty a third of what is high is backed, with thirty two thirds, and every group

@@ -255,11 +255,6 @@ ax = rt.pl.threshold(results[0.15])
 
 # %%
 adata.layers["weighed 0.7"] = rt.tl.weighed(adata, 0.7)
-spread = {
-    name: np.median(np.std(adata.layers[name], axis=1)) for name in ("rtdmf", "weighed 0.7")
-}
-print("spread of a typical drug between lines:", {k: round(float(v), 3) for k, v in spread.items()})
-
 # %% [markdown]
 # Flags, retained and imputed values are the same in both; so do not rank measured lines beside
 # imputed or retained ones in the second.
