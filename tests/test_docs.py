@@ -50,7 +50,7 @@ def test_readme_example_prints_what_it_says(tmp_path, monkeypatch):
 
 def test_readme_example_with_a_pharmacoset_runs(tmp_path, monkeypatch, needs_r, capsys):
     monkeypatch.chdir(tmp_path)
-    screen = rtdmf_bio.datasets.gdsc1()[:30, :80].to_df()
+    screen = rtdmf_bio.datasets.gdsc1()[30:60, :80].to_df()
     tissue = ["lung", "skin", None, "blood"] * 20
     made_psets.write("study.rds", made_psets.pset_of(screen, tissue))
     exec(compile(block("py"), "README.md", "exec"), {"rt": rtdmf_bio})

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # 1. Correct your first screen
 #
-# You have a table of drug response, drugs by cancer cell lines, and want it with less noise and
-# without gaps. This page takes one from a file to a corrected one, and says at each step what to
-# look at and what to conclude. It takes a minute or two.
+# You have a table of drug response, drugs by cancer cell lines, and want to know what an experiment
+# without error would have given. This page takes a table from a file to the best estimate of that,
+# with an interval for every value, and says at each step what to look at and what to conclude.
 
 # %%
 import warnings
@@ -88,9 +88,73 @@ adata = adata[:, ~few].copy()
 rt.pp.correct(adata, group_key="tissue")
 
 # %% [markdown]
+# ## Corrected beside measured
+#
+# Every measurement was predicted from all others, by a fit that had not seen it, and moved towards
+# this prediction as far as its noise asks for. Dabrafenib, on a few lines:
+
+
+# %%
+def beside(drug, lines, key="rtdmf"):
+    """Measurement, corrected value and its interval."""
+    parts = {"measured": "X", "corrected": key, "lower": f"{key}_lower", "upper": f"{key}_upper"}
+    columns = {
+        name: (adata.to_df() if layer == "X" else adata.to_df(layer)).loc[drug, lines]
+        for name, layer in parts.items()
+    }
+    flag = adata.to_df(f"{key}_flag").loc[drug, lines]
+    return pd.DataFrame({"tissue": adata.var["tissue"][lines], **columns, "flag": flag}).round(3)
+
+
+lines = ["A375", "SK-MEL-28", "A2058", "A549", "HeLa", "MOLT-4"]
+print(beside("Dabrafenib", lines).to_string())
+
+# %% [markdown]
+# Two melanoma lines that die of it (flag 3) are left as measured: their tissue backs them. A2058
+# was not measured: its value is a prediction, and the interval says where a measurement would lie,
+# nine times in ten. The others (flag 1) moved by less than 0.01. Their interval is about what an
+# experiment without error would give.
+#
+# Is moving so little right? That depends on the noise, and here one matrix reaches its limit: it
+# cannot tell an error from a response of this drug in this line alone, for both are what nothing
+# else predicts. So the noise is a guess, on the careful side, and the result says so:
+
+# %%
+noise = adata.uns["rtdmf"]["noise"]
+print(f"noise: {noise['sd']:.3f} AUC, source: {noise['source']}")
+print(f"a typical drug was moved by {noise['moved']:.2f} of its noise")
+print(f"drugs left as measured: {noise['n_left_alone']} of {adata.n_obs}")
+
+# %% [markdown]
+# ## If you know the noise, say so
+#
+# Controls on every plate, or a drug screened twice, tell more than any guess. Say that you know the
+# errors of two drugs: AUCs of dabrafenib are good to 0.005, those of navitoclax to 0.08. `noise_sd`
+# takes a number, or a column with one for each drug; the others keep their guess.
+
+# %%
+adata.obs["noise"] = adata.obs["rtdmf_noise_sd"]
+adata.obs.loc[["Dabrafenib", "Navitoclax"], "noise"] = 0.005, 0.08
+rt.pp.correct(adata, group_key="tissue", noise_sd="noise", key_added="known")
+
+columns = ["reliability", "noise_sd", "moved"]
+for key in ("rtdmf", "known"):
+    print(adata.obs.loc[["Dabrafenib", "Navitoclax"], [f"{key}_{c}" for c in columns]].round(3))
+for drug, key in ("Dabrafenib", "known"), ("Navitoclax", "rtdmf"), ("Navitoclax", "known"):
+    print(f"\n{drug}, noise {'known' if key == 'known' else 'guessed'}")
+    print(beside(drug, lines, key).to_string())
+
+# %% [markdown]
+# `reliability` is the share that is kept of what other drugs and lines do not predict. With so
+# little noise nothing is to be gained for dabrafenib: reliability 1, all its measurements are left
+# alone, and the interval is that of the measurement. That is what a drug left alone looks like;
+# without `noise_sd` it happens where next to nothing that is unpredicted can be noise. Navitoclax,
+# known to be noisy, keeps less than by the guess, moves farther, and has wider intervals. The rest
+# of this page goes on with the guess.
+#
 # ## Did it learn anything?
 #
-# Before anything else, look at four numbers. Some measurements were hidden, predicted from all
+# Now look at four numbers. Some measurements were hidden, predicted from all
 # others, and compared. The error of that is worth nothing by itself; beside it stand two trivial
 # answers, the mean of everything, and drug mean + line mean, which knows how toxic a drug is and
 # how sensitive a line, but nothing of the two together.
@@ -107,17 +171,14 @@ print(f"\nimputed values: {1 - (ours / trivial) ** 2:.0%} of what the means leav
 # `imputed` is what missing entries get, `low_rank` the broad structure that residuals are measured
 # from. If `imputed` were not clearly the smallest, the correction would have learned nothing from
 # your screen: use the measurements as they are. (The hidden measurements also helped to choose how
-# gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that nothing
-# was chosen by.)
+# gaps are filled, so this is a little on the bright side; `pp.tune`, page 5, has a test that
+# nothing was chosen by.)
 #
-# Did the fit end well, and how large is the noise? Of the latter one matrix can only give a guess:
-# if you know it, say so by `noise_sd`, or name the column of drugs that were screened twice by
-# `replicate_key`.
+# Did the fit end well, and how much does it leave unexplained?
 
 # %%
 print("end of the fit:", result["stop_message"])
-noise = result["noise"]
-print(f"noise of a typical measurement: {noise['sd']:.3f} AUC (source: {noise['source']})")
+print(f"unexplained: {result['unexplained_sd']:.3f} AUC, noise and responses of single lines")
 print(f"threshold: residuals of {result['threshold']:.3f} AUC and more are called high")
 
 # %% [markdown]
@@ -133,8 +194,8 @@ figure = rt.pl.correction(adata)
 #
 # **Bottom left**: residuals, what the broad structure does not explain. Grey ones are below the
 # threshold and were drawn towards the prediction; beyond it, orange ones are retained and blue ones
-# are not. Noise would fall off to both sides alike, as the
-# black line does. The long tail to the left is lines that die of a drug that hardly touches others.
+# are not. Noise would fall off to both sides alike, as the black line does. The long tail to the
+# left is lines that die of a drug that hardly touches others.
 #
 # **Bottom right**: drugs whose high residuals cluster in a tissue. Here you can check the method
 # against what you know: BRAF and MEK inhibitors (dabrafenib, CI-1040) should be found in skin,
@@ -168,8 +229,9 @@ table = pd.DataFrame(
 print(table.to_string())
 
 # %% [markdown]
-# - **3** is a strong response that was trusted, because its tissue backs it or because it is far
-#   beyond the noise of its drug. It may still be an error that was large.
+# - **3** is a strong response that was trusted, because its tissue backs it or because residuals so
+#   far out are hardly ever noise (`layers["rtdmf_qvalue"]` of at most 0.05). It may still be an
+#   error that was large.
 # - **2** is a question, not a verdict: strong, but no group backs it and it may be noise. Before
 #   you build on such a value, or throw it away, look at its curve. Page 4 measures how often it is
 #   right.
@@ -190,7 +252,7 @@ print(found[shown].head(8).to_string(float_format="{:.1e}".format))
 #
 # ## One drug in detail
 #
-# Dabrafenib inhibits mutant BRAF. The drug as a whole first:
+# Dabrafenib inhibits mutant BRAF.
 
 # %%
 drug = "Dabrafenib"
@@ -198,7 +260,6 @@ of_drug = adata.obs.loc[drug]
 print(f"level:       {of_drug['rtdmf_level']:.2f} AUC on a line of average sensitivity")
 mean_slope = adata.obs["rtdmf_slope"].mean()
 print(f"slope:       {of_drug['rtdmf_slope']:.2f} AUC (mean drug: {mean_slope:.2f})")
-print(f"reliability: {of_drug['rtdmf_reliability']:.2f} of what other drugs do not predict is kept")
 print(f"flag 3:      {int(of_drug['rtdmf_n_retained'])} lines")
 
 # %% [markdown]
@@ -209,7 +270,6 @@ print(f"flag 3:      {int(of_drug['rtdmf_n_retained'])} lines")
 # part: a line that dies of everything tells nothing about BRAF.
 
 # %%
-lines = ["A375", "COLO-829", "SK-MEL-28", "A549", "HeLa", "MOLT-4"]
 general = of_drug["rtdmf_level"] + of_drug["rtdmf_slope"] * adata.var["rtdmf_sensitivity"]
 one = pd.DataFrame(
     {
@@ -234,8 +294,9 @@ figure = rt.pl.biomarker(adata, drug, "BRAF_mut")
 # %% [markdown]
 # Each point is a line. AUROC is the chance that a mutant line is more sensitive than a wild-type
 # line: 0.5 is nothing. *two-way means* in brackets knows the general sensitivity only; it stays
-# near 0.5, so that the difference is not one of lines that die of anything. The specific part stands
-# beside *two-way residual*, the measurements with drug and line means taken out and nothing else done.
+# near 0.5, so that the difference is not one of lines that die of anything. The specific part
+# stands beside *two-way residual*, the measurements with drug and line means taken out and nothing
+# else done.
 
 # %%
 scores = rt.tl.biomarker(adata, drug, "BRAF_mut")
@@ -260,19 +321,18 @@ rt.io.write_table(adata, "first_screen_corrected.csv", layer="rtdmf")
 #
 # scanpy takes a matrix without gaps, and `.T` makes lines the observations. But imputed values take
 # part in all that follows, so some of it is the method's own doing. Put beside it the measurements,
-# gaps filled by drug mean + line mean, these means alone, and a correction that was not told the
-# tissues. The control of the specific part is what the means leave of the measurements.
+# gaps filled by drug mean + line mean, and these means alone. The control of the specific part is
+# what the means leave of the measurements. Tissues are no control: they only decide which high
+# residuals are kept, and predictions do not see them.
 #
 # The targets are from the literature.
 
 # %%
 means, measured = rt.baselines.two_way_means(adata.X), np.isfinite(adata.X)
-untold = rt.pp.correct(adata, group_key=None, key_added="untold", copy=True)
 sources = {
     "two-way means": means,
     "measured": np.where(measured, adata.X, means),
     "corrected": adata.layers["rtdmf"],
-    "corrected, untold": untold.layers["untold"],
     "two-way residual": np.where(measured, adata.X - means, 0),
     "specific": adata.layers["rtdmf_specific"],
 }
@@ -315,7 +375,7 @@ print(f"of all lines {sparse.mean():.2f} are sparse: less than two thirds of the
 # - **The first component of lines is general sensitivity**, not tissue, measured or corrected; that
 #   of drugs is how toxic they are. To take means out is not enough, since drugs follow general
 #   sensitivity by different slopes. The specific part is free of it.
-# - The correction, told or not, hardly brings lines of a tissue closer. What changes are sparse
+# - The correction hardly brings lines of a tissue closer. What changes are sparse
 #   lines: filled by means, they lie beside each other because their gaps are alike. Corrected they
 #   do so less, but more than by chance, and lie where other lines put them: no evidence for itself.
 # - Of 26 drugs, differences of 0.1 are chance.
@@ -367,11 +427,7 @@ print(f"of all lines {adata.var['BRAF_mut'].mean():.2f} are BRAF mutated\n")
 
 table = pd.DataFrame(first)[["measured", "corrected", "specific"]]
 table["enriched"] = found[found["side"] == "sensitive"].groupby("group")["drug"].first()
-for name in ["two-way means", "measured", "corrected"]:
-    known = pd.DataFrame(sources[name], adata.obs_names, adata.var_names).where(measured)
-    effect = known.T.groupby(tissue).mean() - known.mean(axis=1)
-    table[f"effect, {name}"] = [effect.loc[pair] for pair in table["corrected"].items()]
-print(table.round(2).to_string(na_rep="-"))
+print(table.to_string(na_rep="-"))
 
 look = {"layer": "rtdmf_specific", "vcenter": 0, "cmap": "RdBu", "show": False}
 look["colorbar_title"] = "mean specific part, AUC"
@@ -380,9 +436,8 @@ _ = sc.pl.rank_genes_groups_matrixplot(lines["corrected"], n_genes=-1, **look)
 # %% [markdown]
 # - **These p values are not p values.** Two-way means shift all drugs of a tissue alike and have
 #   nothing to rank, yet as many are small: a sensitive tissue makes any drug significant, imputed
-#   entries count as observations, and what is corrected has lost its noise. Read ranks and effects
-#   (mean of the tissue minus mean of all, in measured entries, of the drug first when corrected).
-# - Means over many lines hardly need a correction: first drugs, effects, the dendrogram, and BRAF
+#   entries count as observations, and what is corrected has lost its noise. Read ranks.
+# - Means over many lines hardly need a correction: most first drugs, the dendrogram, and BRAF
 #   among the 30 lines most sensitive to RAF and MEK inhibitors are about as measured.
 # - Where a tissue is sensitive to everything, ask the specific part (picture: red is sensitive, and
 #   a pale column came first with next to nothing). In leukemia it begins with I-BET-762, as

@@ -51,8 +51,8 @@ second.var_names = second.var_names.str.lower()
 # ## Who is who
 #
 # Laboratories spell names as they like. `pp.harmonize` matches drugs by name without case and
-# punctuation (and by aliases, if you have a table), lines by COSMIC or DepMap identifier and then by
-# name, and tells how each was matched. It refuses to compare measures of opposite direction.
+# punctuation (and by aliases, if you have a table), lines by COSMIC or DepMap identifier and then
+# by name, and tells how each was matched. It refuses to compare measures of opposite direction.
 
 # %%
 both = rt.pp.harmonize(first, second)
@@ -63,11 +63,15 @@ print(both.lines.groupby(["screen", "how"]).size())
 # ## Correct each screen alone
 #
 # As a whole, before matching, and without a look at the other one. What agrees afterwards agrees
-# because of what each laboratory measured.
+# because of what each laboratory measured. The layer `rtdmf` is an estimate of what *this*
+# laboratory would have found without error, and was not made to resemble another one; a matrix for
+# that purpose is asked for by name, further down.
 
 # %%
 for adata in (first, second):
     rt.pp.correct(adata, progress=False)
+    # The same once more for a laboratory that knows the size of its errors.
+    rt.pp.correct(adata, progress=False, noise_sd=0.12, key_added="noise known")
 
 # %% [markdown]
 # ## Concordance, and its controls
@@ -85,17 +89,17 @@ print(summary.filter(regex="_star").round(3).to_string())
 # %% [markdown]
 # Read it in this order:
 #
-# 1. `share_significant` and `median_rho` rise with correction. Good news? Look at *two-way means*:
-#    drug mean + line mean, which knows nothing particular to any drug, does as well or better. Some
-#    lines die of anything, both laboratories see it, and that alone makes every drug "agree".
+# 1. `median_rho` rises a little with correction. Good news? Look at *two-way means*: drug mean +
+#    line mean, which knows nothing particular to any drug, is far above. Some lines die of
+#    anything, both laboratories see it, and that alone makes every drug "agree".
 # 2. `specificity` tells whether a drug resembles itself in the other laboratory more than it
-#    resembles other drugs. Two-way means stand at 0.5, which is chance. But this number can be had
-#    for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
+#    resembles other drugs. Two-way means stand near 0.5, which is chance. But this number can be
+#    had for nothing, too: *two-way residual*, what the means leave of the measurements, raises it.
 # 3. The starred columns take the level of each drug and the general sensitivity of each line out,
 #    fitted together in each laboratory by itself. They ask what a pharmacologist asks: does what is
-#    *particular* to the drug agree? Of two-way means nothing is left, so they have no score. Compare
-#    the other rows: how much `median_rho_star` gains, and what `specificity_star` pays for it. A
-#    correction whose rho* falls has only made the drugs alike.
+#    *particular* to the drug agree? Of two-way means nothing is left, so they have no score.
+#    Compare the other rows: how much `median_rho_star` gains, and what `specificity_star` pays for
+#    it. A correction whose rho* falls has only made the drugs alike.
 # 4. The intervals say how much a score depends on which drugs there are. That is the same for all
 #    rows, so a difference between two rows is surer than their intervals look.
 
@@ -103,42 +107,47 @@ print(summary.filter(regex="_star").round(3).to_string())
 _ = rt.pl.frontier(summary)
 
 # %% [markdown]
-# Up and to the right is better, and a method that erases the drugs falls to the left. Thin lines are
-# the intervals.
+# Up and to the right is better, and a method that erases the drugs falls to the left. Thin lines
+# are the intervals.
 #
 # ## A single drug
 #
-# One point per line. The cloud narrows for two reasons: noise is gone, and what is particular to
-# the drug counts 0.7 (next section), which draws strong responses in, too. Only the first is a gain.
-# Look whether the lines that respond are still those.
+# One point per line. The cloud narrows as noise goes. Look whether the lines that respond are still
+# those.
 
 # %%
 best = table[table["source"] == "corrected"].sort_values("rho_star")["drug"].iloc[-1]
 _ = rt.pl.scatter(first, second, best, names=("first laboratory", "second laboratory"))
 
 # %% [markdown]
-# ## How much should the general part count?
+# ## A matrix for comparison between laboratories
 #
 # The correction keeps a general part (level of the drug, general sensitivity of the line) and a
-# specific one apart, and weighs the specific one by 0.7. That number is a choice, and here is what
-# it does. The parts are stored, so `tl.weighed` needs no other fit.
+# specific one apart. Between laboratories the general part carries over better, so some let the
+# specific part count less. That is no estimate of the truth, and so it has a layer of its own. The
+# parts are stored: `tl.weighed` needs no other fit.
 
 # %%
 weighed = {f"weight {weight}": weight for weight in (0.0, 0.4, 0.7, 1.0)}
 for name, weight in weighed.items():
     for adata in (first, second):
         adata.layers[name] = rt.tl.weighed(adata, weight)
-layers = ["X", *weighed]
+layers = ["X", "noise known", *weighed]
 weights = rt.tl.concordance_summary(rt.tl.concordance(first, second, layer=layers))
 print(weights[scores].round(3).to_string())
 
 # %% [markdown]
-# At 0 little but the general part is left: concordance is high and specificity is gone. Lower
-# weights raise rho and the share of significant drugs at the cost of what is specific: rho\* is
-# best at 1 here, where both laboratories see the very same responses. On pairs of real screens the weight
-# hardly changes rho\* or favours 1, too, and specificity\* a weight below. So 0.7 is a choice for
-# raw agreement between laboratories. Take 1 for what stays within one screen, and always to rank
-# lines beside imputed ones, which are not weighed.
+# At 0 little but the general part is left: concordance is high, and even rho\* is, since drugs
+# follow general sensitivity by slopes of their own, which no means take out. Specificity pays for
+# it. 0.7 lies between: more agreement, a little less of what is particular.
+#
+# `noise known` tells more. These laboratories know the size of their errors (page 1), and rho\*
+# gains several times what it gains by the careful guess of the default, with no weight at all.
+#
+# `weight 1.0` is the layer `rtdmf` itself. Take that for all but raw agreement between
+# laboratories, and always to rank lines beside imputed ones, which are not weighed. If you do
+# weigh, say so where you show it: lower weights win the first columns without knowing anything
+# more.
 #
 # ## Several screens
 #

@@ -66,11 +66,11 @@ print(
 # out. A mutation of one gene is a question about the specific part.
 #
 # Read the AUROC: the chance that a mutated line is more sensitive than a wild-type one, 0.5 is
-# nothing. In brackets stands a trivial answer. Above the first two panels it is *two-way means*, drug
-# mean + line mean, which knows no more than how sensitive a line is in general. Above the specific
-# part it is *two-way residual*, what these means leave of the measurements: general sensitivity is
-# out of that, too, without any correction. And look at the boxes: most, but not all mutated lines
-# respond.
+# nothing. In brackets stands a trivial answer. Above the first two panels it is *two-way means*,
+# drug mean + line mean, which knows no more than how sensitive a line is in general. Above the
+# specific part it is *two-way residual*, what these means leave of the measurements: general
+# sensitivity is out of that, too, without any correction. And look at the boxes: most, but not all
+# mutated lines respond.
 
 # %%
 _ = rt.pl.biomarker(adata, "Dabrafenib", "BRAF_mut")
@@ -110,8 +110,8 @@ print(found.groupby("source", sort=False)["significant"].sum())
 
 # %% [markdown]
 # The specific part leads, and some of that is real: noise and general sensitivity are out of it
-# (*two-way residual* says what the latter alone is worth). But denoising lets drugs borrow from each
-# other, so that one true response of the lines with a mutation can make several similar drugs
+# (*two-way residual* says what the latter alone is worth). But denoising lets drugs borrow from
+# each other, so that one true response of the lines with a mutation can make several similar drugs
 # significant, and no count tells the two apart. Compare *pairs* instead: effect and AUROC of those
 # with a known mechanism.
 
@@ -136,8 +136,8 @@ print(wide[table["source"].unique()].round(3).to_string())
 #
 # ## Keep it
 #
-# The table goes into a file for a spreadsheet; the corrected screen could go back into a copy of the
-# PharmacoSet with `r_bridge.write_pset(adata, path, "corrected.rds")`, where there is R.
+# The table goes into a file for a spreadsheet; the corrected screen could go back into a copy of
+# the PharmacoSet with `r_bridge.write_pset(adata, path, "corrected.rds")`, where there is R.
 
 # %%
 table.to_csv("biomarkers.csv", index=False)
