@@ -284,13 +284,13 @@ def _terms(seen: Array, chain: Array, data: Array, test: Array) -> dict[str, flo
     here = np.isfinite(seen)
     parts = (torch.as_tensor(x) for x in (np.where(here, seen, 0.0), here * 1.0, chain))
     measured, train, completed = parts
-    errors, weights = {"the chain that it starts from": rmse(chain, data, test)}, process._WEIGHTS
+    errors, weights = {"the chain that it starts from": rmse(chain, data, test)}, process.WEIGHTS
     for name, absent in WITHOUT.items():
         a, b, c, d = (0.0 if k in absent else w for k, w in enumerate(weights))
-        process._WEIGHTS = a, b, c, d
+        process.WEIGHTS = a, b, c, d
         fitted = process.predict(measured, train, completed, lambda _: None)
         errors[name] = rmse(fitted.numpy(), data, test)
-    process._WEIGHTS = weights
+    process.WEIGHTS = weights
     return errors
 
 

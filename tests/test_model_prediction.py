@@ -75,7 +75,7 @@ def dense(data, train, completed, reach=2.0):
 
     (Sd, Ed), (Sl, El) = covariances(filled), covariances(filled.T)
     n, p = data.shape
-    a, b, c, d = process._WEIGHTS
+    a, b, c, d = process.WEIGHTS
     K = a * np.kron(Sd, Sl) + b * np.kron(Ed, El) + c * np.kron(Ed, np.eye(p))
     K += d * np.kron(np.eye(n), El)
     rest = ((data - completed) / scale * train) ** 2

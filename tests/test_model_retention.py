@@ -49,7 +49,7 @@ def reference(rule, r, enriched, jump, significant, share):
         return 0.0, False
     if rule == "shrink":
         kept = high and significant
-        return (1.0 if kept else share), kept
+        return share, kept
     if rule == "soft":
         return ((abs(r) - ETA) / abs(r) if high else 0.0), high
     keep = high and {"all": True, "enriched": enriched, "abrupt": jump >= ABRUPT}[rule]
@@ -249,15 +249,14 @@ def test_residual_weight_and_flag_belong_together(fitted, screen, rule):
 @impute
 def test_shrink_keeps_one_share_of_each_drug_up_to_a_limit(fitted, screen, impute):
     """One entry alone cannot say how much of it is noise; a drug can. What is too far out for a
-    measurement counts as much as the limit, and what is more than noise is kept whole."""
+    measurement counts as much as the limit, unless it is more than noise."""
     model = fitted("shrink", impute)
     observed, whole = np.isfinite(screen), model.flag_ == 3
     assert ((model.reliability_ > 0) & (model.reliability_ <= 1)).all()
     share = np.where(observed, model.reliability_[:, None], 0.0)
-    assert (model.weight_[~whole] <= share[~whole] + 1e-12).all()
-    assert (model.weight_ == share)[observed & ~whole].mean() > 0.97
-    assert (model.weight_[whole] == 1).all()
+    assert (model.weight_ <= share + 1e-12).all()
+    assert (model.weight_ == share)[observed].mean() > 0.97
+    assert (model.weight_ == share)[whole].all()
     expected = model.predicted_ + model.weight_ * model.unseen_
-    free = observed & ~whole
-    np.testing.assert_allclose(model.corrected_[free], expected[free], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.corrected_[observed], expected[observed], rtol=0, atol=1e-12)
     assert np.isnan(fitted("all", impute, crossfit=0).reliability_).all()

@@ -87,7 +87,7 @@ def test_where_there_is_no_noise_the_measurements_are_left_alone():
     u, specific = rest(noise=0.0)
     kept = keeping(u, specific, noise_sd=np.full(40, 1e-3))
     assert (kept.weight == 1).all()
-    assert (kept.share_kept(u) == 1).all()
+    assert (kept.share_kept(u, np.zeros(u.shape, bool)) == 1).all()
 
 
 def test_what_is_too_far_out_counts_as_much_as_the_limit():
@@ -95,14 +95,15 @@ def test_what_is_too_far_out_counts_as_much_as_the_limit():
     u[3, 5] = 50.0
     kept = keeping(u, specific)
     assert max(kept.excess) == 0.5  # one entry beyond, on one side
-    far = kept.limit[3] / 50
+    far, no = kept.limit[3] / 50, np.zeros(u.shape, bool)
+    assert kept.share_kept(u, ~no)[3, 5] == kept.weight[3]
     expected = kept.weight[3] * (far + 0.5 * (1 - far))
-    assert kept.share_kept(u)[3, 5] == pytest.approx(expected)
+    assert kept.share_kept(u, no)[3, 5] == pytest.approx(expected)
     assert expected < 0.6
     near = np.abs(u) < kept.limit[:, None]
     assert near.mean() > 0.99
     weight = np.broadcast_to(kept.weight[:, None], u.shape)
-    np.testing.assert_array_equal(kept.share_kept(u)[near], weight[near])
+    np.testing.assert_array_equal(kept.share_kept(u, no)[near], weight[near])
     # One wild entry does not tell of the drug either.
     calm = keeping(np.where(u > 10, 0.0, u), specific)
     assert kept.weight[3] == pytest.approx(calm.weight[3], abs=0.02)
@@ -246,5 +247,5 @@ def test_giants_to_one_side_are_kept_and_those_to_both_drawn_in():
     one = keeping(u - 8.0 * giant, specific, noise_sd=noise)
     both = keeping(u - 8.0 * giant * rng.choice([-1, 1], u.shape), specific, noise_sd=noise)
     weight = np.broadcast_to(one.weight[:, None], u.shape)[giant]
-    assert (one.share_kept(u - 8.0 * giant)[giant] > 0.95 * weight).all()
+    assert (one.share_kept(u - 8.0 * giant, ~np.isfinite(u))[giant] > 0.95 * weight).all()
     assert max(both.excess) < 0.4

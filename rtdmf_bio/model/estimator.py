@@ -38,7 +38,7 @@ from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
 from .settings import fdr_of, resolve
 from .solver import StopReason
-from .stages import FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
+from .stages import FOLD, FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
 from .thresholding import Judged, Thresholded, Thresholding, judge, threshold_residuals
 
 logger = logging.getLogger("rtdmf_bio")
@@ -239,7 +239,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     n_iter_ : int
         Iterations of the first stage.
     stop_reason_ : StopReason
-        The worst end of all fits.
+        The worst end of all fits but those of the folds, which only judge.
     fits_ : list of FitRecord
         Of every fit, those of the hold-out too: its stage, what it was fitted to, weight decay,
         iterations, rank and end.
@@ -569,10 +569,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             for fit in self.fits_
             # With early stopping the best iterate of the first stage is kept, whatever came last.
             if fit.stop_reason is StopReason.MAX_ITERATIONS
+            and fit.fitted_to != FOLD
             and not (early and fit.stage == "low-rank")
         ]
         if cut:
-            which = f"{len(cut)} of {len(self.fits_)} fits" if len(self.fits_) > 1 else "the fit"
+            n_fits = sum(fit.fitted_to != FOLD for fit in self.fits_)
+            which = f"{len(cut)} of {n_fits} fits" if n_fits > 1 else "the fit"
             warnings.warn(
                 f"{StopReason.MAX_ITERATIONS.value} (max_iter={max_iter}, in {which}; see fits_)",
                 ConvergenceWarning,

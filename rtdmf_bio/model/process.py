@@ -34,7 +34,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_WEIGHTS = (0.1, 0.1, 5.0, 1.0)  # of Sd x Sl, Ed x El, Ed x I, I x El
+WEIGHTS = (0.1, 0.1, 5.0, 1.0)  # of Sd x Sl, Ed x El, Ed x I, I x El
 REACHES = (2.0, 6.0)  # h: how fast a neighbour's say falls with the correlation
 _SCALE_POWER = 0.5
 _LEAST_SPREAD = 1e-3  # of the median drug's: a constant drug has none
@@ -94,12 +94,12 @@ class _Kernel:
 
     def __call__(self, v: Tensor) -> Tensor:
         (Sd, Sl), (Ed, El) = self.across, self.local
-        a, b, c, d = _WEIGHTS
+        a, b, c, d = WEIGHTS
         near = Ed @ v
         return a * (Sd @ v @ Sl) + (b * near + d * v) @ El + c * near
 
     def diagonal(self) -> Tensor:
-        (Sd, Sl), (a, b, c, d) = (S.diagonal() for S in self.across), _WEIGHTS
+        (Sd, Sl), (a, b, c, d) = (S.diagonal() for S in self.across), WEIGHTS
         return (a + b) * torch.outer(Sd, Sl) + c * Sd[:, None] + d * Sl
 
 

@@ -8,7 +8,7 @@
 | L      | ``low_rank``  | (n, p)  | general part plus chain                        |
 | eta    | ``threshold`` | scalar  | in the data's units                            |
 | w      | ``weight``    | (n, p)  | share kept, in [0, 1]                          |
-| B      | base          | (n, p)  | L; with ``shrink`` the prediction P of parts.py |
+| B      | base          | (n, p)  | L; with ``shrink`` the prediction P            |
 
 | rule     | w                                                      | |corrected - D| <= eta |
 |----------|--------------------------------------------------------|------------------------|
@@ -16,8 +16,8 @@
 | enriched | 1 where high and in an enriched group, else 0          | no                     |
 | abrupt   | 1 where high and the fit jumped in one iteration       | no                     |
 | soft     | (|R| - eta) / |R| where high, else 0                   | yes                    |
-| shrink   | 1 where high and more than noise (deviations.py), else | no                     |
-|          | what the noise of the drug leaves (weights.py)         |                        |
+| shrink   | what the noise of the drug leaves (weights.py); it     | no                     |
+|          | retains what is high and more than noise               |                        |
 | none     | 0                                                      | no                     |
 
 Rules compose: an entry keeps the largest weight any of them gives it.
@@ -92,7 +92,7 @@ def retain(
         What the rules of that name need, each of shape (n, p).
     significant, reliability
         What ``shrink`` needs: which residuals are more than noise, and the share of D - B that is
-        kept elsewhere, each of shape (n, p).
+        kept, each of shape (n, p).
     """
     size = np.abs(np.nan_to_num(residual))
     weight = np.zeros(residual.shape)
@@ -111,7 +111,8 @@ def retain(
             w = keep.astype(float)
         elif rule == "shrink":
             keep = high & _needed(significant, rule)
-            w = np.where(keep, 1.0, np.where(np.isfinite(residual), _needed(reliability, rule), 0))
+            # However far out, no single entry says that it is free of noise.
+            w = np.where(np.isfinite(residual), _needed(reliability, rule), 0)
         else:  # "none"
             continue
         weight = np.maximum(weight, w)

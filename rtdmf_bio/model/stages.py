@@ -31,6 +31,7 @@ from .problem import FitSettings
 from .process import REACHES, predict
 from .solver import Fit, StopReason, fit_chain
 
+FOLD = "all but a fold"
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
@@ -146,7 +147,7 @@ class FitRecord:
     """How one fit went."""
 
     stage: str  # low-rank, or refinement
-    fitted_to: str  # training entries, or all
+    fitted_to: str  # training entries, all, or all but a fold
     weight_decay: float
     n_iter: int
     rank: int
@@ -185,8 +186,8 @@ class Result:
 
     @property
     def stop_reason(self) -> StopReason:
-        """The worst end of all fits."""
-        ends = [fit.stop_reason for fit in self.fits]
+        """The worst end of all fits but those of the folds, which only judge."""
+        ends = [fit.stop_reason for fit in self.fits if fit.fitted_to != FOLD]
         if self.noise_vanished:
             ends.append(StopReason.NOISE_VANISHED)
         return max(ends, key=list(StopReason).index)
@@ -368,8 +369,8 @@ class _Run:
         if not plan.refine:
             return first, None
         settings = replace(plan.second, weight_decay=plan.refine_decay or 0.0)
-        rest = self.data - share * first.matrix()
-        return first, self._fit("refinement", rest, train, settings, note=note)
+        rest, fold = self.data - share * first.matrix(), options.get("fold", False)
+        return first, self._fit("refinement", rest, train, settings, note=note, fold=fold)
 
     def _judged(
         self,
@@ -394,7 +395,7 @@ class _Run:
                 here = folds == k
                 train = seen * ~here
                 note = f"without fold {k + 1} of {int(folds.max()) + 1}"
-                first, second = self._both(final, result.share, train, note, why=why)
+                first, second = self._both(final, result.share, train, note, why=why, fold=True)
                 fitted = replace(result, first=first, second=second)
                 unseen = self._parts(fitted, train).at(here, unseen)
             judged, where = unseen, folds >= 0
@@ -465,6 +466,7 @@ class _Run:
         *,
         note: str = "fit",
         why: StopReason | None = None,
+        fold: bool = False,
         **options: Any,
     ) -> Fit:
         """One fit, and how it went; ``why`` is known of one that repeats another."""
@@ -475,7 +477,7 @@ class _Run:
         self.fits.append(
             FitRecord(
                 stage,
-                "all" if train is self.observed else "training entries",
+                "all" if train is self.observed else FOLD if fold else "training entries",
                 settings.weight_decay,
                 fit.n_iter,
                 fit.chain.rank,

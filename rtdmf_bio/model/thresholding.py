@@ -150,7 +150,7 @@ def threshold_residuals(
     if shrink:
         base, share = judged.predicted, np.ones(data.shape)  # what nothing predicts is kept
         if judged.kept is not None:
-            share = judged.kept.share_kept(judged.unseen)
+            share = judged.kept.share_kept(judged.unseen, high & significant)
     held = retain(
         settings.rules,
         residual,
@@ -166,10 +166,9 @@ def threshold_residuals(
     specific = denoised - parts.matrix()
     corrected, whole = denoised, held.weight == 1
     if shrink and settings.specific_weight < 1:
-        whole = held.retained
         weight = settings.specific_weight
         weighed = parts.weighed(weight, parts.slope.mean()) + weight * specific
-        corrected = np.where(observed, weighed, fitted.predicted)
+        corrected = np.where(observed & ~held.retained, weighed, denoised)
     # w = 1 keeps the measurement itself, to the last bit.
     corrected = np.where(observed & whole, data, corrected)
     interval = None

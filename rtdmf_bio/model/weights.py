@@ -63,7 +63,6 @@ _TOO_LITTLE = 0.02  # of u that is noise: the measurements are left alone
 _LIMIT = 5.0  # spreads, over the root of the share of noise
 _FEWEST = 8  # entries that a spread is of
 _FEWEST_COMMON = 10  # lines of two replicates
-_PSEUDO_GIVEN = 10  # entries' worth of the screen's share, where noise is given
 _LEANING = 2.0  # the guess leans towards the measurement: noise is about this times as much
 _PSEUDO = 5  # lines' worth of the screen's ratio that a drug's replicates are drawn by
 
@@ -82,9 +81,10 @@ class Keeping:
     noise_sd: Array
     source: str  # of the noise: given, replicates, or prior
 
-    def share_kept(self, unseen: Array) -> Array:
-        """Share of u that is kept, (n, p); all of it where u is not known."""
+    def share_kept(self, unseen: Array, free: NDArray[np.bool_]) -> Array:
+        """Share of u that is kept, (n, p); all where u is not known; without limit if ``free``."""
         far = np.maximum(np.abs(np.nan_to_num(unseen)) / self.limit[:, None], 1.0)
+        far[free] = 1.0
         excess = np.where(unseen > 0, *self.excess)
         share = self.weight[:, None] * (1 / far + excess * (1 - 1 / far))
         kept: Array = np.where(np.isfinite(unseen), share, 1.0)
@@ -126,11 +126,9 @@ def keeping(
         source = PRIOR
         share[known] = _prior(unseen[known], specific[known], spread[known])
     share = np.clip(share, 0, 1)
-    if source == GIVEN:
+    if source == GIVEN and known.any():
         # The mean square of a few entries may well lie below the noise: no drug is all noise.
-        count, typical = np.isfinite(unseen).sum(1), float(share.sum() / max(known.sum(), 1))
-        share = (count * share + _PSEUDO_GIVEN * typical) / (count + _PSEUDO_GIVEN)
-        share = np.where(known, np.minimum(share, 1 - (1 - typical) / 8), 0)
+        share = np.minimum(share, 1 - (1 - float(share[known].mean())) / 8)
     alone = share < _TOO_LITTLE
     limit = np.where(alone, np.inf, _LIMIT * spread / np.sqrt(np.where(alone, 1.0, share)))
     real = np.minimum(_LEANING * share, 1.0) if source == PRIOR else share

@@ -79,8 +79,10 @@ def correct(
         residuals of fits that have not seen the entry, where noise and a large deviation are
         equally likely. ``"fdr:0.05"``: those with a q-value of at most this.
     retain
-        Which high residuals are kept: ``"enriched"``, ``"shrink"``, ``"all"``, ``"soft"``,
-        ``"abrupt"``, ``"none"``, or several. None: enriched and shrink; without groups, shrink.
+        Which high residuals are retained: ``"enriched"``, ``"shrink"``, ``"all"``, ``"soft"``,
+        ``"abrupt"``, ``"none"``, or several. Those in an enriched group are kept whole, those that
+        ``shrink`` retains, for their q-value, as far as the noise of their drug allows. None:
+        enriched and shrink; without groups, shrink.
     fdr
         False discovery rate at which a group counts as enriched.
     group_missing
