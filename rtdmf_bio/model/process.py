@@ -82,7 +82,9 @@ def predict(
     rest = ((data - completed) / scale * train).square()
     noise = (rest.sum(1, keepdim=True) / count).sqrt()
     noise = noise * (rest.sum(0, keepdim=True) / train.sum(0, keepdim=True).clamp_min(1)).sqrt()
-    return mean + scale * _posterior_mean(y, train, _Kernel(filled, reach), noise, tick)
+    out = mean + scale * _posterior_mean(y, train, _Kernel(filled, reach), noise, tick)
+    # Where nothing but rounding varies, there is nothing to solve.
+    return torch.where(torch.isfinite(out), out, completed)
 
 
 class _Kernel:
