@@ -125,7 +125,7 @@ def keeping(
     else:
         source = PRIOR
         share[known] = _prior(unseen[known], specific[known], spread[known])
-    share = np.clip(share, 0, 1)
+    share = np.clip(np.nan_to_num(share), 0, 1)  # no noise, or no side to compare: left alone
     if source == GIVEN and known.any():
         # The mean square of a few entries may well lie below the noise: no drug is all noise.
         share = np.minimum(share, 1 - (1 - float(share[known].mean())) / 8)
