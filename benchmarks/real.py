@@ -111,7 +111,6 @@ def corrected(adata: anndata.AnnData) -> anndata.AnnData:
     published = rt.RTDMF(**PAPER, refit=True)
     published.fit(data, groups=None if groups is None else adata.var[groups], validation=mask)
     adata.layers[PUBLISHED] = published.corrected_
-    adata.layers["not weighed"] = rt.tl.weighed(adata, 1.0)
     rt.pp.correct(adata, group_key=None, key_added="no groups", progress=False)
     return adata
 
@@ -143,7 +142,6 @@ LABELS = {
     "soft-impute": "soft-impute",
     "rtdmf": "ours",
     "no groups": "ours, group_key=None",
-    "not weighed": "ours, specific_weight=1",
     "rtdmf_specific": "ours, specific part alone",
 }
 

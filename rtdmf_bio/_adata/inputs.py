@@ -104,12 +104,7 @@ def groups_of(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str
 
 def replicates_of(adata: AnnData, key: str) -> list[Any]:
     """Return the labels of the drugs in a column of ``obs``, None where there is none."""
-    if key not in adata.obs:
-        raise ValueError(
-            f"adata.obs has no column {key!r}. It has {list(adata.obs.columns)}; pass one of them "
-            f"as replicate_key, or None."
-        )
-    labels = adata.obs[key]
+    labels = _of_drugs(adata, key, "replicate_key, or None")
     return list(labels.astype(object).where(labels.notna(), None))
 
 
@@ -117,12 +112,17 @@ def noise_of(adata: AnnData, noise_sd: Any) -> Any:
     """Return the noise of the drugs: what was given, by name if it has names, or a column."""
     if not isinstance(noise_sd, str):
         return in_order(noise_sd, list(adata.obs_names), "noise_sd", "drugs")
-    if noise_sd not in adata.obs:
+    return list(_of_drugs(adata, noise_sd, "noise_sd, or a number in the unit of the measure"))
+
+
+def _of_drugs(adata: AnnData, key: str, as_what: str) -> pd.Series:
+    """Return a column of ``obs``, or say which there are, and what it could be passed as."""
+    if key not in adata.obs:
         raise ValueError(
-            f"adata.obs has no column {noise_sd!r}. It has {list(adata.obs.columns)}; pass one of "
-            f"them as noise_sd, or a number in the unit of the measure."
+            f"adata.obs has no column {key!r}. It has {list(adata.obs.columns)}; pass one of them "
+            f"as {as_what}."
         )
-    return list(adata.obs[noise_sd])
+    return adata.obs[key]
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.float64]:

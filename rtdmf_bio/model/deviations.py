@@ -83,10 +83,10 @@ def deviations(residual: Array, level: Array, fold: NDArray[np.int8]) -> Deviati
     sides = [side * z for side in (1, -1)]
     far = [(int((s > _FAR).sum()), float((s[s > 0] ** 2).sum())) for s in sides]
     lighter = 1 if far[0] <= far[1] else -1
-    nu, sigma = half_t(np.abs(z[here & (lighter * z > 0)]))
+    null = np.sort(np.abs(z[here & (lighter * z > 0)]))
+    nu, sigma = half_t(null)
     qvalue = np.where(here, 1.0, np.nan)
     heavier = here & (-lighter * z > 0)
-    null = np.sort(np.abs(z[here & (lighter * z > 0)]))
     size = np.abs(z[heavier])
     # As many as the lighter side has so far out, whatever the fitted tail says.
     seen = (null.size - np.searchsorted(null, size, side="left") + 1) / (null.size + 1)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from .deviations import levels, spread
 from .weights import Keeping
@@ -78,7 +78,7 @@ def intervals(
         square[i] += (1 - share) * all_square
     left, lost = kept.weight**2 * kept.noise, (1 - kept.weight) ** 2 * (1 - kept.noise)
     measured_sd = np.sqrt(kept.size * (left + lost))[:, None]
-    half = np.where(here, norm.ppf((1 + coverage) / 2) * measured_sd, own[:, None] * size)
+    half = np.where(here, ndtri((1 + coverage) / 2) * measured_sd, own[:, None] * size)
     sd = np.where(here, measured_sd, np.sqrt(square)[:, None] * size)
     return Intervals(corrected - half, corrected + half, sd)
 

@@ -78,10 +78,6 @@ class DrugNoise:
         z = threshold / (self.sd_by_drug * math.sqrt(2))
         return float(torch.erfc(z).mean())
 
-    def deviation_weight(self, residual: Tensor) -> Tensor:
-        """P(deviation | r), shape of ``residual``: the share of it that ``shrink`` keeps."""
-        return self.mixture.spike_probability(residual.cpu().double() / self.scale)
-
     def nll(self, residual: Tensor, where: Tensor) -> float:
         """Mean negative log density of the residuals at ``where``."""
         where = where.cpu()

@@ -359,18 +359,26 @@ class _Run:
         )
 
     def _both(
-        self, plan: Plan, share: float, train: Tensor, note: str = "fit", **options: Any
+        self,
+        plan: Plan,
+        share: float,
+        train: Tensor,
+        *,
+        note: str = "fit",
+        fold: bool = False,
+        **options: Any,
     ) -> tuple[Fit, Fit | None]:
         """Both stages on ``train``, with nothing left to choose."""
         settings = replace(plan.settings, weight_decay=plan.weight_decay or 0.0)
+        how: dict[str, Any] = {"note": note, "fold": fold}
         first = self._fit(
-            "low-rank", self.data, train, settings, eta=plan.threshold, note=note, **options
+            "low-rank", self.data, train, settings, eta=plan.threshold, **how, **options
         )
         if not plan.refine:
             return first, None
         settings = replace(plan.second, weight_decay=plan.refine_decay or 0.0)
-        rest, fold = self.data - share * first.matrix(), options.get("fold", False)
-        return first, self._fit("refinement", rest, train, settings, note=note, fold=fold)
+        rest = self.data - share * first.matrix()
+        return first, self._fit("refinement", rest, train, settings, **how)
 
     def _judged(
         self,
@@ -383,19 +391,21 @@ class _Run:
         """Predict every entry, the measured ones too by fits that have not seen them."""
         data, folds, held_out = self.data, self.folds, self.held_out
         unseen, judged, where = None, None, None
+        refitted = result is not chosen
         if chosen is not None and held_out is not None:
             where = held_out > 0
             reach, judged = self._reach(chosen, self.observed * (1 - held_out), where)
             result = replace(result, reach=reach)
-        refit = judged is None or chosen is None or result.first is not chosen.first
-        parts = self._parts(result, seen) if refit or judged is None else judged
+        parts = self._parts(result, seen) if refitted or judged is None else judged
         if folds is not None:
             unseen = parts if judged is None else judged
             for k in range(0 if judged is None else 1, int(folds.max()) + 1):
                 here = folds == k
                 train = seen * ~here
                 note = f"without fold {k + 1} of {int(folds.max()) + 1}"
-                first, second = self._both(final, result.share, train, note, why=why, fold=True)
+                first, second = self._both(
+                    final, result.share, train, note=note, why=why, fold=True
+                )
                 fitted = replace(result, first=first, second=second)
                 unseen = self._parts(fitted, train).at(here, unseen)
             judged, where = unseen, folds >= 0
@@ -440,22 +450,26 @@ class _Run:
 
     def _reach(self, chosen: Result, train: Tensor, held_out: Tensor) -> tuple[float, Parts]:
         """The reach that predicts held-out entries best, and the parts with it."""
-
-        def error(parts: Parts) -> float:
-            return 0.0 if parts.process is None else _rms((self.data - parts.process)[held_out])
-
-        reaches = REACHES if self.plan.process else REACHES[:1]
-        each = [(reach, self._parts(replace(chosen, reach=reach), train)) for reach in reaches]
-        return min(each, key=lambda one: error(one[1]))
+        parts = self._without_process(chosen, train)
+        if not self.plan.process:
+            return chosen.reach, parts
+        each = {reach: self._process(parts, train, reach) for reach in REACHES}
+        best = min(each, key=lambda reach: _rms((self.data - each[reach])[held_out]))
+        return best, replace(parts, process=each[best])
 
     def _parts(self, fitted: Result, train: Tensor) -> Parts:
         """What a fit to ``train`` says of every entry."""
-        completed, process = fitted.completed(), None
-        if self.plan.process:
-            tick = self.tick("process")
-            process = predict(self.data * train, train, completed, tick, fitted.reach)
+        parts = self._without_process(fitted, train)
+        if not self.plan.process:
+            return parts
+        return replace(parts, process=self._process(parts, train, fitted.reach))
+
+    def _without_process(self, fitted: Result, train: Tensor) -> Parts:
         means = two_way(self.data * train, train).matrix()
-        return Parts(fitted.low_rank(), completed, process, means)
+        return Parts(fitted.low_rank(), fitted.completed(), None, means)
+
+    def _process(self, parts: Parts, train: Tensor, reach: float) -> Tensor:
+        return predict(self.data * train, train, parts.completed, self.tick("process"), reach)
 
     def _fit(
         self,

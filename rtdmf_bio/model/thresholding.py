@@ -133,13 +133,13 @@ def threshold_residuals(
     settings
         Threshold, rules and what they need.
     """
-    observed, residual = np.isfinite(data), judged.residual
-    significant = np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.fdr
-    size, threshold = np.abs(np.nan_to_num(residual)), settings.threshold
+    observed, residual, threshold = np.isfinite(data), judged.residual, settings.threshold
+    qvalue = np.nan_to_num(judged.found.qvalue, nan=1.0)
+    significant = qvalue <= settings.fdr
     if settings.by_fdr is None:
-        high, tested = observed & (size >= threshold), residual
+        high, tested = observed & (np.abs(np.nan_to_num(residual)) >= threshold), residual
     else:
-        high = observed & (np.nan_to_num(judged.found.qvalue, nan=1.0) <= settings.by_fdr)
+        high = observed & (qvalue <= settings.by_fdr)
         # Each in units of its own scale, times the typical one.
         scale = judged.found.scale / np.sqrt(np.nanmean(judged.found.scale**2))
         tested = residual / scale

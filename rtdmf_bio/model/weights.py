@@ -112,8 +112,7 @@ def keeping(
     data, replicates
         D (n, p) and one label per drug (n,), rows with the same label being the same drug; or None.
     """
-    spread = np.array([_spread(row) for row in unseen])
-    size = np.array([_mean_square(row, s) for row, s in zip(unseen, spread, strict=True)])
+    spread, size = np.array([_spread(row) for row in unseen]), _mean_squares(unseen)
     known = spread > 0
     share = np.zeros(len(unseen))
     if noise_sd is not None:
@@ -141,7 +140,7 @@ def _prior(unseen: Array, specific: Array, spread: Array) -> Array:
     """Share of noise by the hints of one matrix, (n,)."""
     if not len(unseen):
         return np.zeros(0)
-    whole = np.array([_mean_square(row, _spread(row)) for row in specific])
+    whole = _mean_squares(specific)
     relative = np.divide(spread**2, whole, out=np.ones_like(whole), where=whole > 0)
     ratio = np.quantile(relative, _QUANTILE) ** _OF_BEST * np.median(relative) ** _OF_TYPICAL
     floor = max(np.quantile(spread, _QUANTILE) ** 2 / np.median(spread) ** 2, _LEAST_FLOOR)
@@ -177,13 +176,14 @@ def _spread(row: Array) -> float:
     return NORMAL_MAD * float(np.median(np.abs(row))) if row.size >= _FEWEST else 0.0
 
 
-def _mean_square(row: Array, spread: float) -> float:
-    """Mean square, of what lies far out as much as the limit of a drug that is noise alone."""
-    row = row[np.isfinite(row)]
-    if not row.size:
-        return 0.0
-    end = _LIMIT * spread
-    return float(np.mean(np.clip(row, -end, end) ** 2))
+def _mean_squares(matrix: Array) -> Array:
+    """Mean square of each drug, (n,); what is far out counts as the limit where all is noise."""
+    out = np.zeros(len(matrix))
+    for i, row in enumerate(matrix):
+        end, known = _LIMIT * _spread(row), row[np.isfinite(row)]
+        if known.size:
+            out[i] = np.mean(np.clip(known, -end, end) ** 2)
+    return out
 
 
 def _replicated(
@@ -197,7 +197,7 @@ def _replicated(
     for i, label in enumerate(replicates):
         if label is not None:
             rows.setdefault(label, []).append(i)
-    whole = np.array([_mean_square(row, _spread(row)) for row in specific])
+    whole = _mean_squares(specific)
     found, count = np.zeros(len(data)), np.zeros(len(data))
     for twins in rows.values():
         if len(twins) < 2:
