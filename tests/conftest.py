@@ -18,8 +18,14 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 MARKERS = {"needs_r": "r", "rscript": "r", "shared_data": "data"}
 
 
+# Files that take minutes begin first, so that no worker is left alone with one at the end.
+LONG = ("test_r_package", "test_docs_vignettes", "test_tl_concordance", "test_docs")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    places = {name: k for k, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
     for item in items:
         for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKERS[fixture])

@@ -23,11 +23,13 @@ of Efron (2004); that it comes from one side is ours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln, stdtr
 
 from .enrichment import benjamini_hochberg
 
@@ -149,7 +151,6 @@ def spread(
 def half_t(size: Array) -> tuple[float, float]:
     """Degrees of freedom and scale of a half-t by maximum likelihood; ``size`` at least 0."""
     from scipy.optimize import minimize
-    from scipy.stats import t
 
     size = size[size > 0]
     if size.size < _FEWEST:
@@ -162,7 +163,7 @@ def half_t(size: Array) -> tuple[float, float]:
 
     def loss(x: Array) -> Any:
         nu, sigma = _nu(x[0]), float(np.exp(x[1]))
-        return size.size * x[1] - float(count @ t.logpdf(value / sigma, nu))
+        return size.size * x[1] - float(count @ _log_density(value / sigma, nu))
 
     found = minimize(loss, [np.log(8.0), 0.3], method="Nelder-Mead", options={"xatol": 1e-3})
     return _nu(found.x[0]), unit * float(np.exp(found.x[1]))
@@ -172,19 +173,22 @@ def _nu(logarithm: float) -> float:
     return float(np.clip(np.exp(logarithm), 1.0, _MOST_NU))
 
 
-def _tail(size: Array, nu: float) -> Array:
-    from scipy.stats import t
+def _log_density(z: Array, nu: float) -> Array:
+    """Of Student's t (scipy.stats.t.logpdf takes ten times as long)."""
+    start = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * math.log(math.pi * nu)
+    density: Array = start - (nu + 1) / 2 * np.log1p(z * z / nu)
+    return density
 
-    return np.asarray(np.minimum(2 * t.sf(size, nu), 1.0))
+
+def _tail(size: Array, nu: float) -> Array:
+    return np.asarray(np.minimum(2 * stdtr(nu, -size), 1.0))
 
 
 def _score(
     residual: Array, place: NDArray[np.intp], train: Mask, test: Mask, factors: tuple[str, ...]
 ) -> float:
     """Mean log likelihood of the test entries by scale and t of the training entries."""
-    from scipy.stats import t
-
     scale = spread(np.abs(residual), place, train, factors)
     nu, sigma = half_t(np.abs(residual / scale)[train])
     scale = scale[test] * sigma
-    return float(np.mean(t.logpdf(residual[test] / scale, nu) - np.log(scale)))
+    return float(np.mean(_log_density(residual[test] / scale, nu) - np.log(scale)))

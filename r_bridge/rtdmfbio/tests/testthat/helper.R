@@ -4,7 +4,10 @@ skip_without_python <- function() {
   skip_if_not(status$ready, paste("Python is not ready:", status$problem))
 }
 
-quietly <- function(...) suppressMessages(rtdmf_correct(..., progress = FALSE))
+# Fewer and shorter fits than by default: these tests are not about the fit.
+quietly <- function(..., tol = 0.05, crossfit = 3) {
+  suppressMessages(rtdmf_correct(..., tol = tol, crossfit = crossfit, progress = FALSE))
+}
 
 # 20 drugs on 40 lines of four tissues: structure, noise, gaps, and a drug that hits skin.
 made_screen <- function() {
