@@ -321,14 +321,6 @@ def test_even_odds_is_where_noise_and_spike_are_equally_likely(mix):
     assert difference(0.9 * mix.even_odds()) < 0 < difference(1.1 * mix.even_odds())
 
 
-@mixtures
-def test_tail_is_the_two_sided_tail_of_the_noise(mix):
-    """It is reported as the false-flag rate."""
-    for threshold in (0.0, mix.s, 3 * mix.s, 8 * mix.s):
-        expected = 2 * norm.sf(threshold, scale=mix.s)
-        assert mix.tail(threshold) == pytest.approx(expected, rel=1e-12)
-
-
 # -- its fit --------------------------------------------------------------------------------
 
 

@@ -102,7 +102,7 @@ def test_agreement_by_hand():
         rms = np.sqrt(np.mean((left - right) ** 2))
         assert out[f"{prefix}correlation"] == pytest.approx(np.corrcoef(left, right)[0, 1])
         assert out[f"{prefix}rms_difference"] == pytest.approx(rms)
-        assert out[f"{prefix}rms_difference_noise"] == pytest.approx(rms / 0.2)
+        assert out[f"{prefix}rms_difference_unexplained"] == pytest.approx(rms / 0.2)
         trivial = [np.corrcoef(z, z**2)[0, 1] for z in (left, right)]
         assert out[f"{prefix}correlation_two_way"] == pytest.approx(np.mean(trivial))
     assert out["threshold_difference"] == pytest.approx(0.4 / 0.4)
@@ -119,7 +119,7 @@ def test_nothing_to_compare_gives_nan_and_no_warning():
     out = agreement(none, none)
     missing = {name for name, value in out.items() if np.isnan(value)}
     assert missing >= {"correlation", "imputed_rms_difference", "high_jaccard",
-                       "high_jaccard_chance", "rms_difference_noise"}  # fmt: skip
+                       "high_jaccard_chance", "rms_difference_unexplained"}  # fmt: skip
     assert (out["n_imputed"], out["rms_difference"]) == (0, 0)
 
 
@@ -158,7 +158,7 @@ def test_repeats_over_holdouts_are_corrections_with_other_seeds(adata):
         trivial = [np.corrcoef(z[measured], means[measured])[0, 1] for z in (x, y)]
         assert row.correlation_two_way == pytest.approx(np.mean(trivial))
         assert row.rms_difference == pytest.approx(rms)
-        assert row.rms_difference_noise == pytest.approx(rms / noise)
+        assert row.rms_difference_unexplained == pytest.approx(rms / noise)
         f, g = a.layers["rtdmf_flag"][measured], b.layers["rtdmf_flag"][measured]
         assert row.high_jaccard == pytest.approx(jaccard_score(f >= 2, g >= 2))
         assert row.retained_jaccard == pytest.approx(jaccard_score(f == 3, g == 3))
@@ -306,7 +306,7 @@ def test_the_automatic_row_is_the_correction_itself(adata):
     row = table[table["auto"]].iloc[0]
     found = auto.uns["rtdmf"]
     assert row["threshold"] == found["threshold"]
-    assert row["threshold_noise"] == found["threshold"] / found["unexplained_sd"]
+    assert row["threshold_unexplained"] == found["threshold"] / found["unexplained_sd"]
     rmse = found["validation_rmse"]
     names = ["rmse_low_rank", "rmse_two_way", "rmse_grand"]
     assert list(row[names]) == [rmse[k] for k in ("low_rank", "two_way_means", "grand_mean")]
@@ -348,8 +348,8 @@ def test_with_a_second_stage_every_row_is_a_correction_by_the_same_seed(adata):
 
 def test_the_grid_surrounds_the_automatic_threshold(adata):
     table = threshold_path(adata, **QUICK)
-    auto = table.loc[table["auto"], "threshold_noise"].item()
-    steps = table["threshold_noise"] - auto
+    auto = table.loc[table["auto"], "threshold_unexplained"].item()
+    steps = table["threshold_unexplained"] - auto
     expected = [k for k in (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3) if auto + k > 0]
     np.testing.assert_allclose(steps, expected, atol=1e-9)
     for name in ("share_high", "unexplained_beyond"):
@@ -478,7 +478,7 @@ def made_table(n=3, **columns):
 def test_every_pair_is_drawn_beside_the_trivial_answer():
     table = made_table(
         high_jaccard=[0.5, 0.7, 0.6], high_jaccard_chance=[0.1, 0.2, 0.3],
-        rms_difference_noise=[0.2, 0.3, 1.4], hidden_rmse=[1.0, 2.0, 3.0],
+        rms_difference_unexplained=[0.2, 0.3, 1.4], hidden_rmse=[1.0, 2.0, 3.0],
         hidden_rmse_two_way=[3.0, 3.0, 3.0], hidden_rmse_grand=[4.0, 4.0, 4.0],
     )  # fmt: skip
     ax, at = drawn(table)

@@ -131,10 +131,6 @@ class Mixture:
             high *= 2
         return self.s * float(brentq(log_odds, 0.0, high, xtol=1e-12))
 
-    def tail(self, threshold: float) -> float:
-        """Share of pure noise at or beyond ``threshold``: the false-flag rate it stands for."""
-        return math.erfc(threshold / (self.s * math.sqrt(2)))
-
 
 def _binned(r: Tensor, unit: float) -> tuple[Tensor, Tensor]:
     """Number of residuals in each bin, and their mean: EM on these costs next to nothing."""

@@ -74,7 +74,7 @@ class DrugNoise:
         return self.sd * self.mixture.even_odds() / self.mixture.s
 
     def tail(self, threshold: float) -> float:
-        """Share of pure noise at or beyond ``threshold``, on average over drugs."""
+        """Share of normal noise so large at or beyond ``threshold``, on average over drugs."""
         z = threshold / (self.sd_by_drug * math.sqrt(2))
         return float(torch.erfc(z).mean())
 

@@ -37,8 +37,8 @@ _HIGHER = {
     "retained_jaccard": ("retained residuals, Jaccard", "retained_jaccard_chance"),
 }
 _LOWER = {
-    "rms_difference_noise": "corrected values, RMS difference / noise sd",
-    "imputed_rms_difference_noise": "imputed values, RMS difference / noise sd",
+    "rms_difference_unexplained": "corrected values, RMS difference / unexplained sd",
+    "imputed_rms_difference_unexplained": "imputed values, RMS difference / unexplained sd",
     "threshold_difference": "threshold, difference / mean",
 }
 _OVER = {

@@ -92,8 +92,8 @@ def stability(
         which drug mean + line mean has nothing.
     ``rms_difference``, ``imputed_rms_difference``
         Root mean squared difference of the two answers, in the unit of the measure.
-    ``rms_difference_noise``, ``imputed_rms_difference_noise``
-        The same as a share of the noise (standard deviation, mean of the two repeats).
+    ``rms_difference_unexplained``, ``imputed_rms_difference_unexplained``
+        The same as a share of the unexplained spread (``unexplained_sd``, mean of the two repeats).
     ``threshold_difference``
         Absolute difference of the two thresholds as a share of their mean.
     ``high_jaccard``, ``retained_jaccard``
@@ -117,7 +117,7 @@ def stability(
     -----
     Pairs share repeats: five repeats make ten pairs, which are not ten independent figures. The
     correlation over all drugs is high for anything that has the drugs' means right; look at
-    ``specific_correlation`` and at the differences in units of noise.
+    ``specific_correlation`` and at the differences in units of the unexplained spread.
 
     References
     ----------
@@ -165,7 +165,7 @@ class Repeat:
     two_way: NDArray[np.float64]
     flag: NDArray[np.int8]
     threshold: float
-    noise: float
+    unexplained: float
     hidden: dict[str, float]  # errors at the hidden entries
 
 
@@ -236,7 +236,7 @@ def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
     measured = is_measured(a.flag) & is_measured(b.flag)
     imputed = (a.flag == Flag.IMPUTED) & (b.flag == Flag.IMPUTED)
     imputed &= np.isfinite(a.corrected) & np.isfinite(b.corrected)
-    noise = (a.noise + b.noise) / 2
+    spread = (a.unexplained + b.unexplained) / 2
     out: dict[str, float] = {}
     for prefix, where in (("", measured), ("imputed_", imputed)):
         x, y = a.corrected[where], b.corrected[where]
@@ -247,7 +247,8 @@ def agreement(a: Repeat, b: Repeat) -> dict[str, float]:
         if not prefix:
             out["specific_correlation"] = _correlation(a.specific[where], b.specific[where])
         out[f"{prefix}rms_difference"] = _rms(x - y)
-        out[f"{prefix}rms_difference_noise"] = _rms(x - y) / noise if noise > 0 else np.nan
+        share = _rms(x - y) / spread if spread > 0 else np.nan
+        out[f"{prefix}rms_difference_unexplained"] = share
     mean = (a.threshold + b.threshold) / 2
     out["threshold_difference"] = abs(a.threshold - b.threshold) / mean if mean > 0 else 0.0
     for name, which in (("high", is_high), ("retained", is_retained)):

@@ -16,7 +16,7 @@ from ._refits import Screen
 if TYPE_CHECKING:
     from anndata import AnnData
 
-# From the automatic threshold, in standard deviations of the noise: from where a good part of all
+# From the automatic threshold, in units of the unexplained spread: from where a good part of all
 # entries is high to where hardly any is.
 _STEPS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _THRESHOLD_TRAINS = ("clip", "hard")  # losses
@@ -50,8 +50,8 @@ def threshold_path(
     adata
         As for :func:`rtdmf_bio.pp.correct`; it is not changed.
     thresholds
-        In the unit of the measure, at least 0. None: from 2 standard deviations of the noise
-        below the automatic threshold to 3 above it. The automatic one is always added.
+        In the unit of the measure, at least 0. None: from 2 times the unexplained spread below the
+        automatic threshold to 3 times above it. The automatic one is always added.
     layer, group_key
         As for :func:`rtdmf_bio.pp.correct`.
     score
@@ -74,8 +74,8 @@ def threshold_path(
         In the unit of the measure.
     ``auto``
         Whether this is the automatic threshold; the correction is then that of pp.correct.
-    ``threshold_noise``
-        The threshold in standard deviations of the noise.
+    ``threshold_unexplained``
+        The threshold in units of the unexplained spread (``unexplained_sd``).
     ``rmse_low_rank``, ``rmse_imputed``, ``rmse_two_way``, ``rmse_grand``
         Root mean squared error on the held-out entries, in the unit of the measure: of the broad
         structure, of the imputed value, and of the trivial answers drug mean + line mean and grand
@@ -84,7 +84,8 @@ def threshold_path(
         Shares of the measured entries with flag 2 or 3, and with flag 3. The latter need not fall
         all along: with fewer high residuals, others are the groups in which they cluster.
     ``unexplained_beyond``
-        Share of pure noise that would be high, on average over drugs.
+        Share of normal noise as large as the unexplained spread that would be high, on average
+        over drugs.
     ``n_enriched``
         Tests of drug x group x side with a q value of at most ``fdr``; NaN without groups.
     ``score``, ``score_measured``, ``score_trivial``
@@ -194,7 +195,7 @@ def _row(fitted: Any) -> dict[str, float]:
     measured = max(int(is_measured(fitted.flag_).sum()), 1)
     rmse, tests, sd = fitted.validation_rmse_, fitted.enrichment_, fitted.unexplained_sd_
     return {
-        "threshold_noise": fitted.threshold_ / sd if sd > 0 else np.nan,
+        "threshold_unexplained": fitted.threshold_ / sd if sd > 0 else np.nan,
         "rmse_low_rank": rmse["low_rank"],
         "rmse_imputed": rmse.get("imputed", rmse["low_rank"]),
         "rmse_two_way": rmse["two_way_means"],
