@@ -92,7 +92,7 @@ def test_agreement_by_hand():
     """One drug was measured in neither, one entry in one repeat only, one drug never."""
     a = repeat([[1, 2, 4, 7], [1, 5, 2, 3], [np.nan] * 4], [[3, 2, 1, 1], [0, 0, 0, 1], [0] * 4])
     b = repeat([[1, 3, 4, 6], [2, 7, 3, 9], [np.nan] * 4], [[3, 1, 2, 1], [0, 0, 0, 0], [0] * 4],
-               threshold=0.6, noise=0.3)  # fmt: skip
+               threshold=0.6, unexplained=0.3)  # fmt: skip
     out = agreement(a, b)
     x, y, u, v = [1, 2, 4, 7], [1, 3, 4, 6], [1, 5, 2], [2, 7, 3]
     assert (out["n_measured"], out["n_imputed"]) == (4, 3)
@@ -115,7 +115,7 @@ def test_agreement_by_hand():
 
 
 def test_nothing_to_compare_gives_nan_and_no_warning():
-    none = repeat(np.ones((2, 3)), np.ones((2, 3)), noise=0.0)
+    none = repeat(np.ones((2, 3)), np.ones((2, 3)), unexplained=0.0)
     out = agreement(none, none)
     missing = {name for name, value in out.items() if np.isnan(value)}
     assert missing >= {"correlation", "imputed_rms_difference", "high_jaccard",
@@ -483,7 +483,7 @@ def test_every_pair_is_drawn_beside_the_trivial_answer():
     )  # fmt: skip
     ax, at = drawn(table)
     assert [list(x) for x in at("high residuals, Jaccard")] == [[0.5, 0.7, 0.6], [0.2]]
-    assert [list(x) for x in at("corrected values, RMS difference / noise sd")] == [[0.2, 0.3, 1.4]]
+    assert [list(x) for x in at("corrected values, RMS difference / unexplained sd")] == [[0.2, 0.3, 1.4]]
     hidden = at("hidden entries, RMSE / that of the grand mean")
     assert [list(x) for x in hidden] == [[0.25, 0.5, 0.75], [0.75]]
     assert "imputed values, correlation: none" in [t.get_text() for t in ax.get_yticklabels()]
