@@ -483,7 +483,9 @@ def test_every_pair_is_drawn_beside_the_trivial_answer():
     )  # fmt: skip
     ax, at = drawn(table)
     assert [list(x) for x in at("high residuals, Jaccard")] == [[0.5, 0.7, 0.6], [0.2]]
-    assert [list(x) for x in at("corrected values, RMS difference / unexplained sd")] == [[0.2, 0.3, 1.4]]
+    assert [list(x) for x in at("corrected values, RMS difference / unexplained sd")] == [
+        [0.2, 0.3, 1.4]
+    ]
     hidden = at("hidden entries, RMSE / that of the grand mean")
     assert [list(x) for x in hidden] == [[0.25, 0.5, 0.75], [0.75]]
     assert "imputed values, correlation: none" in [t.get_text() for t in ax.get_yticklabels()]
