@@ -1,13 +1,13 @@
 test_that("a search chooses, corrects and keeps its tables", {
   skip_without_python()
   x <- made_screen()
-  best <- rtdmf_tune(x, list(depth = 2:3, loss = "mixture"), groups = made_tissues(),
+  best <- rtdmf_tune(x, list(depth = 2:3), groups = made_tissues(), tol = 0.05, crossfit = 3,
                      progress = FALSE)
   result <- rtdmf_result(best)
   expect_identical(result$tuning$depth, 2:3)
   expect_identical(result$tuning_scores$answer, c("chosen", "two-way means", "grand mean"))
   chosen <- result$tuning$depth[result$tuning$chosen]
-  direct <- quietly(x, groups = made_tissues(), depth = chosen, loss = "mixture")
+  direct <- quietly(x, groups = made_tissues(), depth = chosen)
   expect_identical(bare(best), bare(direct))
 })
 
