@@ -24,6 +24,7 @@ from joblib.externals.loky import get_reusable_executor
 
 import rtdmf_bio as rt
 from rtdmf_bio._adata.columns import text_dtype
+from rtdmf_bio._adata.inputs import repeats_noise
 from rtdmf_bio._adata.layers import named_layers
 
 from ._nodes import node as nodes
@@ -145,10 +146,19 @@ def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     return {"record": _record(adata, groups)}
 
 
-def _run(function: Callable[..., Any], adata: AnnData, groups: list[str], message: Node) -> None:
+def _run(
+    function: Callable[..., Any],
+    adata: AnnData,
+    groups: list[str],
+    message: Node,
+    repeats: bool = False,
+) -> None:
     settings = _dict(message.item("settings"))
     if isinstance(settings.get("noise_sd"), dict):
         settings["noise_sd"] = pd.Series(settings["noise_sd"])
+    if repeats and settings.get("noise_sd") is None:
+        preset, retain = settings.get("preset", "default"), settings.get("retain")
+        settings["noise_sd"] = repeats_noise(adata, preset, retain)
     function(adata, group_key=groups or None, key_added=_KEY, **settings)
 
 
@@ -170,7 +180,7 @@ def _fit_pset(function: Callable[..., Any], message: Node) -> dict[str, Any]:
             f"The table of cell lines has no column {unknown[0]!r}. It has {list(adata.var)}; pass "
             "one of them as groups, or NULL to do without groups of cell lines."
         )
-    _run(function, adata, groups, message)
+    _run(function, adata, groups, message, repeats=True)
     record = _record(adata, groups)
     record["measured"] = _matrix(adata, adata.X)
     record["pset"] = {

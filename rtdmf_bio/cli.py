@@ -82,9 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--fdr", type=float, default=0.05)
     p.add_argument(
         "--noise-sd",
-        type=float,
+        type=_number_or_name,
         metavar="SIZE",
-        help="standard deviation of the error of a measurement, if it is known",
+        help="standard deviation of the error of a measurement, if it is known, or a column of obs "
+        "or layer of an h5ad that holds it; default: by repeated experiments, if there are any",
+    )
+    p.add_argument(
+        "--replicate-key",
+        nargs="+",
+        metavar="COLUMN",
+        help="of an h5ad: column of obs, or of var, by which drugs, or lines, are the same",
     )
     p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")
     p.add_argument(
@@ -152,11 +159,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _correct(args: argparse.Namespace) -> int:
     from . import io, pp
+    from ._adata.inputs import repeats_noise
 
     start = time.perf_counter()
     outputs = [args.output, args.flags, args.enrichment, args.picture]
     _check_outputs([path for path in outputs if path is not None], args)
     adata = _read(args)
+    noise_sd = args.noise_sd
+    # In an h5ad, X may be another by now than when it was read.
+    if _is_pset(args.input) or _is_table(args.input):
+        noise_sd = noise_sd or repeats_noise(adata, args.preset, args.retain)
     pp.correct(
         adata,
         layer=args.layer,
@@ -167,7 +179,8 @@ def _correct(args: argparse.Namespace) -> int:
         threshold=args.threshold,
         retain=args.retain,
         fdr=args.fdr,
-        noise_sd=args.noise_sd,
+        replicate_key=args.replicate_key,
+        noise_sd=noise_sd,
         infinite=args.infinite,
         unmeasured=args.unmeasured,
         device=args.device,
@@ -398,6 +411,13 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     if seconds is not None:
         lines.append(f"time     {seconds:.1f} s on {result['device']}")
     return "\n".join(lines)
+
+
+def _number_or_name(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _threshold(text: str) -> float | str:

@@ -246,6 +246,8 @@ BAD = [
     (("in.csv", "out.csv", "--threshold", "-1"), "threshold parameter"),
     (("in.csv", "out.csv", "--threshold", "fdr:7"), "a false discovery rate between 0 and 1"),
     (("in.csv", "out.csv", "--noise-sd", "-1"), "noise_sd must be a positive number"),
+    (("in.csv", "out.csv", "--noise-sd", "fdr:0.05"), "no column 'fdr:0.05'"),
+    (("in.csv", "out.csv", "--replicate-key", "drug"), "has a column 'drug'"),
     (("in.csv", "out.csv", "--noise-sd", "1", "--retain", "all"), "noise_sd serves retain="),
     (("in.csv", "out.csv", "--retain", "some"), "retain parameter"),
     (("in.csv", "out.csv", "--device", "toaster"), "device parameter"),
@@ -274,7 +276,6 @@ def test_bad_input_is_one_line_and_exit_code_1(folder, args, message, capsys):
         [],
         ["correct"],
         ["correct", "a.csv", "b.csv", "--threshold", "x"],
-        ["correct", "a.csv", "b.csv", "--noise-sd", "fdr:0.05"],
     ],
 )
 def test_wrong_arguments_exit_with_2(args):

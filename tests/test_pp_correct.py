@@ -508,7 +508,7 @@ def test_replicates_are_a_column_of_the_drugs():
     correct(adata, replicate_key="drug")
     np.testing.assert_array_equal(adata.layers["rtdmf"], model.corrected_.astype(np.float32))
     assert adata.uns["rtdmf"]["params"]["replicate_key"] == "drug"
-    with pytest.raises(ValueError, match=r"obs has no column 'name'. It has \['error', 'drug'"):
+    with pytest.raises(ValueError, match=r"has a column 'name'. They have \['error', 'drug'"):
         rt.pp.correct(adata, replicate_key="name", overwrite=True)
 
 
@@ -548,7 +548,10 @@ def test_known_noise_is_a_number_one_per_drug_or_a_column():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"noise_sd": "sd"}, r"obs has no column 'sd'. It has \['error'\]; pass one of them as"),
+        (
+            {"noise_sd": "sd"},
+            r"obs has no column 'sd'. It has \['error'\], and there are the layers",
+        ),
         ({"noise_sd": 0}, r"noise_sd must be a positive number.* 24 drugs.* Got 0\."),
         ({"noise_sd": -0.1}, r"noise_sd must be a positive number"),
         ({"noise_sd": np.nan}, r"noise_sd must be a positive number.* Got nan"),

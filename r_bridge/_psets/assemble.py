@@ -10,7 +10,9 @@ import pandas as pd
 from anndata import AnnData
 
 from rtdmf_bio._adata.columns import is_text, text_dtype
+from rtdmf_bio._adata.inputs import REPLICATE_SD
 from rtdmf_bio.model.checks import check_choice
+from rtdmf_bio.model.repeats import noise_of_summaries
 
 from . import measures
 from .summary import SUMMARIES, summarize
@@ -82,6 +84,9 @@ def assemble(
         var=_axis(_tissue(pset.sample).iloc[cols], "cell_line"),
         layers={"n_replicates": n[at], **{name: matrix[at] for name, matrix in further.items()}},
     )
+    noise = noise_of_summaries(_treat(values, meaning.get("bounds"), policy), drug, line, X, how)
+    if noise is not None and REPLICATE_SD not in adata.obs:
+        adata.obs[REPLICATE_SD] = noise[rows]
     adata.uns["measure"] = meaning
     if layers:
         adata.uns["layer_measures"] = {

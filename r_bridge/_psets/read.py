@@ -86,6 +86,11 @@ def read_pset(
         Number of values behind each entry of ``X``.
     ``layers[<measure>]`` : float64
         For each of `layers`.
+    ``obs["replicate_sd"]`` : float64
+        Where at least ten experiments repeat others (not with a summary of max or min): standard
+        deviation of the error of a value of ``X``, as far as repeats differ, those of the drug and,
+        where it has few, of all drugs; ``pp.correct(adata, noise_sd="replicate_sd")``. What repeats
+        have in common, such as a plate, is not in it.
     ``obs`` : annotation of the drugs, ``var`` : annotation of the cell lines
         As in the PSet, under the column names of its current generation, with ``tissueid`` as
         ``tissue``; missing stays missing. Columns that are no plain vectors are left out; dates

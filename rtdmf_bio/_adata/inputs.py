@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.checks import as_numbers, is_sparse, name_some
-from ..model.labels import in_order
+from ..model.labels import noise_in_order
 from .layers import named_layers
+
+REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,27 +104,56 @@ def groups_of(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str
     return {key: list(adata.var[key]) for key in keys}
 
 
-def replicates_of(adata: AnnData, key: str) -> list[Any]:
-    """Return the labels of the drugs in a column of ``obs``, None where there is none."""
-    labels = _of_drugs(adata, key, "replicate_key, or None")
-    return list(labels.astype(object).where(labels.notna(), None))
+def replicates_of(adata: AnnData, replicate_key: str | Sequence[str] | None) -> dict[str, Any]:
+    """Labels of drugs and of lines, as `RTDMF.fit` takes them, from columns of obs and var."""
+    keys = [replicate_key] if isinstance(replicate_key, str) else list(replicate_key or ())
+    found: dict[str, Any] = {}
+    for key in keys:
+        places = {"replicates": adata.obs, "line_replicates": adata.var}
+        name, *more = [name for name, table in places.items() if key in table] or [""]
+        if not name:
+            raise ValueError(
+                f"Neither adata.obs nor adata.var has a column {key!r}. They have "
+                f"{list(adata.obs.columns)} and {list(adata.var.columns)}; pass one of them as "
+                f"replicate_key, or None."
+            )
+        if more:
+            raise ValueError(
+                f"adata.obs and adata.var both have a column {key!r}. Rename the one that is not "
+                f"meant by replicate_key."
+            )
+        if name in found:
+            which = "drugs" if name == "replicates" else "cell lines"
+            raise ValueError(f"replicate_key names two columns of {which}: {keys}. Give one.")
+        labels = places[name][key]
+        found[name] = list(labels.astype(object).where(labels.notna(), None))
+    return found
 
 
 def noise_of(adata: AnnData, noise_sd: Any) -> Any:
-    """Return the noise of the drugs: what was given, by name if it has names, or a column."""
+    """Noise as `RTDMF.fit` takes it: as given, by name if it has names; of a column or a layer."""
     if not isinstance(noise_sd, str):
-        return in_order(noise_sd, list(adata.obs_names), "noise_sd", "drugs")
-    return list(_of_drugs(adata, noise_sd, "noise_sd, or a number in the unit of the measure"))
+        return noise_in_order(noise_sd, list(adata.obs_names), list(adata.var_names))
+    if noise_sd in adata.obs:
+        return list(adata.obs[noise_sd])
+    if noise_sd in adata.layers:
+        return matrix_of(adata, noise_sd)
+    raise ValueError(
+        f"adata.obs has no column {noise_sd!r}. It has {list(adata.obs.columns)}, and there are "
+        f"the layers {list(adata.layers)}; pass one of them as noise_sd, or a number in the unit "
+        f"of the measure."
+    )
 
 
-def _of_drugs(adata: AnnData, key: str, as_what: str) -> pd.Series:
-    """Return a column of ``obs``, or say which there are, and what it could be passed as."""
-    if key not in adata.obs:
-        raise ValueError(
-            f"adata.obs has no column {key!r}. It has {list(adata.obs.columns)}; pass one of them "
-            f"as {as_what}."
-        )
-    return adata.obs[key]
+def repeats_noise(adata: AnnData, preset: str, retain: Any) -> str | None:
+    """The column of ``obs`` in which a reader left the noise of repeats, if it can be of use.
+
+    For who reads and corrects in one go: the values are then still those that were read.
+    """
+    from ..model.settings import PRESETS
+
+    rules = PRESETS.get(preset, {}).get("retain", ()) if retain is None else retain
+    return REPLICATE_SD if REPLICATE_SD in adata.obs and "shrink" in rules else None
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.float64]:

@@ -6,15 +6,17 @@ dict, ``uns["rtdmf"]``; a new result is a new row of the one or a new entry of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._version import __version__
+from ..model.repeats import REPLICATES
 from ..model.retention import Flag, is_retained
 from ..model.settings import fdr_of
 from .assign import assign
+from .inputs import REPLICATE_SD
 from .measure import as_mapping, measure_of
 
 if TYPE_CHECKING:
@@ -80,9 +82,12 @@ def store(
     key: str,
     layer: str,
     group_keys: list[str],
-    replicate_key: str | None = None,
+    keys: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what a fitted model found, all or nothing; ``data`` is what it was fitted to."""
+    """Write what a fitted model found, all or nothing.
+
+    ``data`` is what it was fitted to, ``keys`` what else was named, such as ``replicate_key``.
+    """
     given = getattr(data, "dtype", np.dtype(float))
     dtype = given if given.kind == "f" else np.dtype(np.float64)
     results: dict[tuple[str, str], Any] = {}
@@ -90,7 +95,7 @@ def store(
         values = make(model)
         floating = where == "layers" and values.dtype.kind == "f"
         results[where, f"{key}{part}"] = values.astype(dtype) if floating else values
-    results["uns", key] = _uns(adata, model, layer, group_keys, replicate_key)
+    results["uns", key] = _uns(adata, model, layer, group_keys, keys or {})
     assign(adata, results)
 
 
@@ -143,7 +148,7 @@ def _uns(
     model: RTDMF,
     layer: str,
     group_keys: list[str],
-    replicate_key: str | None,
+    keys: Mapping[str, Any],
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
@@ -196,8 +201,9 @@ def _uns(
         out["threshold_range"] = list(model.threshold_range_)
     if group_keys:
         out["params"]["group_key"] = group_keys
-    if replicate_key is not None:
-        out["params"]["replicate_key"] = replicate_key
+    out["params"] |= {name: value for name, value in keys.items() if value is not None}
+    if keys.get("noise_sd") == REPLICATE_SD:
+        out["noise"]["source"] = REPLICATES
     if model.enrichment_ is not None:
         out["enrichment"] = _enrichment_table(model.enrichment_, adata, higher_is)
     return out

@@ -13,6 +13,8 @@ import pandas as pd
 from anndata import AnnData
 
 from .._adata.columns import is_text
+from .._adata.inputs import REPLICATE_SD
+from ..model.repeats import noise_of_summaries
 from ._cells import MISSING_NAMES, names, read_cells
 
 
@@ -73,6 +75,10 @@ def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
         var=pd.DataFrame(index=pairs.lines),
         layers=dict(zip(list(pairs.values)[1:], matrices[1:], strict=True)),
     )
+    if aggregate is not None:
+        noise = noise_of_summaries(main, pairs.row, pairs.column, matrices[0], aggregate)
+        if noise is not None:
+            adata.obs[REPLICATE_SD] = noise
     if aggregate is not None:
         report = {"aggregate": aggregate, **_spread(pairs, place[repeated], main[repeated])}
         adata.uns["read_table"] = {"replicates": report}

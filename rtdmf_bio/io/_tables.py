@@ -83,6 +83,10 @@ def read_table(
     ``layers[<value>]`` : float64
         Each further column of `value`.
     ``obs``, ``var`` : the columns of the annotation
+    ``obs["replicate_sd"]`` : float64
+        With `aggregate` of mean, median, first or last, where at least ten measurements repeat
+        others: standard deviation of the error of a value of ``X``, as far as repeats differ, those
+        of the drug and, where it has few, of all; ``pp.correct(adata, noise_sd="replicate_sd")``.
     ``uns["measure"]`` : dict
         `measure`, if given.
     ``uns["read_table"]["replicates"]`` : dict
@@ -151,7 +155,10 @@ def read_table(
         pairs = _matrix.long_pairs(*_cells.long(path, sep, missing, columns))
     adata = _matrix.assemble(pairs, aggregate, path)
     if obs is not None:
-        adata.obs = _matrix.annotate(adata.obs, obs, "drugs")
+        own = adata.obs
+        adata.obs = _matrix.annotate(own, obs, "drugs")
+        for name in own.columns.difference(adata.obs.columns):
+            adata.obs[name] = own[name]
     if var is not None:
         adata.var = _matrix.annotate(adata.var, var, "cell lines")
     if measure is not None:

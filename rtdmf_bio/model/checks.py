@@ -184,53 +184,69 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
 
 
 def check_replicates(
-    replicates: Any, n_drugs: int, drugs: NDArray[np.intp], rules: tuple[str, ...]
+    replicates: Any, n: int, kept: NDArray[np.intp], rules: tuple[str, ...], what: str = "drug"
 ) -> NDArray[np.object_] | None:
-    """One label for each measured drug, None where it has no replicate."""
+    """One label for each measured drug, or cell line, None where it has no replicate."""
     if replicates is None:
         return None
+    name = "replicates" if what == "drug" else "line_replicates"
     given = _listed(replicates)
     if given is None:
         raise ValueError(
-            f"replicates must be one label per drug, which are {n_drugs}, in a list, an array or a "
+            f"{name} must be one label per {what}, which are {n}, in a list, an array or a "
             f"Series. Got {reprlib.repr(replicates)}."
         )
     labels = np.array(given, dtype=object)
-    if labels.shape != (n_drugs,):
+    if labels.shape != (n,):
         raise ValueError(
-            f"replicates must be one label per drug, which are {n_drugs}. Got shape {labels.shape}."
+            f"{name} must be one label per {what}, which are {n}. Got shape {labels.shape}."
         )
-    labels = np.array([None if is_missing(x) else x for x in labels], dtype=object)[drugs]
+    labels = np.array([None if is_missing(x) else x for x in labels], dtype=object)[kept]
     known = [x for x in labels if x is not None]
     if len(set(known)) == len(known):
         raise ValueError(
-            "replicates has no label twice, so that no drug was screened more than once. Leave it "
-            "out."
+            f"{name} has no label twice, so that no {what} was screened more than once. Leave it "
+            f"out."
         )
     if "shrink" not in rules:
         raise ValueError(
-            f"replicates serve retain='shrink', and retain is {rules}. Leave replicates out, or "
-            f"add 'shrink'."
+            f"{name} serves retain='shrink', and retain is {rules}. Leave {name} out, or add "
+            f"'shrink'."
         )
     return labels
 
 
 def check_noise(
-    noise_sd: Any, n_drugs: int, drugs: NDArray[np.intp], rules: tuple[str, ...], twins: bool
+    noise_sd: Any,
+    shape: tuple[int, ...],
+    checked: Checked,
+    rules: tuple[str, ...],
+    twins: bool,
 ) -> NDArray[np.float64] | None:
-    """Noise of each measured drug, above 0; None where it was not given."""
+    """Noise of each measured drug, above 0; None where it was not given.
+
+    Of one for each entry it is the root mean square over the measurements of the drug.
+    """
     if noise_sd is None:
         return None
+    n_drugs = shape[0]
     try:
         noise = np.asarray(noise_sd, dtype=float)
     except (TypeError, ValueError):
         noise = np.full(1, np.nan)
     if noise.ndim == 0:
         noise = np.full(n_drugs, float(noise))
-    if noise.shape != (n_drugs,) or not (np.isfinite(noise) & (noise > 0)).all():
+    if noise.shape == shape:
+        by_entry = noise[np.ix_(checked.drugs, checked.lines)]
+        by_entry = np.where(np.isfinite(checked.data), by_entry, 0.0)
+        count = np.isfinite(checked.data).sum(1)
+        fine = bool((by_entry >= 0).all())
+        noise = np.full(n_drugs, 1.0 if fine else np.nan)
+        noise[checked.drugs] = np.sqrt((by_entry**2).sum(1) / count) if fine else np.nan
+    if noise.shape != (n_drugs,) or not (np.isfinite(noise) & (noise > 0))[checked.drugs].all():
         raise ValueError(
-            f"noise_sd must be a positive number, or one for each of the {n_drugs} drugs, in the "
-            f"unit of the measure. Got {reprlib.repr(noise_sd)}."
+            f"noise_sd must be a positive number, one for each of the {n_drugs} drugs, or one for "
+            f"each measurement, in the unit of the measure. Got {reprlib.repr(noise_sd)}."
         )
     if twins:
         raise ValueError("noise_sd and replicates both tell the noise. Give one of them.")
@@ -239,7 +255,7 @@ def check_noise(
             f"noise_sd serves retain='shrink', and retain is {rules}. Leave noise_sd out, or add "
             f"'shrink'."
         )
-    return noise[drugs]
+    return noise[checked.drugs]
 
 
 def _listed(labels: Any) -> list[Any] | None:

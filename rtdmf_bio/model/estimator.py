@@ -33,7 +33,7 @@ from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
 from .factorization import Chain
 from .holdout import folds, validation_mask
-from .labels import groups_in_order, in_order, mask_in_order, names_of
+from .labels import groups_in_order, in_order, matrix_in_order, names_of, noise_in_order
 from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
 from .settings import fdr_of, resolve
@@ -352,6 +352,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         *,
         groups: Any = None,
         replicates: Any = None,
+        line_replicates: Any = None,
         noise_sd: ArrayLike | None = None,
         validation: ArrayLike | None = None,
         drug_names: Any = None,
@@ -368,13 +369,15 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             Ignored, for scikit-learn.
         groups
             One label per line (p,), or a mapping of several such groupings, name -> labels.
-        replicates
-            One label per drug (n,); rows with the same label are the same drug, screened more than
-            once. ``shrink`` then takes the noise from their disagreement; None or NaN is a drug of
-            its own.
+        replicates, line_replicates
+            One label per drug (n,), or per line (p,); rows, or columns, with the same label are the
+            same drug, or line, screened more than once. ``shrink`` then takes the noise from their
+            disagreement; None or NaN is one of its own.
         noise_sd
-            Standard deviation of the error of a measurement, in the data's unit: a number, or one
-            per drug (n,). ``shrink`` then knows the noise, and need not guess it.
+            Standard deviation of the error of a measurement, in the data's unit: a number, one per
+            drug (n,), or one per measurement (n, p), such as standard errors of curve fits, of
+            which the drug's root mean square counts. ``shrink`` then knows the noise, and need not
+            guess it.
         validation
             Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
             they are never trained on. None: drawn at random, where a choice is left.
@@ -393,7 +396,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         drugs, lines = names_of(X)
         groups = groups_in_order(groups, lines)
         replicates = in_order(replicates, drugs, "replicates", "drugs")
-        validation = mask_in_order(validation, drugs, lines)
+        line_replicates = in_order(line_replicates, lines, "line_replicates", "cell lines")
+        validation = matrix_in_order(validation, drugs, lines, "validation")
         checked = check_matrix(
             X,
             infinite=params["infinite"],
@@ -420,8 +424,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             )
         params["retain"] = rules
         twins = check_replicates(replicates, shape[0], checked.drugs, rules)
-        noise = in_order(noise_sd, drugs, "noise_sd", "drugs")
-        noise = check_noise(noise, shape[0], checked.drugs, rules, twins is not None)
+        line_twins = check_replicates(line_replicates, shape[1], checked.lines, rules, "cell line")
+        noise = noise_in_order(noise_sd, drugs, lines)
+        repeated = not (twins is None and line_twins is None)
+        noise = check_noise(noise, shape, checked, rules, repeated)
         if "shrink" in rules and not params["crossfit"]:
             raise ValueError(
                 "retain='shrink' weighs residuals of fits that have not seen the entry, and "
@@ -469,7 +475,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
         fitted = result.arrays(inputs)
-        basis = _Basis(checked, shape, fitted, judge(fitted, data, twins, noise), named)
+        basis = _Basis(checked, shape, fitted, judge(fitted, data, twins, noise, line_twins), named)
         found = basis.threshold(fitted.threshold, params)
         # From here on nothing can fail: a fit is stored whole or not at all.
         self._basis = basis

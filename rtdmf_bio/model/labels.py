@@ -60,13 +60,20 @@ def groups_in_order(groups: Any, names: Names) -> Any:
     return in_order(groups, names, "groups", "cell lines")
 
 
-def mask_in_order(mask: Any, drugs: Names, lines: Names) -> Any:
+def matrix_in_order(matrix: Any, drugs: Names, lines: Names, parameter: str) -> Any:
     """The same of a table of drugs x lines."""
-    if drugs is None or lines is None or not _is_table(mask):
-        return mask
-    rows = _places(mask.index, drugs, "validation", "drugs")
-    columns = _places(mask.columns, lines, "validation", "cell lines")
-    return mask.to_numpy()[np.ix_(rows, columns)]
+    if drugs is None or lines is None or not _is_table(matrix):
+        return matrix
+    rows = _places(matrix.index, drugs, parameter, "drugs")
+    columns = _places(matrix.columns, lines, parameter, "cell lines")
+    return matrix.to_numpy()[np.ix_(rows, columns)]
+
+
+def noise_in_order(noise_sd: Any, drugs: Names, lines: Names) -> Any:
+    """The same of a noise by drug or by measurement."""
+    if _is_table(noise_sd) and noise_sd.shape[1] != 1:
+        return matrix_in_order(noise_sd, drugs, lines, "noise_sd")
+    return in_order(noise_sd, drugs, "noise_sd", "drugs")
 
 
 def _is_table(X: Any) -> bool:

@@ -82,6 +82,7 @@ def judge(
     data: Array,
     replicates: NDArray[np.object_] | None = None,
     noise_sd: Array | None = None,
+    line_replicates: NDArray[np.object_] | None = None,
 ) -> Judged:
     """Say what is noise, by residuals of fits that have not seen the entry where there are such.
 
@@ -95,6 +96,8 @@ def judge(
         One label per drug (n,), or None.
     noise_sd
         Noise of each drug (n,), if it is known.
+    line_replicates
+        One label per line (p,), or None.
     """
     low, predicted = fitted.low_rank, fitted.predicted
     if fitted.unseen is None or fitted.unseen_low_rank is None or fitted.fold is None:
@@ -114,6 +117,7 @@ def judge(
         noise_sd=noise_sd,
         data=data,
         replicates=replicates,
+        line_replicates=line_replicates,
     )
     found = deviations(data - low, predicted, fitted.fold)
     return Judged(low, data - low, predicted, unseen, found, kept)

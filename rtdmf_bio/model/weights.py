@@ -12,9 +12,9 @@
 | e       | ``excess``  | (2,)   | share of the entries beyond the limit that the other side   |
 |         |             |        | does not have: 0 on the lighter side                        |
 
-u is noise, or response of this drug in this line alone. Known noise (``noise_sd``) or drugs that
-were screened more than once tell which. One matrix by itself does not; what it has are hints, each
-of which can be explained away:
+u is noise, or response of this drug in this line alone. Known noise (``noise_sd``), or what was
+screened more than once (repeats.py), tell which. One matrix by itself does not; what it has are
+hints, each of which can be explained away:
 
     share_i = e^-1 r^1.5 / m v^-0.9 s^1.7 t^0.7 a_i     (spreads: squared MAD)
 
@@ -50,8 +50,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .mixture import NORMAL_MAD
+from .repeats import FEWEST, REPLICATES, pooled, within_columns, within_rows
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.object_]
 
 _PRIOR, _OF_BEST, _OF_TYPICAL, _OF_FLOOR = -1.0, 1.5, -1.0, -0.9  # as above
 _OF_SIDES, _OF_TAILS = 1.7, 0.7
@@ -62,11 +64,9 @@ _CAP = 4.0  # spreads: what lies beyond counts as much as this to its side
 _TOO_LITTLE = 0.02  # of u that is noise: the measurements are left alone
 _LIMIT = 5.0  # spreads, over the root of the share of noise
 _FEWEST = 8  # entries that a spread is of
-_FEWEST_COMMON = 10  # lines of two replicates
 _LEANING = 2.0  # the guess leans towards the measurement: noise is about this times as much
-_PSEUDO = 5  # lines' worth of the screen's ratio that a drug's replicates are drawn by
 
-GIVEN, REPLICATES, PRIOR = "given", "replicates", "prior"
+GIVEN, PRIOR = "given", "prior"
 
 
 @dataclass
@@ -97,7 +97,8 @@ def keeping(
     *,
     noise_sd: Array | None = None,
     data: Array | None = None,
-    replicates: NDArray[np.object_] | None = None,
+    replicates: Labels | None = None,
+    line_replicates: Labels | None = None,
 ) -> Keeping:
     """Decide by drug how much of u to keep.
 
@@ -109,8 +110,9 @@ def keeping(
         D without drug and line means, (n, p), NaN where not measured.
     noise_sd
         Root mean square error of a measurement of each drug, (n,), if it is known.
-    data, replicates
-        D (n, p) and one label per drug (n,), rows with the same label being the same drug; or None.
+    data, replicates, line_replicates
+        D (n, p), and one label per drug (n,) or line (p,), rows or columns with the same label
+        being the same; or None.
     """
     spread, size = np.array([_spread(row) for row in unseen]), _mean_squares(unseen)
     known = spread > 0
@@ -118,9 +120,10 @@ def keeping(
     if noise_sd is not None:
         source, noise = GIVEN, noise_sd**2
         np.divide(noise, size, out=share, where=known)
-    elif replicates is not None and data is not None:
+    elif data is not None and not (replicates is None and line_replicates is None):
         source = REPLICATES
-        share[known] = (_replicated(data, specific, size, replicates) / size)[known]
+        noise = _replicated(data, _mean_squares(specific), replicates, line_replicates)
+        share[known] = (noise / size)[known]
     else:
         source = PRIOR
         share[known] = _prior(unseen[known], specific[known], spread[known])
@@ -187,41 +190,17 @@ def _mean_squares(matrix: Array) -> Array:
 
 
 def _replicated(
-    data: Array, specific: Array, size: Array, replicates: NDArray[np.object_]
+    data: Array, whole: Array, replicates: Labels | None, line_replicates: Labels | None
 ) -> Array:
-    """Variance of the noise of every drug, (n,), from how far replicates differ.
-
-    A drug without replicates has the screen's ratio of noise to what is specific.
-    """
-    rows: dict[object, list[int]] = {}
-    for i, label in enumerate(replicates):
-        if label is not None:
-            rows.setdefault(label, []).append(i)
-    whole = _mean_squares(specific)
-    found, count = np.zeros(len(data)), np.zeros(len(data))
-    for twins in rows.values():
-        if len(twins) < 2:
-            continue
-        block = data[twins]
-        here = np.isfinite(block).all(0) if len(twins) == 2 else np.isfinite(block).sum(0) > 1
-        if here.sum() < _FEWEST_COMMON:
-            continue
-        block = block[:, here] - np.nanmedian(block[:, here], axis=1, keepdims=True)
-        variance = np.nanvar(block, axis=0, ddof=1)
-        found[twins], count[twins] = _trimmed(variance), here.sum()
-    pairs = count > 0
-    if not pairs.any():
+    """Variance of the noise of every drug, (n,), from how far replicates differ."""
+    square, count = np.zeros(len(data)), np.zeros(len(data))
+    for labels, within in ((replicates, within_rows), (line_replicates, within_columns)):
+        if labels is not None:
+            more, freedom = within(data, labels)
+            square, count = square + more, count + freedom
+    if not count.any():
         raise ValueError(
-            f"replicates names {sum(len(twins) > 1 for twins in rows.values())} drug(s) that were "
-            f"screened more than once, none of them on at least {_FEWEST_COMMON} common lines. "
-            f"Leave replicates out."
+            f"Of the replicates that are named, none were measured on at least {FEWEST} common "
+            f"lines, or lines with at least {FEWEST} common drugs. Leave replicates out."
         )
-    ratio = (count * found)[pairs].sum() / (count * whole)[pairs].sum()
-    noise: Array = (count * found + _PSEUDO * ratio * whole) / (count + _PSEUDO)
-    return noise
-
-
-def _trimmed(variance: Array) -> float:
-    """Mean, of what lies far out as much as the limit allows."""
-    middle = np.median(variance) / 0.4549  # of a chi-squared variable with one degree of freedom
-    return float(np.mean(np.minimum(variance, _LIMIT**2 * middle)))
+    return pooled(square, count, whole)

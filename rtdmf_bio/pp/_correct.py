@@ -27,7 +27,7 @@ def correct(
     layer: str | None = None,
     key_added: str = "rtdmf",
     group_key: str | Sequence[str] | None = "tissue",
-    replicate_key: str | None = None,
+    replicate_key: str | Sequence[str] | None = None,
     noise_sd: float | str | Sequence[float] | None = None,
     preset: str = "default",
     threshold: float | str = "auto",
@@ -67,11 +67,14 @@ def correct(
         as tissue, disease or subtype. None: no groups.
     replicate_key
         Column of ``adata.obs`` in which rows of the same drug, screened more than once, have the
-        same label. ``shrink`` then takes the noise from their disagreement.
+        same label, or of ``adata.var`` for columns of the same line, or one of each. ``shrink``
+        then takes the noise from their disagreement.
     noise_sd
         Standard deviation of the error of a measurement, in the measure's unit: a number, one per
-        drug, or a column of ``adata.obs``. With neither this nor ``replicate_key`` the noise is a
-        guess, from what one matrix shows; it is worth a lot to know it.
+        drug, a column of ``adata.obs``, or a layer with one per measurement, such as standard
+        errors of curve fits. ``"replicate_sd"`` is what readers of files leave where experiments
+        were repeated. With neither this nor ``replicate_key`` the noise is a guess, from what one
+        matrix shows; it is worth a lot to know it.
     preset
         ``"default"`` or ``"paper"`` (Algorithm 1 as published); see :class:`rtdmf_bio.RTDMF`.
     threshold
@@ -174,7 +177,7 @@ def correct(
     data = matrix_of(adata, layer)
     check_keys(adata, key_added, overwrite)
     groups = groups_of(adata, group_key)
-    replicates = None if replicate_key is None else replicates_of(adata, replicate_key)
+    replicates = replicates_of(adata, replicate_key)
     estimator = RTDMF(
         preset=preset,
         threshold=threshold,
@@ -193,11 +196,15 @@ def correct(
     estimator.fit(
         data,
         groups=groups,
-        replicates=replicates,
+        **replicates,
         noise_sd=noise_of(adata, noise_sd),
         drug_names=adata.obs_names,
         line_names=adata.var_names,
     )
     out = adata.copy() if copy else adata
-    store(out, estimator, data, key_added, layer, list(groups or {}), replicate_key)
+    keys = {
+        "replicate_key": replicate_key,
+        "noise_sd": noise_sd if isinstance(noise_sd, str) else None,
+    }
+    store(out, estimator, data, key_added, layer, list(groups or {}), keys)
     return out if copy else None

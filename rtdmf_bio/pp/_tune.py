@@ -7,14 +7,21 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._adata.assign import assign
-from .._adata.inputs import check_adata, groups_of, matrix_of, noise_of, resolve_layer
+from .._adata.inputs import (
+    check_adata,
+    groups_of,
+    matrix_of,
+    noise_of,
+    replicates_of,
+    resolve_layer,
+)
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ..model.checks import Seed, as_seed, check_choice, check_matrix
@@ -155,9 +162,9 @@ def tune(
     _check_names(correct_keywords)
     _check_store(adata, key_added, refit, overwrite)
     groups = groups_of(adata, group_key)
-    if "noise_sd" in correct_keywords:
-        # What is corrected in the end has no columns of its own.
-        correct_keywords["noise_sd"] = noise_of(adata, correct_keywords["noise_sd"])
+    known = {name: correct_keywords.get(name) for name in ("noise_sd", "replicate_key")}
+    noise_of(adata, known["noise_sd"])
+    replicates_of(adata, known["replicate_key"])
     acting = ("device", "dtype", *TUNABLE)
     fixed = {name: value for name, value in correct_keywords.items() if name in acting}
     fixed["random_state"] = random_state
@@ -196,7 +203,7 @@ def tune(
     }
     written: dict[tuple[str, str], Any] = {}
     if refit:
-        bare = _bare(adata, data, layer, groups)
+        bare = _bare(adata, data, layer, [*(groups or {}), *_names(known.values())])
         keywords = {**correct_keywords, **best, "random_state": random_state, "refit": True}
         correct(
             bare,
@@ -219,7 +226,11 @@ def _check_names(keywords: Settings) -> None:
     from ..model.estimator import RTDMF
     from ..model.settings import check_names
 
-    allowed = {"noise_sd", *RTDMF().get_params()} - {"progress", "random_state", "refit"}
+    allowed = {"noise_sd", "replicate_key", *RTDMF().get_params()} - {
+        "progress",
+        "random_state",
+        "refit",
+    }
     check_names(keywords, allowed, "tune() got", "its own and those of rtdmf_bio.pp.correct")
 
 
@@ -346,15 +357,30 @@ def _identity(task: Task, fixed: Settings) -> dict[str, str]:
     }
 
 
-def _bare(adata: AnnData, data: Any, layer: str, groups: dict[str, list[Any]] | None) -> AnnData:
-    """An object with nothing but what ``correct`` reads, to be thrown away if that fails."""
+def _bare(adata: AnnData, data: Any, layer: str, names: list[str]) -> AnnData:
+    """An object with nothing but what ``correct`` reads, to be thrown away if that fails.
+
+    ``names`` are those of columns and layers that it is told to look at.
+    """
     from anndata import AnnData
 
     uns = {name: adata.uns[name] for name in ("measure", "layer_measures") if name in adata.uns}
+    named = {name: adata.layers[name] for name in names if name in adata.layers}
     return AnnData(
         X=data if layer == "X" else None,
-        layers={} if layer == "X" else {layer: data},
-        obs=adata.obs[[]].copy(),
-        var=adata.var[list(groups or {})].copy(),
+        layers=named if layer == "X" else {**named, layer: data},
+        obs=adata.obs[[name for name in adata.obs if name in names]].copy(),
+        var=adata.var[[name for name in adata.var if name in names]].copy(),
         uns=uns,
     )
+
+
+def _names(keys: Iterable[Any]) -> list[str]:
+    """Names among what may also be a number, a list of names, or None."""
+    names: list[str] = []
+    for key in keys:
+        if isinstance(key, str):
+            names.append(key)
+        elif isinstance(key, (list, tuple)):
+            names += [name for name in key if isinstance(name, str)]
+    return names
