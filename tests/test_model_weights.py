@@ -188,10 +188,14 @@ def test_one_number_is_the_noise_of_every_drug(screen):
 @pytest.mark.parametrize(
     "noise, retain, message",
     [
-        (-0.1, "shrink", "noise_sd must be a positive number, one for each of the 40 drugs"),
+        (-0.1, "shrink", "noise_sd must be a positive number.* Got -0.1 for 40 drug"),
+        (True, "shrink", "noise_sd must be a positive number.* Got True"),
+        ("0.05", "shrink", "noise_sd must be a positive number.*'0.05'"),
+        ([0.1] * 39 + [np.inf], "shrink", r"Got inf for 1 drug\(s\)"),
+        (1e308, "shrink", "standard deviation of 0.1.*unit of the measure"),
         ([0.1] * 5, "shrink", "one for each of the 40 drugs"),
         ("small", "shrink", "noise_sd must be a positive number.*'small'"),
-        (np.nan, "shrink", "noise_sd must be a positive number"),
+        (np.nan, "shrink", "noise_sd must be a positive number.* Got nan for 40"),
         (0.1, "all", "noise_sd serves retain='shrink'"),
     ],
 )
@@ -237,15 +241,86 @@ def test_replicates_of_a_screen_tell_its_noise(screen_with_truth):
     assert s.error(model.corrected_[:60]) < 0.75 * s.error(s.X)
 
 
-def test_giants_to_one_side_are_kept_and_those_to_both_drawn_in():
-    """What only one side has is response; noise has its outliers on either side."""
+def test_giants_that_the_known_noise_is_too_small_for_are_kept():
+    """To whatever side; where it is large enough for all of them, the other side decides."""
     rng = np.random.default_rng(3)
     u = 0.4 * rng.normal(size=(40, 300))
     giant = rng.random(u.shape) < 0.01
     specific = u + 0.3 * rng.normal(size=u.shape)
-    noise = np.full(40, 0.3)
-    one = keeping(u - 8.0 * giant, specific, noise_sd=noise)
-    both = keeping(u - 8.0 * giant * rng.choice([-1, 1], u.shape), specific, noise_sd=noise)
-    weight = np.broadcast_to(one.weight[:, None], u.shape)[giant]
-    assert (one.share_kept(u - 8.0 * giant, ~np.isfinite(u))[giant] > 0.95 * weight).all()
-    assert max(both.excess) < 0.4
+    one = u - 8.0 * giant
+    both = u - 8.0 * giant * rng.choice([-1, 1], u.shape)
+    no = np.zeros(u.shape, dtype=bool)
+    for far in (one, both):
+        small = keeping(far, specific, noise_sd=np.full(40, 0.2))
+        assert min(small.excess) > 0.9
+        assert (np.abs(far) * (1 - small.share_kept(far, no)))[giant].max() < 0.6
+    large = np.full(40, np.sqrt(0.3**2 + 0.01 * 8**2))
+    kept = keeping(one, specific, noise_sd=large)
+    assert kept.excess[1] > 0.9
+    assert max(keeping(both, specific, noise_sd=large).excess) < 0.4
+    # What the q-value says is no noise is kept all the same.
+    assert (kept.share_kept(both, giant)[giant] > 0.9).all()
+
+
+def test_less_is_taken_off_the_farther_out_something_is():
+    u, specific = rest(noise=0.4)
+    u[3, :3] = 4.0, 10.0, 50.0
+    kept = keeping(u, specific, noise_sd=np.full(40, 0.4))
+    taken = (u * (1 - kept.share_kept(u, np.ones(u.shape, bool))))[3, :3]
+    assert taken[0] > taken[1] > taken[2] > 0
+    guess = keeping(u, specific)
+    assert (guess.share_kept(u, np.ones(u.shape, bool))[3, :3] == guess.weight[3]).all()
+
+
+def test_responses_of_single_lines_survive_known_noise():
+    """Eight tenths, 27 standard deviations of the noise: no weight of a drug may erase them."""
+    rng = np.random.default_rng(0)
+    truth = np.full((60, 100), 0.9)
+    alone = rng.random(truth.shape) < 0.02
+    truth[alone] = 0.1
+    X = truth + rng.normal(0, 0.03, truth.shape)
+    model = RTDMF().fit(X, noise_sd=0.03)
+    error = model.corrected_ - truth
+    assert np.sqrt(np.mean(error**2)) < 0.7 * 0.03
+    assert np.abs(error[alone]).max() < 0.15
+    inside = (model.lower_ <= truth) & (truth <= model.upper_)
+    assert inside.mean() > 0.88
+    assert inside[alone].mean() > 0.8
+
+
+def test_noise_may_be_known_of_some_drugs(screen_with_truth):
+    s = screen_with_truth
+    known = np.where(np.arange(60) < 30, s.noise, np.nan)
+    some, none = RTDMF().fit(s.X, noise_sd=known), RTDMF().fit(s.X)
+    assert some.noise_source_ == "given"
+    np.testing.assert_allclose(some.noise_by_drug_[:30], s.noise[:30])
+    for name in ("noise_by_drug_", "reliability_"):
+        np.testing.assert_allclose(getattr(some, name)[30:], getattr(none, name)[30:])
+
+
+def test_drugs_too_small_to_judge_have_intervals_of_the_others_noise(screen_with_truth):
+    s = screen_with_truth
+    X = s.X.copy()
+    X[0, 6:] = np.nan
+    guess, given = RTDMF().fit(X), RTDMF().fit(X, noise_sd=0.06)
+    for model in (guess, given):
+        assert model.reliability_[0] == 1
+        assert (model.sd_[0, :6][np.isfinite(X[0, :6])] > 0.01).all()
+    assert given.noise_by_drug_[0] == 0.06
+    # Where none can be judged, nothing is known, and nothing is said.
+    few = X[1:, :7][np.isfinite(X[1:, :7]).sum(1) > 2]
+    alone = RTDMF().fit(few)
+    measured = np.isfinite(few)
+    np.testing.assert_array_equal(alone.corrected_[measured], few[measured])
+    assert np.isnan(alone.sd_[measured]).all()
+    assert np.isnan(alone.noise_by_drug_).all()
+
+
+def test_noise_that_the_predictions_contradict_is_told(screen_with_truth):
+    s = screen_with_truth
+    with pytest.warns(UserWarning, match="noise_sd says that measurements err by 0.3, .*its unit"):
+        model = RTDMF().fit(s.X, noise_sd=0.3)
+    assert (model.sd_[s.measured] > 0).all()
+    labels = np.arange(60) // 30  # of drugs that have nothing in common
+    with pytest.warns(UserWarning, match="replicates say .*check the labels"):
+        RTDMF().fit(s.X + np.linspace(0, 3, 150) * (np.arange(60) % 2)[:, None], replicates=labels)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_MOST_NOISE = 10.0  # standard deviations of all measurements
 _SPREADS = (1e-100, 1e100)  # squares and products of these are far from what a float can hold
 
 Seed: TypeAlias = int | np.random.Generator | np.random.RandomState | None
@@ -230,23 +231,38 @@ def check_noise(
     if noise_sd is None:
         return None
     n_drugs = shape[0]
+    must_be = (
+        f"noise_sd must be a positive number, one for each of the {n_drugs} drugs (NaN: not known) "
+        f"or one for each measurement, in the unit of the measure."
+    )
+    plain = np.asarray(noise_sd)
     try:
-        noise = np.asarray(noise_sd, dtype=float)
+        noise = plain.astype(float) if plain.dtype.kind in "iufO" else None
     except (TypeError, ValueError):
-        noise = np.full(1, np.nan)
+        noise = None
+    if noise is None:
+        raise ValueError(f"{must_be} Got {reprlib.repr(noise_sd)}.")
     if noise.ndim == 0:
         noise = np.full(n_drugs, float(noise))
     if noise.shape == shape:
-        by_entry = noise[np.ix_(checked.drugs, checked.lines)]
-        by_entry = np.where(np.isfinite(checked.data), by_entry, 0.0)
-        count = np.isfinite(checked.data).sum(1)
-        fine = bool((by_entry >= 0).all())
-        noise = np.full(n_drugs, 1.0 if fine else np.nan)
-        noise[checked.drugs] = np.sqrt((by_entry**2).sum(1) / count) if fine else np.nan
-    if noise.shape != (n_drugs,) or not (np.isfinite(noise) & (noise > 0))[checked.drugs].all():
+        here = np.isfinite(checked.data)
+        by_entry = np.where(here, noise[np.ix_(checked.drugs, checked.lines)], 0.0)
+        bad = int((~((by_entry >= 0) & np.isfinite(by_entry))).sum())
+        if bad:
+            raise ValueError(f"{must_be} {bad} of those of measurements are none, or negative.")
+        noise = np.full(n_drugs, np.nan)
+        noise[checked.drugs] = np.sqrt((by_entry**2).sum(1) / here.sum(1))
+    if noise.shape != (n_drugs,):
+        raise ValueError(f"{must_be} Got shape {noise.shape}.")
+    noise = noise[checked.drugs]
+    if np.isnan(noise).all() or not (np.isnan(noise) | (np.isfinite(noise) & (noise > 0))).all():
+        wrong = noise[~(np.isfinite(noise) & (noise > 0))]
+        raise ValueError(f"{must_be} Got {wrong[0]:g} for {wrong.size} drug(s).")
+    spread = float(np.nanstd(checked.data))
+    if np.nanmax(noise) > _MOST_NOISE * spread:
         raise ValueError(
-            f"noise_sd must be a positive number, one for each of the {n_drugs} drugs, or one for "
-            f"each measurement, in the unit of the measure. Got {reprlib.repr(noise_sd)}."
+            f"noise_sd is up to {np.nanmax(noise):.3g}, and all measurements together have a "
+            f"standard deviation of {spread:.3g}. Give it in the unit of the measure."
         )
     if twins:
         raise ValueError("noise_sd and replicates both tell the noise. Give one of them.")
@@ -255,7 +271,7 @@ def check_noise(
             f"noise_sd serves retain='shrink', and retain is {rules}. Leave noise_sd out, or add "
             f"'shrink'."
         )
-    return noise[checked.drugs]
+    return noise
 
 
 def _listed(labels: Any) -> list[Any] | None:

@@ -40,9 +40,11 @@ from .settings import fdr_of, resolve
 from .solver import StopReason
 from .stages import FOLD, FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
 from .thresholding import Judged, Thresholded, Thresholding, judge, threshold_residuals
+from .weights import GIVEN
 
 logger = logging.getLogger("rtdmf_bio")
 
+_CONTRADICTION = 1.2  # known noise, of what predictions miss measurements by
 _SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
 
 
@@ -375,9 +377,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             disagreement; None or NaN is one of its own.
         noise_sd
             Standard deviation of the error of a measurement, in the data's unit: a number, one per
-            drug (n,), or one per measurement (n, p), such as standard errors of curve fits, of
-            which the drug's root mean square counts. ``shrink`` then knows the noise, and need not
-            guess it.
+            drug (n,), NaN where it is not known, or one per measurement (n, p), such as standard
+            errors of curve fits, of which the drug's root mean square counts. ``shrink`` then knows
+            the noise, and need not guess it. What is too far out for it is kept.
         validation
             Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
             they are never trained on. None: drawn at random, where a choice is left.
@@ -500,6 +502,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             *(self.stop_reason_.name.lower(), time.perf_counter() - start, device),
         )
         self._warn_of_ends()
+        self._warn_of_noise()
         return self
 
     def fit_transform(self, X: ArrayLike, y: None = None, **fit_params: Any) -> NDArray[Any]:
@@ -588,6 +591,21 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             )
         if self.stop_reason_ is StopReason.NOISE_VANISHED:
             warnings.warn(StopReason.NOISE_VANISHED.value, ConvergenceWarning, stacklevel=3)
+
+    def _warn_of_noise(self) -> None:
+        """Say where known noise is more than there is to be explained."""
+        kept = self._basis.judged.kept
+        if kept is None or kept.known_sd <= _CONTRADICTION * kept.unseen_sd:
+            return
+        said = "noise_sd says" if kept.source == GIVEN else "replicates say"
+        warnings.warn(
+            f"{said} that measurements err by {kept.known_sd:.3g}, but predictions that have not "
+            f"seen them, and err too, miss them by {kept.unseen_sd:.3g} only. So errors cannot be "
+            f"as large: check {'its unit' if kept.source == GIVEN else 'the labels'}. Next to "
+            f"nothing is kept of what is not predicted.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _spread_fit(self, result: Result, inputs: Inputs) -> None:
         """Say of the whole screen what the fit says of the drugs and lines that were measured."""

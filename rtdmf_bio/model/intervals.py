@@ -11,9 +11,9 @@
 |        |            |        | the screen's by n / (n + 50)                                     |
 
 An imputed value comes with the interval that a measurement would lie in. A measured one comes with
-that of its error-free value, a normal one of variance v_i (w_i^2 s_i + (1 - w_i)^2 (1 - s_i)): of
-u, of variance v, the share s is noise, of which w is left, and the rest response, of which 1 - w is
-lost (weights.py).
+that of its error-free value, a normal one of variance k^2 n + (1 - k)^2 r: of the noise, of
+variance n, the share k is left (weights.py), and of the response 1 - k is lost, whose variance r is
+the rest of that of u, or u^2 where it lies far out.
 
 Source: conformal quantiles as by Papadopoulos et al. (2002); pooling them over drugs is ours.
 """
@@ -44,7 +44,12 @@ class Intervals:
 
 
 def intervals(
-    corrected: Array, predicted: Array, unseen: Array, kept: Keeping, coverage: float
+    corrected: Array,
+    predicted: Array,
+    unseen: Array,
+    weight: Array,
+    kept: Keeping,
+    coverage: float,
 ) -> Intervals:
     """Intervals of measured and of imputed values.
 
@@ -56,8 +61,10 @@ def intervals(
         Prediction of every entry, (n, p).
     unseen
         u, NaN where not measured, (n, p).
+    weight
+        Share of u that was kept, (n, p).
     kept
-        Noise and weight by drug.
+        Noise by drug.
     coverage
         Share of the intervals that hold what they are of, in (0, 1).
     """
@@ -76,8 +83,9 @@ def intervals(
             own[i] = share * _conformal(row, coverage) + (1 - share) * whole
         square[i] = share * np.mean(np.minimum(row, far) ** 2) if row.size else 0.0
         square[i] += (1 - share) * all_square
-    left, lost = kept.weight**2 * kept.noise, (1 - kept.weight) ** 2 * (1 - kept.noise)
-    measured_sd = np.sqrt(kept.size * (left + lost))[:, None]
+    response = np.sqrt(kept.size * (1 - kept.noise))[:, None]
+    response = np.where(kept.far(unseen) > 1, np.abs(unseen), response)
+    measured_sd = np.hypot(weight * kept.noise_sd[:, None], (1 - weight) * response)
     half = np.where(here, ndtri((1 + coverage) / 2) * measured_sd, own[:, None] * size)
     sd = np.where(here, measured_sd, np.sqrt(square)[:, None] * size)
     return Intervals(corrected - half, corrected + half, sd)

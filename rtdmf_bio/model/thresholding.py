@@ -178,7 +178,12 @@ def threshold_residuals(
     interval = None
     if shrink and judged.kept is not None:
         interval = intervals(
-            corrected, judged.predicted, judged.unseen, judged.kept, settings.coverage
+            corrected,
+            judged.predicted,
+            judged.unseen,
+            held.weight,
+            judged.kept,
+            settings.coverage,
         )
     return Thresholded(
         threshold=threshold,

@@ -1,7 +1,8 @@
 """How much of a measurement to keep.
 
-    corrected = P + w_i f(u),    u = D - P,    w_i = 1 - share_i
-    f(u) = u up to limit_i, of what exceeds it the part e of its side
+    corrected = P + k_ij u,    u = D - P,    w_i = 1 - share_i
+    k = w   up to limit_i;   beyond, (1 - e) w limit_i / |u| + e r
+    r = w,  or, where the noise is known, 1 - share_i / max(|u| / (3 sd_i), 1)^2
 
 | symbol  | variable    | shape  | meaning                                                     |
 |---------|-------------|--------|-------------------------------------------------------------|
@@ -9,8 +10,13 @@
 | u       | ``unseen``  | (n, p) | what other drugs and lines do not say                       |
 | share_i | ``share``   | (n,)   | share of the variance of u that is noise                    |
 | limit_i | ``limit``   | (n,)   | what is farther out may be no measurement                   |
-| e       | ``excess``  | (2,)   | share of the entries beyond the limit that the other side   |
-|         |             |        | does not have: 0 on the lighter side                        |
+| e       | ``excess``  | (2,)   | share of the entries beyond the limit that is no noise: what|
+|         |             |        | the other side does not have, or, where the noise is known, |
+|         |             |        | what it is too small for; 1 where the q-value says so       |
+| sd_i    | ``size``    | (n,)   | root mean square of u                                       |
+
+A share of what is far out is too much to take off where noise of a known size has not brought it
+there; so less is, the farther it lies.
 
 u is noise, or response of this drug in this line alone. Known noise (``noise_sd``), or what was
 screened more than once (repeats.py), tell which. One matrix by itself does not; what it has are
@@ -44,6 +50,7 @@ Source: shrinkage by reliability is Kelley's (1927); the hints and their weights
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +70,8 @@ _SOME = 50  # entries that the drug's own sides count as much as the screen's at
 _CAP = 4.0  # spreads: what lies beyond counts as much as this to its side
 _TOO_LITTLE = 0.02  # of u that is noise: the measurements are left alone
 _LIMIT = 5.0  # spreads, over the root of the share of noise
+_FAR = 3.0  # root mean squares
+_LEAST_REAL = 0.05  # of u: no prediction is without error
 _FEWEST = 8  # entries that a spread is of
 _LEANING = 2.0  # the guess leans towards the measurement: noise is about this times as much
 
@@ -78,17 +87,26 @@ class Keeping:
     size: Array  # mean square of u
     noise: Array  # share of it that is noise: more than is drawn in, where that is a guess
     excess: tuple[float, float]  # above, below
-    noise_sd: Array
+    noise_sd: Array  # NaN where it cannot be told
+    known: NDArray[np.bool_]  # not guessed
     source: str  # of the noise: given, replicates, or prior
+    unseen_sd: float  # root mean square of u where the noise is known
+    known_sd: float  # of that noise
 
     def share_kept(self, unseen: Array, free: NDArray[np.bool_]) -> Array:
-        """Share of u that is kept, (n, p); all where u is not known; without limit if ``free``."""
-        far = np.maximum(np.abs(np.nan_to_num(unseen)) / self.limit[:, None], 1.0)
-        far[free] = 1.0
-        excess = np.where(unseen > 0, *self.excess)
-        share = self.weight[:, None] * (1 / far + excess * (1 - 1 / far))
-        kept: Array = np.where(np.isfinite(unseen), share, 1.0)
+        """Share of u that is kept, (n, p); all where u is not known; ``free``: what is no noise."""
+        weight, size = self.weight[:, None], np.abs(np.nan_to_num(unseen))
+        excess = np.where(free, 1.0, np.where(unseen > 0, *self.excess))
+        noise = weight / np.maximum(size / self.limit[:, None], 1.0)
+        real = np.where(self.known[:, None], 1 - (1 - weight) / self.far(unseen) ** 2, weight)
+        kept: Array = np.where(np.isfinite(unseen), (1 - excess) * noise + excess * real, 1.0)
         return kept
+
+    def far(self, unseen: Array) -> Array:
+        """Absolute u in units of three root mean squares of the drug's, at least 1, (n, p)."""
+        end = np.maximum(_FAR * np.sqrt(self.size), np.finfo(float).tiny)
+        far: Array = np.maximum(np.abs(np.nan_to_num(unseen)) / end[:, None], 1.0)
+        return far
 
 
 def keeping(
@@ -109,34 +127,46 @@ def keeping(
     specific
         D without drug and line means, (n, p), NaN where not measured.
     noise_sd
-        Root mean square error of a measurement of each drug, (n,), if it is known.
+        Root mean square error of a measurement of each drug, (n,), NaN where it is not known; None:
+        nowhere.
     data, replicates, line_replicates
         D (n, p), and one label per drug (n,) or line (p,), rows or columns with the same label
         being the same; or None.
     """
     spread, size = np.array([_spread(row) for row in unseen]), _mean_squares(unseen)
-    known = spread > 0
-    share = np.zeros(len(unseen))
+    able = spread > 0
+    source, variance = PRIOR, np.full(len(unseen), np.nan)
     if noise_sd is not None:
-        source, noise = GIVEN, noise_sd**2
-        np.divide(noise, size, out=share, where=known)
+        source, variance = GIVEN, noise_sd**2
     elif data is not None and not (replicates is None and line_replicates is None):
         source = REPLICATES
-        noise = _replicated(data, _mean_squares(specific), replicates, line_replicates)
-        share[known] = (noise / size)[known]
-    else:
-        source = PRIOR
-        share[known] = _prior(unseen[known], specific[known], spread[known])
-    share = np.clip(np.nan_to_num(share), 0, 1)  # no noise, or no side to compare: left alone
-    if source == GIVEN and known.any():
+        variance = _replicated(data, _mean_squares(specific), replicates, line_replicates)
+    known, share = np.isfinite(variance), np.full(len(unseen), np.nan)
+    if not known[able].all():
+        share[able] = _prior(unseen[able], specific[able], spread[able])
+    np.divide(variance, size, out=share, where=known & (size > 0))
+    share = np.clip(share, 0, 1)
+    if (known & able).any():
         # The mean square of a few entries may well lie below the noise: no drug is all noise.
-        share = np.minimum(share, 1 - (1 - float(share[known].mean())) / 8)
+        room = max((1 - float(share[known & able].mean())) / 8, _LEAST_REAL)
+        share[known] = np.minimum(share[known], 1 - room)
+    real = np.where(known, share, np.minimum(_LEANING * share, 1.0))
+    sd = np.where(known, np.sqrt(variance), np.sqrt(real * size))
+    # What cannot be judged is left alone, and taken to be as noisy as the others.
+    share = np.where(able, np.nan_to_num(share), 0.0)
+    usual = np.nanmedian(real) if np.isfinite(real).any() else np.nan
+    real = np.where(np.isfinite(real), real, usual)
+    sd = np.where(np.isfinite(sd), sd, np.sqrt(real * size))
     alone = share < _TOO_LITTLE
     limit = np.where(alone, np.inf, _LIMIT * spread / np.sqrt(np.where(alone, 1.0, share)))
-    real = np.minimum(_LEANING * share, 1.0) if source == PRIOR else share
-    sd = np.sqrt(real * size) if noise_sd is None else noise_sd
     weight = np.where(alone, 1.0, 1 - share)
-    return Keeping(weight, limit, size, real, _excess(unseen, limit), sd, source)
+    excess = _excess(unseen, limit, variance)
+    there = np.isfinite(unseen) & known[:, None]
+    spreads = (
+        math.sqrt(float(np.broadcast_to(v, unseen.shape)[there].mean())) if there.any() else 0.0
+        for v in (unseen**2, variance[:, None])
+    )
+    return Keeping(weight, limit, size, real, excess, sd, known, source, *spreads)
 
 
 def _prior(unseen: Array, specific: Array, spread: Array) -> Array:
@@ -158,11 +188,19 @@ def _prior(unseen: Array, specific: Array, spread: Array) -> Array:
     return share
 
 
-def _excess(unseen: Array, limit: Array) -> tuple[float, float]:
-    """Of the entries beyond the limit on each side, the share that the other side does not have."""
-    above = 1 + int((unseen > limit[:, None]).sum())
-    below = 1 + int((unseen < -limit[:, None]).sum())
-    return max(1 - below / above, 0.0), max(1 - above / below, 0.0)
+def _excess(unseen: Array, limit: Array, variance: Array) -> tuple[float, float]:
+    """Of the entries beyond the limit on each side, the share that is no noise.
+
+    That is what the other side does not have; and, where the variance of the noise is known, what
+    all of it together could not have brought there.
+    """
+    far = np.abs(unseen) > limit[:, None]
+    above, below = (1 + int((far & (side * unseen > 0)).sum()) for side in (1, -1))
+    known = np.isfinite(variance)
+    there = float((unseen[known] ** 2)[far[known]].sum())
+    noise = float((np.isfinite(unseen[known]).sum(1) * variance[known]).sum())
+    beyond = max(1 - noise / there, 0.0) if there > 0 else 0.0
+    return max(1 - below / above, beyond), max(1 - above / below, beyond)
 
 
 def _side(here: NDArray[np.bool_], scaled: Array) -> Array:
@@ -183,7 +221,7 @@ def _mean_squares(matrix: Array) -> Array:
     """Mean square of each drug, (n,); what is far out counts as the limit where all is noise."""
     out = np.zeros(len(matrix))
     for i, row in enumerate(matrix):
-        end, known = _LIMIT * _spread(row), row[np.isfinite(row)]
+        end, known = _LIMIT * _spread(row) or np.inf, row[np.isfinite(row)]
         if known.size:
             out[i] = np.mean(np.clip(known, -end, end) ** 2)
     return out

@@ -71,10 +71,11 @@ def correct(
         then takes the noise from their disagreement.
     noise_sd
         Standard deviation of the error of a measurement, in the measure's unit: a number, one per
-        drug, a column of ``adata.obs``, or a layer with one per measurement, such as standard
-        errors of curve fits. ``"replicate_sd"`` is what readers of files leave where experiments
-        were repeated. With neither this nor ``replicate_key`` the noise is a guess, from what one
-        matrix shows; it is worth a lot to know it.
+        drug, a column of ``adata.obs`` (NaN: not known), or a layer with one per measurement, such
+        as standard errors of curve fits. ``"replicate_sd"`` is what readers of files leave where
+        experiments were repeated. What is too far out for it is kept. With neither this nor
+        ``replicate_key`` the noise is a guess, from what one matrix shows; it is worth a lot to
+        know it.
     preset
         ``"default"`` or ``"paper"`` (Algorithm 1 as published); see :class:`rtdmf_bio.RTDMF`.
     threshold
