@@ -63,7 +63,7 @@ def test_before_and_after_share_order_and_colours(adata):
     a = np.ma.filled(before.images[0].get_array(), np.nan)
     drawn = rt.pl.matrix(adata, layer="rtdmf_flag").images[0]
     flag = drawn.get_array()
-    assert drawn.get_clim() == (0, 3)
+    assert drawn.get_clim() == (-0.5, 3.5)
     assert np.array_equal(np.isnan(a), flag == 0)
 
 
@@ -201,7 +201,7 @@ def test_every_flag_of_a_measurement_has_a_histogram(adata):
     curves = [label.startswith("unexplained") for label in labels]
     assert curves == [False] * (len(rt.Flag) - 1) + [True]
     flag = rt.pl.matrix(adata, layer="rtdmf_flag").images[0]
-    assert flag.get_clim() == (min(rt.Flag), max(rt.Flag))
+    assert flag.get_clim() == (min(rt.Flag) - 0.5, max(rt.Flag) + 0.5)
 
 
 def test_a_part_of_a_screen_is_drawn_with_what_is_unexplained_of_its_own_drugs(adata):

@@ -130,10 +130,10 @@ print(f"drugs left as measured: {noise['n_left_alone']} of {adata.n_obs}")
 #
 # Controls on every plate, or a drug screened twice, tell more than any guess. Say that you know the
 # errors of two drugs: AUCs of dabrafenib are good to 0.005, those of navitoclax to 0.08. `noise_sd`
-# takes a number, or a column with one for each drug; the others keep their guess.
+# takes a number, or a column with one for each drug; where it is NaN, the guess stays.
 
 # %%
-adata.obs["noise"] = adata.obs["rtdmf_noise_sd"]
+adata.obs["noise"] = np.nan
 adata.obs.loc[["Dabrafenib", "Navitoclax"], "noise"] = 0.005, 0.08
 rt.pp.correct(adata, group_key="tissue", noise_sd="noise", key_added="known")
 
@@ -212,7 +212,7 @@ meaning = {
     0: "not measured: imputed",
     1: "measured, residual below the threshold: drawn towards the prediction",
     2: "measured, high residual not retained: drawn towards the prediction, too",
-    3: "measured, high residual retained: the measurement, unchanged",
+    3: "measured, high residual retained: unchanged if its group is enriched, else as 2",
 }
 flag = adata.layers["rtdmf_flag"]
 moved = np.abs(adata.layers["rtdmf"] - adata.X)

@@ -176,7 +176,8 @@ print(pd.DataFrame(rows).T.to_string())
 #
 # Which flag do responses get, in blocks and alone, and which do entries where nothing was planted?
 # Counted once by the default and once with `retain="enriched"`, which trusts a high residual only
-# if its group of lines is enriched with such.
+# if its group of lines is enriched with such. (It is the rule of the paper: all other entries become
+# their broad structure, so take its flags, not its values, for which there are no intervals.)
 
 
 # %%

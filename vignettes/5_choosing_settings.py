@@ -31,8 +31,8 @@ import rtdmf_bio as rt
 # - `depth`, `weight_decay`, `loss` and their like: chosen once, on several kinds of data. Unless a
 #   search on your screen finds something clearly better (below).
 # - `preset`: `"paper"` is the published method, slower, to compare with.
-# - `retain`: keeps what a group backs, or what is more than noise. Unless only the former shall
-#   stay: `"enriched"` (page 4).
+# - `retain`: keeps what a group backs, or what is more than noise. Unless you want to know what
+#   groups alone back, and no estimate of the truth: `"enriched"` (page 4).
 # - `threshold`: the screen itself says how large noise is. Unless you want more or fewer flags
 #   (below).
 # - `crossfit`: every entry is judged by one of five fits that have not seen it. 0 is quicker, but
@@ -48,9 +48,11 @@ import rtdmf_bio as rt
 # The corrected value is an estimate of what an experiment without error would have given. How far
 # to move a measurement depends on how large its error is, and one matrix cannot tell an error from
 # a response of one drug in one line: both are what nothing else predicts. So say what you know: the
-# standard deviation of errors (`noise_sd`: a number, or a column of `obs`), or which rows are the
-# same drug (`replicate_key`). Otherwise it is guessed, on the careful side. In simulation the truth
-# is known:
+# standard deviation of errors (`noise_sd`: a number, a column of `obs`, or a layer of standard
+# errors), or which rows are the same drug, or columns the same line (`replicate_key`). A file in
+# which experiments were repeated says it itself: readers leave `obs["replicate_sd"]`, for
+# `noise_sd="replicate_sd"`. Otherwise it is guessed, on the careful side. In simulation the truth is
+# known:
 
 # %%
 screen = rt.datasets.simulate(180, 140)  # noise of 0.05
@@ -85,8 +87,9 @@ print(pd.DataFrame(rows).T.round(3).to_string(na_rep="-"))
 # interval holds the truth much less often than it says. That is the price of care: a guess that is
 # too large would erase responses. With the noise given the error falls by a quarter, and the
 # interval holds what it says. Where responses were planted nothing gains: they are unlike what
-# predicts them, and known noise costs a little there. (Entries of flag 3 are the measurement
-# itself.) To let the specific part count 0.7 costs nearly all of the gain; more on that below.
+# predicts them. What is too far out for the noise is left nearly as measured, the rest drawn in; so
+# known noise costs a little there. To let the specific part count 0.7 costs nearly all of the gain;
+# more on that below.
 #
 # A small screen for this page, every sixth drug of GDSC1 on every second line:
 

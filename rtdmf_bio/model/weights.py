@@ -2,7 +2,7 @@
 
     corrected = P + k_ij u,    u = D - P,    w_i = 1 - share_i
     k = w   up to limit_i;   beyond, (1 - e) w limit_i / |u| + e r
-    r = w,  or, where the noise is known, 1 - share_i / max(|u| / (3 sd_i), 1)^2
+    r = w,  or, where the noise is known, 1 - share_i / max(|u| / (c sd_i), 1)^2
 
 | symbol  | variable    | shape  | meaning                                                     |
 |---------|-------------|--------|-------------------------------------------------------------|
@@ -13,6 +13,7 @@
 | e       | ``excess``  | (2,)   | share of the entries beyond the limit that is no noise: what|
 |         |             |        | the other side does not have, or, where the noise is known, |
 |         |             |        | what it is too small for; 1 where the q-value says so       |
+| c       |             |        | 3, 1.5 where the q-value says so                            |
 | sd_i    | ``size``    | (n,)   | root mean square of u                                       |
 
 A share of what is far out is too much to take off where noise of a known size has not brought it
@@ -98,14 +99,15 @@ class Keeping:
         weight, size = self.weight[:, None], np.abs(np.nan_to_num(unseen))
         excess = np.where(free, 1.0, np.where(unseen > 0, *self.excess))
         noise = weight / np.maximum(size / self.limit[:, None], 1.0)
-        real = np.where(self.known[:, None], 1 - (1 - weight) / self.far(unseen) ** 2, weight)
+        far = self.far(unseen, np.where(free, _FAR / 2, _FAR))
+        real = np.where(self.known[:, None], 1 - (1 - weight) / far**2, weight)
         kept: Array = np.where(np.isfinite(unseen), (1 - excess) * noise + excess * real, 1.0)
         return kept
 
-    def far(self, unseen: Array) -> Array:
-        """Absolute u in units of three root mean squares of the drug's, at least 1, (n, p)."""
-        end = np.maximum(_FAR * np.sqrt(self.size), np.finfo(float).tiny)
-        far: Array = np.maximum(np.abs(np.nan_to_num(unseen)) / end[:, None], 1.0)
+    def far(self, unseen: Array, unit: Array | float = _FAR) -> Array:
+        """Absolute u in so many root mean squares of the drug's, at least 1, (n, p)."""
+        end = np.maximum(unit * np.sqrt(self.size)[:, None], np.finfo(float).tiny)
+        far: Array = np.maximum(np.abs(np.nan_to_num(unseen)) / end, 1.0)
         return far
 
 

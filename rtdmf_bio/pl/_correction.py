@@ -46,7 +46,7 @@ def matrix(
     there are several columns of them, and by their mean. White lines separate the groups of the
     first column, thinner ones those of the next. The colour range is the 1st to 99th percentile of
     the measurements; residuals and the specific part lie around 0 and have their own, and so has a
-    layer of another measure. Missing entries are white.
+    layer of another measure. Missing entries are white, or grey where white means 0.
 
     Parameters
     ----------
@@ -85,10 +85,15 @@ def matrix(
     labels = {name: labels_of(adata.var[name]) for name in asked if name in adata.var}
     lines = np.lexsort((mean, *reversed(labels.values())))
     low, high, label = _colours(adata, key, layer or corrected, drawn, measured)
+    flags, signed = layer == f"{key}_flag", low == -high
     image = ax.imshow(
-        drawn[np.ix_(drugs, lines)], aspect="auto", cmap="viridis", vmin=low, vmax=high,
-        interpolation="nearest", rasterized=True,
+        drawn[np.ix_(drugs, lines)], aspect="auto", cmap="RdBu_r" if signed else "viridis",
+        vmin=low, vmax=high, interpolation="nearest", rasterized=True,
     )  # fmt: skip
+    if flags:
+        image.set_cmap(image.get_cmap().resampled(len(Flag)))
+    if signed:
+        ax.set_facecolor("0.7")
     ax.set(
         xlabel=f"{mean.size} cell lines" + (", by " + ", then ".join(labels) if labels else ""),
         ylabel=f"{drugs.size} drugs, by mean",
@@ -98,7 +103,7 @@ def matrix(
     )
     _separate(ax, [groups[lines] for groups in labels.values()])
     if colorbar:
-        ax.figure.colorbar(image, ax=ax, label=label)
+        ax.figure.colorbar(image, ax=ax, label=label, ticks=list(Flag) if flags else None)
     return ax
 
 
@@ -151,12 +156,15 @@ def threshold(adata: AnnData, *, key: str = "rtdmf", ax: Axes | None = None) -> 
         linewidth=1,
         label=f"unexplained, sd {result['unexplained_sd']:.3g}",
     )
-    for side in (-eta, eta):
+    said = f"threshold ±{eta:.3g}\n(of the unexplained, taken as normal, {beyond:.1%} beyond)"
+    if not np.isfinite(eta):
+        said = "no residual is high at this false discovery rate"
+    for side in (-eta, eta) if np.isfinite(eta) else ():
         ax.axvline(side, color="black", linestyle="--", linewidth=1)
     ax.set(
         yscale="log", ylim=(0.5, counts.max() * 3), xlim=(-limit, limit),
         xlabel=f"residual, {_measure_label(adata, key)}", ylabel="entries",
-        title=f"threshold ±{eta:.3g}\n(of the unexplained, taken as normal, {beyond:.1%} beyond)",
+        title=said,
     )  # fmt: skip
     ax.legend(fontsize="x-small", loc="upper right", framealpha=0.9)
     return ax
@@ -191,6 +199,7 @@ def enrichment(
     table = enrichment_table(adata, key=key).head(n_top).iloc[::-1]
     y = np.arange(len(table))
     score = -np.log10(np.maximum(table["qvalue"], 1e-300))
+    enriched = bool((table["qvalue"] <= 0.05).any())
     for side, (color, marker) in SIDES.items():
         here = table["side"] == side
         if here.any():
@@ -207,7 +216,7 @@ def enrichment(
     ax.set(
         xlabel="-log10 q (dotted: q = 0.05); high lines of the group's lines beside each",
         xlim=(0, max(float(score.max()) * 1.25, 2) if len(table) else 2),
-        title="enriched drug - group pairs",
+        title="enriched drug - group pairs" if enriched else "no drug - group pair is enriched",
     )
     ax.xaxis.label.set_fontsize("small")
     if len(table):
@@ -269,7 +278,7 @@ def _colours(
     label = _measure_label(adata, key)
     around_zero = {f"{key}_residual": "residual", f"{key}_{SPECIFIC}": "specific part"}
     if layer == f"{key}_flag":
-        return int(min(Flag)), int(max(Flag)), "flag"
+        return min(Flag) - 0.5, max(Flag) + 0.5, "flag"
     if layer in around_zero:
         high = np.nanpercentile(np.abs(drawn), 99)
         return -high, high, f"{around_zero[layer]}, {label}"

@@ -28,13 +28,14 @@
 #'   are equally likely. `"fdr:0.05"`: those with a q value of at most this.
 #' @param retain Which high residuals are kept, one rule or several: `"enriched"` (those in a group
 #'   of cell lines where they cluster), `"shrink"` (those that are more than noise, with a q
-#'   value of at most `fdr`, and of every other entry what its drug's noise leaves), `"all"`, `"soft"` (what exceeds the
-#'   threshold), `"abrupt"` (what the fit took up in one jump), `"none"`. `NULL`: enriched and
-#'   shrink; without groups, shrink.
+#'   value of at most `fdr`, and of every entry what its drug's noise leaves), `"all"`, `"soft"`
+#'   (what exceeds the threshold), `"abrupt"` (what the fit took up in one jump), `"none"`. `NULL`:
+#'   enriched and shrink; without groups, shrink.
 #' @param noise_sd Standard deviation of the error of a measurement, in the measure's unit: a
 #'   number, or one per drug, by name where it has names, else in the order of `x`. Without it the
 #'   noise is a guess from what one matrix shows; it is worth a lot to know it. For a PharmacoSet
-#'   also the name of a column of its table of drugs.
+#'   also the name of a column of its table of drugs; by default it is taken from repeated
+#'   experiments, where there are at least ten.
 #' @param specific_weight With `"shrink"`, what is particular to a drug counts this much, from 0 to
 #'   1, beside the general part (level of the drug, general sensitivity of the line). Below 1 it
 #'   makes a matrix for comparison between laboratories, where the general part carries over better,
