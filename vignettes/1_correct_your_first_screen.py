@@ -149,8 +149,8 @@ for drug, key in ("Dabrafenib", "known"), ("Navitoclax", "rtdmf"), ("Navitoclax"
 # little noise nothing is to be gained for dabrafenib: reliability 1, all its measurements are left
 # alone, and the interval is that of the measurement. That is what a drug left alone looks like;
 # without `noise_sd` it happens where next to nothing that is unpredicted can be noise. Navitoclax,
-# known to be noisy, keeps less than by the guess, moves farther, and has wider intervals. The rest
-# of this page goes on with the guess.
+# known to be noisy, keeps less than by the guess and moves farther. The rest of this page goes on
+# with the guess.
 #
 # ## Did it learn anything?
 #
