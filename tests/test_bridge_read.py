@@ -19,6 +19,7 @@ import rtdmf_bio
 from r_bridge import backends
 from rtdmf_bio import cli
 from rtdmf_bio._adata.layers import named_layers
+from rtdmf_bio.model import repeats
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_psets as made
@@ -83,6 +84,23 @@ def test_annotation_keeps_values_types_and_gaps(generation, files, backend):
         assert adata.obs["PubCHEM"].dtype == "Int32"
         assert adata.obs["approved"].dtype == "boolean"
         assert list(adata.obs["class"].cat.categories) == list("cab")
+
+
+@pytest.mark.parametrize("generation", made.GENERATIONS)
+def test_repeated_experiments_tell_the_noise(generation, files, monkeypatch):
+    """The made files have a handful; by the rule they would be too few."""
+    adata = read(files[generation], MEASURE, "mean", False, "rdata")
+    assert "replicate_sd" not in adata.obs
+    monkeypatch.setattr(repeats, "FEWEST", 1)
+    adata = read(files[generation], MEASURE, "mean", False, "rdata")
+    data = made.truth()
+    drug = adata.obs_names.get_indexer(data.experiments["treatmentid"])
+    line = adata.var_names.get_indexer(data.experiments["sampleid"])
+    here = (drug >= 0) & (line >= 0)
+    values = data.profiles[MEASURE].to_numpy(float)[here]
+    expected = repeats.noise_of_summaries(values, drug[here], line[here], adata.X, "mean")
+    np.testing.assert_allclose(adata.obs["replicate_sd"], expected, rtol=1e-9)
+    assert "replicate_sd" not in read(files[generation], MEASURE, "max", False, "rdata").obs
 
 
 @pytest.mark.parametrize("generation", made.GENERATIONS)

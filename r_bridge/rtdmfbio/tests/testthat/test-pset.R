@@ -58,6 +58,18 @@ test_that("a second measure goes beside the first, and a wrong one is told what 
   expect_false(is.null(rtdmf_result(again, "mine_rtdmf")))
 })
 
+test_that("repeated experiments tell the noise, unless it is given", {
+  skip_without_python()
+  noise <- function(...) {
+    rtdmf_result(quietly(made_pset(), measure = "aac_published", ...))$noise
+  }
+  told <- noise()
+  expect_identical(told$source, "replicates")
+  expect_lt(abs(told$sd - 0.02 / sqrt(2)), 0.003)
+  expect_identical(noise(noise_sd = 0.05)$source, "given")
+  expect_identical(noise(retain = "all", crossfit = 0)$source, "none")
+})
+
 test_that("a PharmacoSet survives being saved", {
   skip_without_python()
   corrected <- quietly(made_pset(), measure = "aac_published")
