@@ -156,8 +156,9 @@ def test_where_nothing_is_said_of_noise_the_summary_is_silent(screen):
                   progress=False)  # fmt: skip
     assert "noise " not in cli.summary(adata).replace("noise and large deviation", "")
     adata.obs["drug"] = [f"drug{i // 2}" for i in range(40)]
-    rt.pp.correct(adata, group_key=None, replicate_key="drug", crossfit=2, impute="low-rank",
-                  overwrite=True, progress=False)  # fmt: skip
+    with pytest.warns(UserWarning, match="check the labels"):  # they are not the same drugs
+        rt.pp.correct(adata, group_key=None, replicate_key="drug", crossfit=2, impute="low-rank",
+                      overwrite=True, progress=False)  # fmt: skip
     assert "(from replicates); a typical drug moved by " in cli.summary(adata)
 
 

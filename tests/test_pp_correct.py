@@ -552,7 +552,7 @@ def test_known_noise_is_a_number_one_per_drug_or_a_column():
             {"noise_sd": "sd"},
             r"obs has no column 'sd'. It has \['error'\], and there are the layers",
         ),
-        ({"noise_sd": 0}, r"noise_sd must be a positive number.* 24 drugs.* Got 0\."),
+        ({"noise_sd": 0}, r"noise_sd must be a positive number.* 24 drugs.* Got 0 for 24"),
         ({"noise_sd": -0.1}, r"noise_sd must be a positive number"),
         ({"noise_sd": np.nan}, r"noise_sd must be a positive number.* Got nan"),
         ({"noise_sd": [0.1, 0.2]}, r"noise_sd must be .* one for each of the 24 drugs"),

@@ -181,8 +181,13 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def fdr_of(threshold: Any) -> float | None:
     """The rate of a threshold such as ``"fdr:0.05"``; None for any other."""
-    if not isinstance(threshold, str) or not threshold.startswith(_FDR):
+    if not isinstance(threshold, str) or threshold == "auto":
         return None
+    if not threshold.startswith(_FDR):
+        raise TypeError(
+            f"The threshold parameter must be a number of at least 0, 'auto', or a false discovery "
+            f"rate such as 'fdr:0.05'. Got {threshold!r}."
+        )
     try:
         rate = float(threshold.removeprefix(_FDR))
     except ValueError:
