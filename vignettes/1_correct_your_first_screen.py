@@ -212,7 +212,7 @@ meaning = {
     0: "not measured: imputed",
     1: "measured, residual below the threshold: drawn towards the prediction",
     2: "measured, high residual not retained: drawn towards the prediction, too",
-    3: "measured, high residual retained: unchanged if its group is enriched, else as 2",
+    3: "measured, high residual retained: unchanged if its group is enriched, else nearly",
 }
 flag = adata.layers["rtdmf_flag"]
 moved = np.abs(adata.layers["rtdmf"] - adata.X)

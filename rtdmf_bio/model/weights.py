@@ -1,8 +1,7 @@
 """How much of a measurement to keep.
 
     corrected = P + k_ij u,    u = D - P,    w_i = 1 - share_i
-    k = w   up to limit_i;   beyond, (1 - e) w limit_i / |u| + e r
-    r = w,  or, where the noise is known, 1 - share_i / max(|u| / (c sd_i), 1)^2
+    k = (1 - e) w_i / max(|u| / limit_i, 1) + e (1 - share_i / max(|u| / (c sd_i), 1)^2)
 
 | symbol  | variable    | shape  | meaning                                                     |
 |---------|-------------|--------|-------------------------------------------------------------|
@@ -16,8 +15,8 @@
 | c       |             |        | 3, 1.5 where the q-value says so                            |
 | sd_i    | ``size``    | (n,)   | root mean square of u                                       |
 
-A share of what is far out is too much to take off where noise of a known size has not brought it
-there; so less is, the farther it lies.
+What noise has not brought there loses less to it the farther out it lies: a share of a response of
+ten standard deviations is more than noise ever is.
 
 u is noise, or response of this drug in this line alone. Known noise (``noise_sd``), or what was
 screened more than once (repeats.py), tell which. One matrix by itself does not; what it has are
@@ -89,7 +88,6 @@ class Keeping:
     noise: Array  # share of it that is noise: more than is drawn in, where that is a guess
     excess: tuple[float, float]  # above, below
     noise_sd: Array  # NaN where it cannot be told
-    known: NDArray[np.bool_]  # not guessed
     source: str  # of the noise: given, replicates, or prior
     unseen_sd: float  # root mean square of u where the noise is known
     known_sd: float  # of that noise
@@ -100,7 +98,7 @@ class Keeping:
         excess = np.where(free, 1.0, np.where(unseen > 0, *self.excess))
         noise = weight / np.maximum(size / self.limit[:, None], 1.0)
         far = self.far(unseen, np.where(free, _FAR / 2, _FAR))
-        real = np.where(self.known[:, None], 1 - (1 - weight) / far**2, weight)
+        real = 1 - (1 - weight) / far**2
         kept: Array = np.where(np.isfinite(unseen), (1 - excess) * noise + excess * real, 1.0)
         return kept
 
@@ -168,7 +166,7 @@ def keeping(
         math.sqrt(float(np.broadcast_to(v, unseen.shape)[there].mean())) if there.any() else 0.0
         for v in (unseen**2, variance[:, None])
     )
-    return Keeping(weight, limit, size, real, excess, sd, known, source, *spreads)
+    return Keeping(weight, limit, size, real, excess, sd, source, *spreads)
 
 
 def _prior(unseen: Array, specific: Array, spread: Array) -> Array:

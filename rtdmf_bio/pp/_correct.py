@@ -85,7 +85,7 @@ def correct(
     retain
         Which high residuals are retained: ``"enriched"``, ``"shrink"``, ``"all"``, ``"soft"``,
         ``"abrupt"``, ``"none"``, or several. Those in an enriched group are kept whole, those that
-        ``shrink`` retains, for their q-value, as far as the noise of their drug allows. None:
+        ``shrink`` retains, for their q-value, nearly so, the more the farther out they lie. None:
         enriched and shrink; without groups, shrink.
     fdr
         False discovery rate at which a group counts as enriched.
