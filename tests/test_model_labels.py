@@ -10,6 +10,9 @@ import pytest
 
 from rtdmf_bio import RTDMF
 
+# Which drugs are called the same here is drawn by lot.
+pytestmark = pytest.mark.filterwarnings("ignore:replicates say that:UserWarning")
+
 N, P = 30, 40
 DRUGS = [f"drug {i}" for i in range(N)]
 LINES = [f"line {j}" for j in range(P)]

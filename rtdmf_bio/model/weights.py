@@ -104,7 +104,7 @@ class Keeping:
 
     def far(self, unseen: Array, unit: Array | float = _FAR) -> Array:
         """Absolute u in so many root mean squares of the drug's, at least 1, (n, p)."""
-        end = np.maximum(unit * np.sqrt(self.size)[:, None], np.finfo(float).tiny)
+        end = unit * np.sqrt(np.where(self.size > 0, self.size, np.inf))[:, None]
         far: Array = np.maximum(np.abs(np.nan_to_num(unseen)) / end, 1.0)
         return far
 
