@@ -16,6 +16,8 @@ demo: .venv/installed
 
 # test-newest runs them with the newest Python here and the newest AnnData, pandas and so on. It is
 # no part of make test: torch for another Python is a large download.
+# Two at a time, so that a thread each is enough: with more they wait for each other.
+test quick test-newest: export OMP_NUM_THREADS = 1
 test: .venv/installed .venv/installed-r
 test-newest: .venv-newest/installed .venv-newest/installed-r
 test test-newest:
