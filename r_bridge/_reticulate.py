@@ -24,7 +24,7 @@ from joblib.externals.loky import get_reusable_executor
 
 import rtdmf_bio as rt
 from rtdmf_bio._adata.columns import text_dtype
-from rtdmf_bio._adata.inputs import repeats_noise
+from rtdmf_bio._adata.inputs import known_noise
 from rtdmf_bio._adata.layers import named_layers
 
 from ._nodes import node as nodes
@@ -156,9 +156,8 @@ def _run(
     settings = _dict(message.item("settings"))
     if isinstance(settings.get("noise_sd"), dict):
         settings["noise_sd"] = pd.Series(settings["noise_sd"])
-    if repeats and settings.get("noise_sd") is None:
-        preset, retain = settings.get("preset", "default"), settings.get("retain")
-        settings["noise_sd"] = repeats_noise(adata, preset, retain)
+    if repeats:
+        settings["noise_sd"] = known_noise(adata, settings)
     function(adata, group_key=groups or None, key_added=_KEY, **settings)
 
 

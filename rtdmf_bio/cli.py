@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _correct(args: argparse.Namespace) -> int:
     from . import io, pp
-    from ._adata.inputs import repeats_noise
+    from ._adata.inputs import known_noise
 
     start = time.perf_counter()
     outputs = [args.output, args.flags, args.enrichment, args.picture]
@@ -168,7 +168,7 @@ def _correct(args: argparse.Namespace) -> int:
     noise_sd = args.noise_sd
     # In an h5ad, X may be another by now than when it was read.
     if _is_pset(args.input) or _is_table(args.input):
-        noise_sd = noise_sd or repeats_noise(adata, args.preset, args.retain)
+        noise_sd = known_noise(adata, vars(args))
     pp.correct(
         adata,
         layer=args.layer,

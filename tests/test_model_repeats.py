@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import rtdmf_bio as rt
+from rtdmf_bio._adata.inputs import known_noise
 from rtdmf_bio.model.repeats import (
     noise_of_summaries,
     pooled,
@@ -228,3 +229,15 @@ def test_the_command_takes_the_noise_of_repeats(assay, tmp_path, capsys):
     assert main(["correct", str(path), str(out), *how, "--noise-sd", "0.1"]) == 0
     assert "(as given)" in capsys.readouterr().out
     assert main(["correct", str(path), str(out), *how, "--retain", "all"]) == 0
+    assert main(["correct", str(path), str(out), *how, "--noise-sd", "0"]) == 1
+    assert "Got 0 for 30 drug(s)" in capsys.readouterr().err
+
+
+def test_repeats_step_back_for_what_is_said_of_noise(assay):
+    adata = screen(assay)
+    assert known_noise(adata, {}) is None
+    adata.obs["replicate_sd"] = assay[1]
+    assert known_noise(adata, {}) == known_noise(adata, {"retain": ["shrink"]}) == "replicate_sd"
+    assert known_noise(adata, {"noise_sd": 0.0}) == 0.0
+    for told in ({"replicate_key": "drug"}, {"retain": "all"}, {"preset": "paper"}):
+        assert known_noise(adata, told) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from ..model.checks import as_numbers, is_sparse, name_some
 from ..model.labels import noise_in_order
 from .layers import named_layers
 
-REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
-
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
+
+REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
 
 
 def check_adata(adata: Any) -> None:
@@ -145,15 +145,19 @@ def noise_of(adata: AnnData, noise_sd: Any) -> Any:
     )
 
 
-def repeats_noise(adata: AnnData, preset: str, retain: Any) -> str | None:
-    """The column of ``obs`` in which a reader left the noise of repeats, if it can be of use.
+def known_noise(adata: AnnData, settings: Mapping[str, Any]) -> Any:
+    """``noise_sd`` of settings of `correct`; by default what a reader left of repeats, if of use.
 
     For who reads and corrects in one go: the values are then still those that were read.
     """
     from ..model.settings import PRESETS
 
-    rules = PRESETS.get(preset, {}).get("retain", ()) if retain is None else retain
-    return REPLICATE_SD if REPLICATE_SD in adata.obs and "shrink" in rules else None
+    noise_sd, retain = settings.get("noise_sd"), settings.get("retain")
+    if noise_sd is not None or settings.get("replicate_key") is not None:
+        return noise_sd
+    if retain is None:
+        retain = PRESETS.get(settings.get("preset", "default"), {}).get("retain", ())
+    return REPLICATE_SD if REPLICATE_SD in adata.obs and "shrink" in retain else None
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.float64]:

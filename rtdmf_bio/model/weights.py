@@ -162,10 +162,8 @@ def keeping(
     weight = np.where(alone, 1.0, 1 - share)
     excess = _excess(unseen, limit, variance)
     there = np.isfinite(unseen) & known[:, None]
-    spreads = (
-        math.sqrt(float(np.broadcast_to(v, unseen.shape)[there].mean())) if there.any() else 0.0
-        for v in (unseen**2, variance[:, None])
-    )
+    noise = np.broadcast_to(variance[:, None], unseen.shape)[there]
+    spreads = _root_mean(unseen[there] ** 2), _root_mean(noise)
     return Keeping(weight, limit, size, real, excess, sd, source, *spreads)
 
 
@@ -209,6 +207,10 @@ def _side(here: NDArray[np.bool_], scaled: Array) -> Array:
     total = (np.where(here, scaled, 0) ** 2).sum(1)
     mean: Array = np.divide(total, count, out=np.full(len(scaled), np.nan), where=count > 0)
     return mean
+
+
+def _root_mean(square: Array) -> float:
+    return math.sqrt(float(square.mean())) if square.size else 0.0
 
 
 def _spread(row: Array) -> float:
