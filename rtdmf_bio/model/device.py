@@ -38,10 +38,13 @@ class limited_threads:
     def __init__(self, n_multiplications: float) -> None:
         self.enough = n_multiplications > 1e8
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> int:
+        """How many pieces of work may go on at once, each with a thread of its own."""
         self.before = torch.get_num_threads()
-        if not self.enough and self.before > 1:
-            torch.set_num_threads(1)
+        if self.enough or self.before == 1:
+            return 1
+        torch.set_num_threads(1)
+        return self.before
 
     def __exit__(self, *_: object) -> None:
         if torch.get_num_threads() != self.before:

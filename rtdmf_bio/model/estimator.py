@@ -41,6 +41,7 @@ from .solver import StopReason
 from .stages import FOLD, FitRecord, Fitted, Inputs, Plan, Result, as_array, run, unit_of
 from .thresholding import Judged, Thresholded, Thresholding, judge, threshold_residuals
 from .weights import GIVEN
+from .workers import Workers
 
 logger = logging.getLogger("rtdmf_bio")
 
@@ -468,11 +469,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         )
         try:
             with (
-                limited_threads(data.size * inner_width(params["width"])),
+                limited_threads(data.size * inner_width(params["width"])) as idle,
                 torch.no_grad(),
                 _progress(params["progress"]) as tick,
             ):
-                result = run(inputs, plan, tick)
+                workers = Workers(idle if device.type == "cpu" else 1)
+                result = run(inputs, plan, tick, workers)
         except KeyboardInterrupt as stop:
             stop.add_note(StopReason.INTERRUPTED.value)
             raise

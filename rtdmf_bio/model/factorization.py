@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 DEAD = 1e-3  # a mode below this share of the largest has been shrunk away
+_SMALL = 512  # rows of a matrix whose eigenvectors the CPU finds sooner than a GPU
 INITS = ("spectral", "gaussian", "orthogonal", "identity", "uniform")
 
 
@@ -88,29 +89,83 @@ class Chain:
         sizes: Tensor = gram.pow(self.depth / 2)
         return sizes
 
-    def svd(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Thin SVD of the product without forming it: (n, r), (r,), (r, p)."""
+    def modes(self) -> Modes:
+        """Singular value decomposition of the product, without forming it."""
         left = self.factors[0]
         for w in self.factors[1:-1]:
             left = left @ w
+        return Modes.of(left, self.factors[-1].T)
+
+
+@dataclass
+class Modes:
+    """A matrix of low rank by its singular values, largest first: u diag(size) v'."""
+
+    u: Tensor  # (n, r)
+    size: Tensor  # (r,)
+    v: Tensor  # (p, r)
+
+    @classmethod
+    def of(cls, left: Tensor, right: Tensor) -> Modes:
+        """Those of ``left @ right.T``, of shapes (n, r) and (p, r)."""
         home = left.device
         q1, r1 = torch.linalg.qr(left.cpu())
-        q2, r2 = torch.linalg.qr(self.factors[-1].T.cpu())
-        u, s, vh = torch.linalg.svd(r1 @ r2.T, full_matrices=False)
-        return (q1 @ u).to(home), s.to(home), (vh @ q2.T).to(home)
+        q2, r2 = torch.linalg.qr(right.cpu())
+        u, size, vh = torch.linalg.svd(r1 @ r2.T, full_matrices=False)
+        return cls((q1 @ u).to(home), size.to(home), (q2 @ vh.T).to(home))
+
+    @property
+    def rank(self) -> int:
+        return len(self.size)
+
+    def product(self) -> Tensor:
+        return (self.u * self.size) @ self.v.T
+
+    def first(self, rank: int) -> Modes:
+        """The largest ``rank`` of them."""
+        return Modes(self.u[:, :rank], self.size[:rank], self.v[:, :rank])
+
+    def times(self, factor: float) -> Modes:
+        """As many times as large."""
+        return Modes(self.u, factor * self.size, self.v)
+
+    def with_more(self, other: Modes) -> Modes:
+        """These and then the others."""
+        return Modes(
+            torch.cat([self.u, other.u], 1),
+            torch.cat([self.size, other.size]),
+            torch.cat([self.v, other.v], 1),
+        )
+
+    def chain(self, depth: int) -> Chain:
+        """The balanced chain with this product."""
+        a = self.size.clamp_min(0).pow(1.0 / depth)
+        inner = [torch.diag(a) for _ in range(depth - 2)]
+        return Chain([self.u * a, *inner, a[:, None] * self.v.T])
 
 
-def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Thin SVD, on the CPU (mps has none, and it runs once or twice a fit)."""
-    u, s, vh = torch.linalg.svd(matrix.cpu(), full_matrices=False)
-    return u.to(matrix.device), s.to(matrix.device), vh.to(matrix.device)
+def eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of a small symmetric matrix, largest first, and eigenvectors in columns.
+
+    In double precision, which mps has not, and on the CPU, which is the fastest at this size.
+    """
+    small = gram.device.type == "mps" or len(gram) <= _SMALL
+    values, vectors = torch.linalg.eigh((gram.cpu() if small else gram).double())
+    values, vectors = values.flip(0).to(gram.dtype), vectors.flip(1).to(gram.dtype)
+    return values.to(gram.device), vectors.to(gram.device)
 
 
-def balanced(u: Tensor, s: Tensor, vh: Tensor, depth: int) -> Chain:
-    """The balanced chain whose product is ``u @ diag(s) @ vh``."""
-    a = s.clamp_min(0).pow(1.0 / depth)
-    inner = [torch.diag(a) for _ in range(depth - 2)]
-    return Chain([u * a, *inner, a[:, None] * vh])
+def thin_svd(matrix: Tensor) -> Modes:
+    """All modes, by the eigenvectors of the smaller product of the matrix with itself.
+
+    Modes below the root of the precision, compared with the largest, are not to be trusted.
+    """
+    if matrix.shape[0] > matrix.shape[1]:
+        turned = thin_svd(matrix.T)
+        return Modes(turned.v, turned.size, turned.u)
+    values, u = eigh(matrix @ matrix.T)
+    size = values.clamp_min(0).sqrt()
+    return Modes(u, size, (matrix.T @ u) / size.clamp_min(torch.finfo(size.dtype).tiny))
 
 
 def random_chain(

@@ -1,4 +1,4 @@
-"""What the descent minimises.
+"""What a fit minimises.
 
     F = (2/N) [ sum over training entries of rho(r_ij) + (decay/2) sum_l ||W_l||^2 ]
     r_ij = (D_ij - drug_i - line_j) / scale_i - (W1 ... WL)_ij
@@ -25,15 +25,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .factorization import DEAD, Chain, balanced, thin_svd
+from .factorization import DEAD, Chain, Modes, thin_svd
 from .loss import Loss
 from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 
+RESCALE = (2, 6)  # refreshes under a robust loss after which the drugs' scale is looked at
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -99,15 +101,18 @@ class Problem:
         self.shift: Tensor | float = 0.0
         self.n_robust = 0  # refreshes under a robust loss
         self._set_target()
-        self.spectrum = thin_svd(self.target)
-        sizes = self.spectrum[1]
-        middle = math.sqrt(self.q * max(n, p) * marchenko_pastur_median(n, p))
-        self.bulk = float(sizes.median()) / middle  # the noise that the spectrum's bulk shows
         # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
         # coming from too little structure, what deviates is left out, and structure added later.
-        self.decay = self._decay(1.0)
-        # Zeros at the missing entries shrink every singular value by q.
-        self.step = self._step(float((sizes / self.q)[0]))
+        self.decay = self.decay_at(1.0)
+        self.bulk = 0.0  # noise that the spectrum's bulk shows
+
+    def spectrum(self) -> Modes:
+        """Modes of the target, zero where nothing is to be fitted; not kept, being as large."""
+        modes = thin_svd(self.target)
+        n, p = self.data.shape
+        middle = math.sqrt(self.q * max(n, p) * marchenko_pastur_median(n, p))
+        self.bulk = float(modes.size.median()) / middle
+        return modes
 
     def matrix(self, product: Tensor) -> Tensor:
         """Drug and line effects plus chain, in the data's units, (n, p)."""
@@ -122,15 +127,18 @@ class Problem:
         """r, shape (n, p), 0 outside the training entries."""
         return (self.target - product + self.shift) * self.train
 
-    def _step(self, top: float) -> float:
-        """Step that the curvature allows for a largest mode of size ``top``."""
+    @cached_property
+    def step(self) -> float:
+        """Step of a descent that the curvature allows, by the largest mode."""
         depth = self.settings.depth
+        # Zeros at the missing entries shrink every singular value by q.
+        top = float(thin_svd(self.target).size[0]) / self.q
         return float(1.0 / (depth * max(top, 1e-12) ** (2 - 2 / depth) + self.decay))
 
-    def _decay(self, noise_sd: float) -> float:
+    def decay_at(self, noise_sd: float) -> float:
         """Weight decay under which a mode of ``weight_decay`` times pure noise just vanishes.
 
-        A mode of observed size x settles at y with x = y + rho y^(-a), a = 1 - 2 / L, which has
+        A mode of observed size x settles at y with x = y + rho y^(-a), see shrinkage.py, which has
         no solution below x = y (1 + 1/a) at y = (a rho)^(1 / (1 + a)); at depth 2, below rho.
         """
         a = 1 - 2 / self.settings.depth
@@ -158,8 +166,18 @@ class Problem:
         moved = Chain([w - self.step * g for w, g in steps]).product()
         return float((moved - product).norm()) / max(float(product.norm()), 1e-30)
 
-    def refresh(self, chain: Chain, product: Tensor, iteration: int) -> None:
-        """Re-estimate loss weights, decay and drug and line effects, given the chain."""
+    def refresh(self, sizes: Tensor, product: Tensor, iteration: int) -> None:
+        """Re-estimate loss weights, decay and drug and line effects, given the fit.
+
+        Parameters
+        ----------
+        sizes
+            Singular values of ``product``, largest first.
+        product
+            What is fitted, (n, p).
+        iteration
+            Number of iterations done.
+        """
         residual = self.residual(product)
         if self.settings.loss != "squared":
             told = among(self.telling, self.train, self.scale * residual)
@@ -169,53 +187,64 @@ class Problem:
         else:
             # Less noise means less decay, a closer fit and smaller residuals: left to itself the
             # estimate can run away to zero. The spectrum's bulk is no matter of the fit.
-            noise = max(self.noise_sd(chain), 0.25 * self.bulk) ** 2
-            self.decay = self._decay(math.sqrt(noise))
+            noise = max(self.noise_sd(sizes), 0.25 * self.bulk) ** 2
+            self.decay = self.decay_at(math.sqrt(noise))
             self.n_robust += 1
             weights, self.shift = self.loss.pull(residual)
             self.weights = weights * self.train
         if self.settings.center == "two-way" and not self.flat:
             precision = self.weights / self.scale**2
             rest = self.data - self.scale * (product + self.shift)
-            self.effects.update(rest * self.train, precision, noise)
+            self.effects.update(rest, precision, noise)
         self._set_target()
 
-    def noise_sd(self, chain: Chain) -> float:
-        """The loss's estimate, for the degrees of freedom that the chain has used up.
+    def noise_sd(self, sizes: Tensor) -> float:
+        """The loss's estimate, for the degrees of freedom that modes of these sizes have used up.
 
-        Of a mode x in the data the chain keeps a share y / x, see ``_decay``.
+        Of a mode x in the data the fit keeps a share y / x, see ``decay_at``.
         """
-        kept = self._kept(chain.mode_sizes()).sum()
+        kept = self._kept(sizes).sum()
         n, p = self.data.shape
         used = float(kept * (n + p - kept) / self.weights.sum())
         return self.loss.noise_sd / math.sqrt(1 - min(used, 0.75))
 
     def _kept(self, modes: Tensor) -> Tensor:
         """Share y / x of each settled mode y, with x = y + (decay / q) y^(2 / L - 1)."""
+        if not len(modes):
+            return modes
         settled = modes.clamp_min(DEAD * max(float(modes[0]), 1e-12))
         kept = 1 / (1 + self.decay / self.q * settled ** (2 / self.settings.depth - 2))
         return torch.where(modes < settled, 0.0, kept)
+
+    def may_end(self, iteration: int) -> bool:
+        """Not before a robust loss has begun, and scaled the drugs."""
+        if self.settings.loss in ("hard", "mixture"):
+            return self.n_robust > RESCALE[0]
+        return iteration > 1
 
     def may_rescale(self) -> bool:
         """Whether the drugs are to be scaled by their own noise."""
         return self.settings.loss == "mixture" and self.settings.scale_power > 0 and not self.flat
 
-    def rescale(self, chain: Chain, product: Tensor) -> Chain:
+    def rescale(self, modes: Modes, product: Tensor) -> Modes:
         """Scale the drugs by their own noise, now that the loss tells it from deviations.
 
-        Returns the chain that fits alike in the new scale.
+        Returns the modes that fit alike in the new scale.
         """
         residual = self.residual(product)
         told = among(self.telling, self.train, self.scale * residual)
         noise = (1 - self.loss.spike_probability(residual)) * told
         scale = self.scale.log().mean().exp() * noise_scale(self.scale * residual, noise)
-        fitted = self.effects.matrix() + self.scale * product
+        before = Effects(self.effects.drug, self.effects.line)
         if self.settings.center == "two-way":
             # What the general part can carry in the new scale, the chain need not.
+            fitted = before.matrix() + self.scale * product
             self.effects.update(fitted, self.weights / scale**2, sweeps=5)
-        rank, depth = chain.rank + 2, self.settings.depth  # the general part's change has two
-        u, size, vh = thin_svd((fitted - self.effects.matrix()) / scale)
+        # The general part's change has two modes of its own.
+        drug, line = before.drug - self.effects.drug, before.line - self.effects.line
+        left = torch.cat([self.scale * modes.u * modes.size, drug, torch.ones_like(drug)], 1)
+        right = torch.cat([modes.v, torch.ones_like(line.T), line.T], 1)
         self.scale = scale
         self._set_target()
-        self.step = self._step(float(thin_svd(self.target)[1][0]) / self.q)
-        return balanced(u[:, :rank], size[:rank], vh[:rank], depth)
+        self.__dict__.pop("step", None)
+        return Modes.of(left / scale, right).first(min(self.data.shape))

@@ -1,4 +1,4 @@
-"""The rank of a compact chain: where it starts, when modes are dropped and when they are added.
+"""The rank of a compact chain that descends: where it starts, when modes are dropped and added.
 
 A chain whose every mode is alive may be too narrow, and is widened by the leading modes of what it
 leaves; modes that the decay has shrunk away are dropped. See problem.py for the symbols.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .factorization import DEAD, Chain, balanced, random_chain, thin_svd
+from .factorization import DEAD, Chain, Modes, random_chain, thin_svd
 from .problem import Problem
 
 _START_RANK = 64
@@ -26,10 +26,9 @@ def start(problem: Problem) -> Chain:
         width, dtype = int(s.width), problem.data.dtype
         chain = random_chain((n, p), s.depth, width, s.init, s.init_scale, generator, dtype)
         return Chain([w.to(problem.data.device) for w in chain.factors])
-    u, sizes, vh = problem.spectrum
     r = min(_START_RANK if s.width == "auto" else int(s.width), n, p)
     # Zeros at the missing entries shrink every singular value by q.
-    return balanced(u[:, :r], s.init_scale * (sizes / problem.q)[:r], vh[:r], s.depth)
+    return problem.spectrum().first(r).times(s.init_scale / problem.q).chain(s.depth)
 
 
 class RankControl:
@@ -59,8 +58,7 @@ class RankControl:
             self.saturated = False
         if alive <= 0.8 * rank and not rising:
             self.n_checks = 0
-            u, size, vh = chain.svd()
-            return balanced(u[:, :alive], size[:alive], vh[:alive], self.settings.depth)
+            return chain.modes().first(alive).chain(self.settings.depth)
         settled = settled or self.n_checks >= _PATIENCE
         due = float(modes[-1]) > 0.02 * float(modes[0]) if rising else settled
         if self.saturated and due and rank < full:
@@ -74,23 +72,17 @@ class RankControl:
             return None
         self.n_added += 1
         missed = self._missed(product)
-        noise = self.problem.noise_sd(chain)
-        extra = int((missed[1] > self.problem.vanishing(noise)).sum())
+        noise = self.problem.noise_sd(chain.mode_sizes())
+        extra = int((missed.size > self.problem.vanishing(noise)).sum())
         extra = min(extra, min(self.problem.data.shape) - chain.rank)
         return self._grown(chain, missed, extra) if extra > 0 else None
 
-    def _missed(self, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Thin SVD of the weighted residual."""
+    def _missed(self, product: Tensor) -> Modes:
+        """Modes of the weighted residual."""
         p = self.problem
         return thin_svd((p.target - product) * p.weights / p.q)
 
-    def _grown(self, chain: Chain, missed: tuple[Tensor, Tensor, Tensor], extra: int) -> Chain:
+    def _grown(self, chain: Chain, missed: Modes, extra: int) -> Chain:
         """The chain extended by the leading modes of ``missed``."""
-        u, size, vh = chain.svd()
-        u2, size2, vh2 = missed
-        return balanced(
-            torch.cat([u, u2[:, :extra]], 1),
-            torch.cat([size, self.settings.init_scale * size2[:extra]]),
-            torch.cat([vh, vh2[:extra]], 0),
-            self.settings.depth,
-        )
+        more = missed.first(extra).times(self.settings.init_scale)
+        return chain.modes().with_more(more).chain(self.settings.depth)

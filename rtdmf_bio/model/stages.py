@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,13 @@ from .preparation import two_way
 from .problem import FitSettings
 from .process import REACHES, predict
 from .solver import Fit, StopReason, fit_chain
+from .workers import Workers
 
 FOLD = "all but a fold"
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
+_HOPELESS = 1.05  # times the best error so far: what is worse at the best decay is not searched
 _VANISHED = 0.1  # of the residuals' spread
 _NORMAL_Q90 = 1.6449  # nine tenths of a normal's absolute values lie below
 
@@ -160,10 +163,10 @@ class Result:
 
     first: Fit
     second: Fit | None
-    threshold: float
-    noise: DrugNoise  # of D - L
     weight_decay: float
     refine_decay: float
+    noise: DrugNoise | None = None  # of D - L; known once it is judged, as is the threshold
+    threshold: float = math.nan
     share: float = 1.0  # of L in the completion
     reach: float = REACHES[0]  # of the process
     parts: Parts | None = None  # predictions by what was fitted last
@@ -176,13 +179,6 @@ class Result:
     fits: list[FitRecord] = field(default_factory=list)
     noise_vanished: bool = False
     fallen_back: bool = False  # L is drug + line means, which predict better
-
-    def low_rank(self) -> Tensor:
-        return self.first.matrix()
-
-    def completed(self) -> Tensor:
-        low_rank = self.low_rank()
-        return low_rank if self.second is None else self.share * low_rank + self.second.matrix()
 
     @property
     def stop_reason(self) -> StopReason:
@@ -200,6 +196,7 @@ class Result:
             return unit * as_array(part) + offset
 
         assert self.parts is not None
+        assert self.noise is not None
         unseen = unseen_low = None
         if self.unseen is not None and inputs.folds is not None:
             outside = (inputs.folds < 0).cpu().numpy()
@@ -240,7 +237,9 @@ def unit_of(data: Array) -> float:
     return float(2.0 ** round(math.log2(np.nanstd(data))))
 
 
-def run(inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> Result:
+def run(
+    inputs: Inputs, plan: Plan, tick: Callable[[str], Tick], workers: Workers | None = None
+) -> Result:
     """Choose what is open on the hold-out, then fit to everything (or not, without refit).
 
     Parameters
@@ -249,34 +248,37 @@ def run(inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> Result:
         The matrix; entries must be held out if the plan has gaps.
     tick
         Given the name of a step, returns the progress callback for it.
+    workers
+        Who do what is independent at the same time; None: one after the other.
     """
-    return _Run(inputs, plan, tick).result()
+    return _Run(inputs, plan, tick, workers or Workers(1)).result()
 
 
 class _Run:
-    def __init__(self, inputs: Inputs, plan: Plan, tick: Callable[[str], Tick]) -> None:
-        self.plan, self.tick = plan, tick
+    def __init__(
+        self, inputs: Inputs, plan: Plan, tick: Callable[[str], Tick], workers: Workers
+    ) -> None:
+        self.plan, self.tick, self.workers = plan, tick, workers
         self.data, self.observed = inputs.data, inputs.observed
         self.held_out, self.folds = inputs.held_out, inputs.folds
         self.telling = inputs.telling
-        self.fits: list[FitRecord] = []
+        self.fits: dict[str, list[FitRecord]] = {}  # by what was done, in its order
 
     def result(self) -> Result:
         plan = self.plan
         if self.held_out is None:
-            return self._judged(self._fit_all(plan, None), None, plan, self.observed)
-        train = self.observed * (1 - self.held_out)
-        chosen = self._choose(self.held_out, train)
-        settings, why = plan.settings, None
-        if settings.early_stopping:
-            steps, why = max(chosen.first.n_iter, 1), chosen.first.stop_reason
-            settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
-        decays = chosen.weight_decay, chosen.refine_decay
-        final = replace(plan, settings=settings, weight_decay=decays[0], refine_decay=decays[1])
-        if not plan.refit:
-            return self._judged(chosen, chosen, final, train, why)
-        fitted = self._fit_all(final, chosen, why)
-        return self._judged(fitted, chosen, final, self.observed, why)
+            result = self._judged(None, plan, self.observed)
+        else:
+            train = self.observed * (1 - self.held_out)
+            chosen = self._choose(self.held_out, train)
+            settings, why = plan.settings, None
+            if settings.early_stopping:
+                steps, why = max(chosen.first.n_iter, 1), chosen.first.stop_reason
+                settings = replace(settings, early_stopping=False, max_iter=steps, tol=0.0)
+            decays = chosen.weight_decay, chosen.refine_decay
+            final = replace(plan, settings=settings, weight_decay=decays[0], refine_decay=decays[1])
+            result = self._judged(chosen, final, self.observed if plan.refit else train, why)
+        return replace(result, fits=[fit for done in self.fits.values() for fit in done])
 
     def _choose(self, held_out: Tensor, train: Tensor) -> Result:
         """Both stages on the training entries, with what the others say of them."""
@@ -301,14 +303,12 @@ class _Run:
 
         decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
         low_rank = first.matrix()
-        error = data - low_rank
-        noise = self._noise(error, inside)
-        rmse = {"low_rank": _rms(error[inside])}
-        second, refine_decay, share = None, 0.0, 1.0
+        rmse = {"low_rank": _rms((data - low_rank)[inside])}
+        second, refine_decay, share = None, plan.refine_decay, 1.0
         if plan.refine:
             # Where the broad structure is all there is to learn, the robust L is the better half
             # of the answer; where single responses teach about others, squared loss alone is.
-            trials = []
+            best = math.inf
             for a in (1.0, 0.0):
                 rest = data - a * low_rank
 
@@ -319,43 +319,21 @@ class _Run:
                     return _rms((rest - fit.matrix())[inside]), fit
 
                 name = "impute_weight_decay" if a else "impute_alone_weight_decay"
-                trial_decay, fit = _search(second_stage, plan.refine_decay, path, name)
-                trials.append((_rms((rest - fit.matrix())[inside]), a, trial_decay, fit))
-            rmse["imputed"], share, refine_decay, second = min(trials, key=lambda t: t[0])
+                found, fit = _search(
+                    second_stage, plan.refine_decay, path, name, refine_decay, _HOPELESS * best
+                )
+                error = _rms((rest - fit.matrix())[inside])
+                if error < best:
+                    best, share, refine_decay, second = error, a, found, fit
+            rmse["imputed"] = best
         return Result(
             first=first,
             second=second,
-            threshold=noise.even_odds() if plan.threshold is None else plan.threshold,
-            noise=noise,
             weight_decay=decay,
-            refine_decay=refine_decay,
+            refine_decay=refine_decay or 0.0,
             share=share,
             validation_rmse=rmse,
             decay_path=path,
-            fits=self.fits,
-            noise_vanished=_has_vanished(noise, error[inside]),
-        )
-
-    def _fit_all(self, plan: Plan, chosen: Result | None, why: StopReason | None = None) -> Result:
-        """Both stages on everything observed, with nothing left to choose."""
-        share = 1.0 if chosen is None else chosen.share
-        first, second = self._both(
-            plan, share, self.observed, track_jumps=plan.track_jumps, why=why
-        )
-        if chosen is not None:
-            return replace(chosen, first=first, second=second)
-        rest, inside = self.data - first.matrix(), self.observed > 0
-        # Without a hold-out the noise is that of the fitted residuals, which is on the small side.
-        noise = self._noise(rest, inside)
-        return Result(
-            first,
-            second,
-            noise.even_odds() if plan.threshold is None else plan.threshold,
-            noise,
-            plan.weight_decay or 0.0,
-            plan.refine_decay or 0.0,
-            fits=self.fits,
-            noise_vanished=_has_vanished(noise, rest[inside]),
         )
 
     def _both(
@@ -365,56 +343,104 @@ class _Run:
         train: Tensor,
         *,
         note: str = "fit",
-        fold: bool = False,
-        **options: Any,
+        track_jumps: bool = False,
+        **how: Any,
     ) -> tuple[Fit, Fit | None]:
         """Both stages on ``train``, with nothing left to choose."""
         settings = replace(plan.settings, weight_decay=plan.weight_decay or 0.0)
-        how: dict[str, Any] = {"note": note, "fold": fold}
+        how["note"] = note
         first = self._fit(
-            "low-rank", self.data, train, settings, eta=plan.threshold, **how, **options
+            "low-rank",
+            self.data,
+            train,
+            settings,
+            eta=plan.threshold,
+            track_jumps=track_jumps,
+            **how,
         )
         if not plan.refine:
             return first, None
         settings = replace(plan.second, weight_decay=plan.refine_decay or 0.0)
         rest = self.data - share * first.matrix()
+        how.pop("why", None)
         return first, self._fit("refinement", rest, train, settings, **how)
 
     def _judged(
-        self,
-        result: Result,
-        chosen: Result | None,
-        final: Plan,
-        seen: Tensor,
-        why: StopReason | None = None,
+        self, chosen: Result | None, final: Plan, seen: Tensor, why: StopReason | None = None
     ) -> Result:
-        """Predict every entry, the measured ones too by fits that have not seen them."""
-        data, folds, held_out = self.data, self.folds, self.held_out
-        unseen, judged, where = None, None, None
-        refitted = result is not chosen
+        """Fit to all that may be seen, and predict measured entries by fits that have not seen them.
+
+        Parameters
+        ----------
+        chosen
+            The fit to the training entries that choices were made by, or None.
+        final
+            What to do, nothing being left to choose.
+        seen
+            1 at the entries that the fit may see: those of ``chosen``, or all.
+        why
+            How the fits end, if that was chosen, too.
+        """
+        plan, folds, held_out = self.plan, self.folds, self.held_out
+        share = 1.0 if chosen is None else chosen.share
+        reach = REACHES[0]
+        judged = None
         if chosen is not None and held_out is not None:
-            where = held_out > 0
-            reach, judged = self._reach(chosen, self.observed * (1 - held_out), where)
-            result = replace(result, reach=reach)
-        parts = self._parts(result, seen) if refitted or judged is None else judged
+            reach, judged = self._reach(chosen, self.observed * (1 - held_out), held_out > 0)
+
+        def all_of_it() -> tuple[Fit, Fit | None, Parts]:
+            first, second = self._both(final, share, seen, why=why, track_jumps=plan.track_jumps)
+            return first, second, self._parts(first, second, share, seen, reach)
+
+        def without(k: int) -> Parts:
+            train = seen * (folds != k)
+            note = f"without fold {k + 1} of {n_folds}"
+            first, second = self._both(final, share, train, note=note, why=why, fold=True)
+            return self._parts(first, second, share, train, reach)
+
+        n_folds = 0 if folds is None else int(folds.max()) + 1
+        # What is held out is the first fold.
+        left = range(0 if judged is None else 1, n_folds)
+        tasks: list[Callable[[], Any]] = [partial(without, k) for k in left]
+        if chosen is None or plan.refit:
+            tasks.insert(0, all_of_it)
+        done = self.workers.each(tasks)
+        if chosen is None or plan.refit:
+            first, second, parts = done.pop(0)
+        else:
+            assert judged is not None
+            first, second, parts = chosen.first, chosen.second, judged
+        base = Result(first, second, final.weight_decay or 0.0, final.refine_decay or 0.0)
+        result = replace(chosen or base, first=first, second=second, reach=reach)
+        where = None if held_out is None else held_out > 0
         if folds is not None:
             unseen = parts if judged is None else judged
-            for k in range(0 if judged is None else 1, int(folds.max()) + 1):
-                here = folds == k
-                train = seen * ~here
-                note = f"without fold {k + 1} of {int(folds.max()) + 1}"
-                first, second = self._both(
-                    final, result.share, train, note=note, why=why, fold=True
-                )
-                fitted = replace(result, first=first, second=second)
-                unseen = self._parts(fitted, train).at(here, unseen)
+            for k, without_k in zip(left, done, strict=True):
+                unseen = without_k.at(folds == k, unseen)
             judged, where = unseen, folds >= 0
+        return self._told(result, parts, judged, where, final)
+
+    def _told(
+        self, result: Result, parts: Parts, judged: Parts | None, where: Tensor | None, final: Plan
+    ) -> Result:
+        """What entries at ``where``, of which ``judged`` has not seen any, tell of the fit."""
+        data, folds, held_out, threshold = self.data, self.folds, self.held_out, self.plan.threshold
         if judged is None or where is None or int(where.sum()) < FEWEST:
-            return replace(result, parts=parts)
+            # The noise is that of the fitted residuals then, which is on the small side.
+            error, where = data - result.first.matrix(), self.observed > 0
+            noise = self._noise(error, where)
+            return replace(
+                result,
+                parts=parts,
+                noise=noise,
+                threshold=noise.even_odds() if threshold is None else threshold,
+                noise_vanished=_has_vanished(noise, error[where]),
+            )
         # By absolute errors: a robust L does not follow the spikes that means are dragged by.
         fallen_back = self.plan.process and bool(
             (data - judged.low_rank)[where].abs().mean() > (data - judged.means)[where].abs().mean()
         )
+        unseen = None if folds is None else judged
         if fallen_back:
             judged, parts = judged.without_low_rank(), parts.without_low_rank()
             unseen = judged
@@ -440,7 +466,7 @@ class _Run:
             unseen=unseen,
             blend=blend,
             noise=noise,
-            threshold=noise.even_odds() if self.plan.threshold is None else self.plan.threshold,
+            threshold=noise.even_odds() if threshold is None else threshold,
             noise_vanished=_has_vanished(noise, error[where]),
             validation_rmse=validation,
             unseen_rmse=rmse,
@@ -448,25 +474,34 @@ class _Run:
             fallen_back=fallen_back,
         )
 
-    def _reach(self, chosen: Result, train: Tensor, held_out: Tensor) -> tuple[float, Parts]:
+    def _reach(
+        self, chosen: Result, train: Tensor, held_out: Tensor
+    ) -> tuple[float, Parts]:
         """The reach that predicts held-out entries best, and the parts with it."""
-        parts = self._without_process(chosen, train)
+        parts = self._without_process(chosen.first, chosen.second, chosen.share, train)
         if not self.plan.process:
-            return chosen.reach, parts
-        each = {reach: self._process(parts, train, reach) for reach in REACHES}
-        best = min(each, key=lambda reach: _rms((self.data - each[reach])[held_out]))
-        return best, replace(parts, process=each[best])
+            return REACHES[0], parts
+        each = self.workers.each([partial(self._process, parts, train, h) for h in REACHES])
+        errors = [_rms((self.data - process)[held_out]) for process in each]
+        best = errors.index(min(errors))
+        return REACHES[best], replace(parts, process=each[best])
 
-    def _parts(self, fitted: Result, train: Tensor) -> Parts:
+    def _parts(
+        self, first: Fit, second: Fit | None, share: float, train: Tensor, reach: float
+    ) -> Parts:
         """What a fit to ``train`` says of every entry."""
-        parts = self._without_process(fitted, train)
+        parts = self._without_process(first, second, share, train)
         if not self.plan.process:
             return parts
-        return replace(parts, process=self._process(parts, train, fitted.reach))
+        return replace(parts, process=self._process(parts, train, reach))
 
-    def _without_process(self, fitted: Result, train: Tensor) -> Parts:
+    def _without_process(
+        self, first: Fit, second: Fit | None, share: float, train: Tensor
+    ) -> Parts:
         means = two_way(self.data * train, train).matrix()
-        return Parts(fitted.low_rank(), fitted.completed(), None, means)
+        low_rank = first.matrix()
+        completed = low_rank if second is None else share * low_rank + second.matrix()
+        return Parts(low_rank, completed, None, means)
 
     def _process(self, parts: Parts, train: Tensor, reach: float) -> Tensor:
         return predict(self.data * train, train, parts.completed, self.tick("process"), reach)
@@ -488,7 +523,7 @@ class _Run:
             data, train, settings, telling=self.telling, tick=self.tick(note), **options
         )
         fit.stop_reason = why or fit.stop_reason
-        self.fits.append(
+        self.fits.setdefault(note, []).append(
             FitRecord(
                 stage,
                 "all" if train is self.observed else FOLD if fold else "training entries",
@@ -525,26 +560,39 @@ def _search(
     given: float | None,
     path: dict[str, list[float]],
     name: str,
+    start: float | None = None,
+    hopeless: float = math.inf,
 ) -> tuple[float, Fit]:
-    """Walk downhill over a geometric grid of decays; or take the given one."""
+    """Walk downhill over a geometric grid of decays; or take the given one.
+
+    Parameters
+    ----------
+    evaluate
+        Score and fit of a decay.
+    given
+        The decay, if it is known.
+    path, name
+        Where decays and scores are written, as ``name`` and ``name_score``.
+    start
+        Where to begin; None: in the middle.
+    hopeless
+        A score there at which nothing more is tried.
+    """
     if given is not None:
         return given, evaluate(given)[1]
-    score, fit = evaluate(_FIRST_DECAY)
+    middle = _FIRST_DECAY if start is None else start
+    score, fit = evaluate(middle)
     scores, best, best_fit = {0: score}, 0, fit
-    # Both ways from the middle, each until it gets worse: the curve may be flat there.
-    for direction in (-1, 1):
+    # Both ways from there, each until it gets worse: the curve may be flat there.
+    for direction in (-1, 1) if score < hopeless else ():
         k = direction
-        while _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
-            scores[k], fit = evaluate(_decay(k))
+        while _DECAYS[0] <= middle * _RATIO**k <= _DECAYS[1]:
+            scores[k], fit = evaluate(middle * _RATIO**k)
             if scores[k] < scores[best]:
                 best, best_fit = k, fit
             if not scores[k] < scores[k - direction]:
                 break
             k += direction
-    path[name] = [_decay(k) for k in sorted(scores)]
+    path[name] = [middle * _RATIO**k for k in sorted(scores)]
     path[f"{name}_score"] = [scores[k] for k in sorted(scores)]
-    return _decay(best), best_fit
-
-
-def _decay(k: int) -> float:
-    return float(_FIRST_DECAY * _RATIO**k)
+    return middle * _RATIO**best, best_fit

@@ -1,0 +1,130 @@
+"""Covariances of the drugs, or of the lines, of a completed matrix: broad and local.
+
+    S = F F' / p of mean diagonal 1,    E_ab = sd_a sd_b exp(h (corr_ab - 1)),  sd_a^2 = S_aa
+
+| symbol | variable    | shape  | meaning                                                    |
+|--------|-------------|--------|------------------------------------------------------------|
+| F      | ``rows``    | (m, k) | the matrix, each row less its mean                         |
+| S      | ``broad``   |        | covariance of the rows, by its ``BROAD`` largest modes     |
+| E      | ``local``   |        | the same of near neighbours alone                          |
+| h      | ``reach``   | scalar | how fast a neighbour's say falls with the correlation      |
+
+Where there are more than ``LARGE`` rows, E is not formed: it is C W^-1 C' by its columns C of
+``LANDMARKS`` of the rows, W being those rows of C, and what that leaves of the diagonal. On 5,000
+made drugs that costs .. (benchmarks/README.md).
+
+Source: landmarks by Williams & Seeger (NIPS 2000), the diagonal by Snelson & Ghahramani (2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .factorization import eigh
+
+BROAD = 60  # modes of S: the factorization's few and what is left beside them
+TOP = 40  # modes of E that the solver takes care of first
+LARGE = 2500
+LANDMARKS = 400
+_ROUNDS = 4  # of power iteration
+_SPARE = 8
+
+
+@dataclass
+class Symmetric:
+    """A positive semidefinite matrix as B + diag(d): ``matrix`` or ``factor @ factor.T``."""
+
+    matrix: Tensor | None
+    factor: Tensor | None
+    rest: Tensor | None  # d, (m,)
+    diagonal: Tensor  # (m,), of the whole
+
+    @classmethod
+    def of(cls, matrix: Tensor) -> Symmetric:
+        return cls(matrix, None, None, matrix.diagonal())
+
+    def left(self, v: Tensor) -> Tensor:
+        """Times ``v`` of shape (m, k)."""
+        if self.matrix is not None:
+            return self.matrix @ v
+        assert self.factor is not None and self.rest is not None
+        return torch.addmm(self.rest[:, None] * v, self.factor, self.factor.T @ v)
+
+    def right(self, v: Tensor) -> Tensor:
+        """``v`` of shape (k, m) times it."""
+        if self.matrix is not None:
+            return v @ self.matrix
+        assert self.factor is not None and self.rest is not None
+        return torch.addmm(v * self.rest, v @ self.factor, self.factor.T)
+
+
+@dataclass
+class Side:
+    """What is known of the drugs, or of the lines."""
+
+    broad: tuple[Tensor, Tensor]  # vectors (m, k), and variances (k,)
+    local: Symmetric
+    top: tuple[Tensor, Tensor]  # of local
+
+    @classmethod
+    def of(cls, filled: Tensor, reach: float) -> Side:
+        """Of the rows of a matrix without gaps."""
+        rows = filled - filled.mean(1, keepdim=True)
+        eps = torch.finfo(rows.dtype).eps
+        variance = rows.square().mean(1)
+        size = variance.mean()
+        if not float(size) > eps:
+            rows, size = torch.zeros_like(rows), torch.ones_like(size)
+            variance = torch.zeros_like(variance)
+        rows = rows / (size * rows.shape[1]).sqrt()
+        sd = (variance / size).clamp_min(eps).sqrt()
+        broad = leading(lambda v: rows @ (rows.T @ v), len(rows), BROAD, like=rows)
+        local = _local(rows, sd, reach)
+        return cls(broad, local, leading(local.left, len(rows), TOP, like=rows))
+
+
+def _local(rows: Tensor, sd: Tensor, reach: float) -> Symmetric:
+    n = len(rows)
+    unit = rows / sd[:, None]
+    if n <= LARGE:
+        return Symmetric.of(_near(unit @ unit.T, reach) * torch.outer(sd, sd))
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randperm(n, generator=generator)[:LANDMARKS].sort().values.to(rows.device)
+    columns = _near(unit @ unit[some].T, reach)
+    values, vectors = eigh(columns[some])
+    kept = values > torch.finfo(rows.dtype).eps * LANDMARKS * values[0]
+    factor = columns @ (vectors[:, kept] / values[kept].sqrt()) * sd[:, None]
+    variance = sd.square()
+    rest = (variance - factor.square().sum(1)).clamp_min(0)
+    return Symmetric(None, factor, rest, variance)
+
+
+def _near(correlation: Tensor, reach: float) -> Tensor:
+    return correlation.sub_(1).mul_(reach).exp_()
+
+
+def leading(times, m: int, rank: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The leading eigenvectors (m, rank) and eigenvalues (rank,), by block power iteration.
+
+    Nearly so: such as are small and alike are not told apart.
+
+    Parameters
+    ----------
+    times
+        The matrix times a matrix of m rows.
+    m, rank
+        Its size, and how many.
+    like
+        A tensor of the device and precision asked for.
+    """
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(m, min(rank + _SPARE, m), generator=generator, dtype=torch.float64)
+    basis = start.to(like)
+    for _ in range(_ROUNDS):
+        basis = torch.linalg.qr(times(basis).cpu()).Q.to(like)
+    values, turn = eigh(basis.T @ times(basis))
+    rank = min(rank, m)
+    return basis @ turn[:, :rank], values[:rank].clamp_min(0)

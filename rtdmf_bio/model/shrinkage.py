@@ -1,0 +1,206 @@
+"""The end of a compact chain's descent, found by shrinking singular values.
+
+Of all chains with product M the balanced one has the least weight decay, L / 2 sum_k y_k^(2/L) of
+the singular values y of M. So the descent comes to rest where each mode y of the fit, and the size
+x that it has in the data, obey
+
+    x = y + rho y^(-a),    a = 1 - 2 / L,    rho = decay
+
+which has no solution y > 0 where x is too small. Beginning with the largest modes of the data,
+
+    X = M + w (target - M)            what is missing filled by the fit, deviations drawn in
+    X = sum_k u_k x_k v_k'            its leading modes, by a step of block power iteration
+    M = sum_k u_k y(x_k) v_k'
+
+with Nesterov's extrapolation of M, begun anew where it goes uphill.
+
+| symbol | variable        | shape             |
+|--------|-----------------|-------------------|
+| M      | ``product``     | (n, p)            |
+| X      | ``filled``      | (n, p)            |
+| u, y, v| ``modes``       | (n, r), (r,), (p, r): the modes alive, and ``_SPARE`` more |
+| x      | ``seen``        | (r,)              |
+| L      | ``depth``       | number of factors |
+
+Weights w are at most one, so that no step goes past the minimum of its quadratic bound.
+
+Source: Mazumder, Hastie & Tibshirani 2010 for depth 2, where y = x - rho; O'Donoghue & Candes 2015
+for the restart. Deeper chains are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .factorization import Modes, eigh
+from .fit import Fit, StopReason, Watch
+from .problem import RESCALE, Problem
+
+_REFRESH = 5  # iterations between updates of weights, effects and monitors
+_SPARE = 8  # modes that are carried beside those alive, at least, to see what comes up
+_START = 0.8  # of the size that just vanishes: modes to begin with
+_SETTLED = 1 / 3  # of tol: change in one iteration
+_BURNT_IN = 0.02  # the same, when a robust loss may begin
+_ADD = 3  # rounds of taking up modes that the burn-in lost
+_NEWTON = 12
+
+
+def shrink_to_rest(
+    problem: Problem, watch: Watch, tick: Callable[[int], object]
+) -> Fit:
+    """Fit by shrinkage until it changes less than ``tol``, or to ``max_iter``.
+
+    Parameters
+    ----------
+    problem, watch
+        What to minimise, and the curve to write.
+    tick
+        As for :func:`rtdmf_bio.model.solver.fit_chain`.
+    """
+    s = problem.settings
+    shrinkage = Shrinkage(problem)
+    if problem.flat:
+        return watch.fit(shrinkage.alive.first(0).chain(s.depth), 0, StopReason.CONVERGED)
+    burnt_in = s.loss not in ("hard", "mixture") or s.burn_in == 0
+    why, done, added = StopReason.MAX_ITERATIONS, 0, 0
+    for iteration in range(1, s.max_iter + 1):
+        moved = shrinkage.step()
+        if not burnt_in and moved <= _BURNT_IN:
+            problem.loss.burn_in = min(problem.loss.burn_in, iteration)
+        settled = moved <= _SETTLED * s.tol and problem.may_end(iteration)
+        if settled and added < _ADD and shrinkage.add_missed():
+            added += 1
+            settled = False
+        due = settled or iteration - done == _REFRESH or iteration == s.max_iter
+        if not due:
+            continue
+        modes = shrinkage.alive
+        watch.record(modes.rank, shrinkage.product, iteration)
+        tick(iteration - done)
+        done = iteration
+        problem.refresh(modes.size, shrinkage.product, iteration)
+        if settled:
+            why = StopReason.CONVERGED
+            break
+        if problem.n_robust in RESCALE and problem.may_rescale():
+            shrinkage.begin(problem.rescale(modes, shrinkage.product))
+    return watch.fit(shrinkage.alive.chain(s.depth), done, why)
+
+
+class Shrinkage:
+    """The iteration: ``step`` by ``step`` under the problem's weights, decay and target."""
+
+    def __init__(self, problem: Problem) -> None:
+        s = problem.settings
+        self.problem = problem
+        self.most = min(*problem.data.shape, *(() if s.width == "auto" else (int(s.width),)))
+        self.generator = torch.Generator().manual_seed(s.seed)
+        self.observed = problem.train > 0
+        spectrum = problem.spectrum()
+        # Zeros at the missing entries shrink every singular value by q.
+        large = spectrum.size / problem.q > _START * problem.vanishing(1.0)
+        self.begin(spectrum.first(max(int(large.sum()), 1)).times(1 / problem.q))
+
+    def begin(self, modes: Modes) -> None:
+        """Go on from these modes, all of them alive."""
+        self.modes = modes.first(self.most)
+        self.n_alive = self.modes.rank
+        self.seen = self.modes.size
+        self.product = self.modes.product()
+        self.before = self.product
+        self.pace = 1.0
+        self._carry(self.n_alive + _SPARE)
+
+    @property
+    def alive(self) -> Modes:
+        return self.modes.first(self.n_alive)
+
+    def step(self) -> float:
+        """One iteration; returns the relative change of the product."""
+        problem, depth = self.problem, self.problem.settings.depth
+        pace = (1 + math.sqrt(1 + 4 * self.pace**2)) / 2
+        ahead = torch.lerp(self.before, self.product, 1 + (self.pace - 1) / pace)
+        if problem.loss.constant:
+            filled = torch.where(self.observed, problem.target, ahead)
+        else:
+            filled = torch.lerp(ahead, problem.target, problem.weights)
+        u = _orthonormal(filled @ self.modes.v)
+        right = filled.T @ u
+        del filled
+        square, turn = eigh(right.T @ right)
+        self.seen = square.clamp_min(0).sqrt()
+        right = right @ turn
+        size = shrunk(self.seen, problem.decay, depth)
+        self.n_alive = int((size > 0).sum())
+        tiny = torch.finfo(size.dtype).tiny
+        self.modes = Modes(u @ turn, size, right / self.seen.clamp_min(tiny))
+        new = self.alive.product()
+        change = new - self.product
+        uphill = torch.dot((ahead - new).ravel(), change.ravel()) > 0
+        moved = float(change.norm()) / max(float(new.norm()), 1e-30)
+        self.before, self.product = self.product, new
+        self.pace = pace
+        if uphill:
+            self.before, self.pace = new, 1.0
+        self._carry(self.n_alive + max(_SPARE, self.n_alive // 8))
+        return moved
+
+    def add_missed(self) -> bool:
+        """Take up spare modes that the descent would: such as are above the noise in the data.
+
+        An entry that is missing is filled by the fit, so that a mode that is not in it has only
+        the share q of its size in X.
+        """
+        problem = self.problem
+        noise = 1.0 if problem.loss.constant else problem.noise_sd(self.alive.size)
+        spare = self.seen[self.n_alive :] / problem.q
+        n_more = int((spare > problem.vanishing(noise)).sum())
+        n_more = min(n_more, self.most - self.n_alive)
+        if n_more <= 0:
+            return False
+        more = shrunk(spare[:n_more], problem.decay / problem.q, problem.settings.depth)
+        size = torch.cat([self.alive.size, more])
+        self.begin(Modes(self.modes.u[:, : len(size)], size, self.modes.v[:, : len(size)]))
+        return True
+
+    def _carry(self, rank: int) -> None:
+        """Carry that many modes; new ones in random directions."""
+        rank = min(rank, self.most)
+        modes, extra = self.modes, rank - self.modes.rank
+        if extra <= 0:
+            self.modes, self.seen = modes.first(rank), self.seen[:rank]
+            return
+        v = torch.randn(len(modes.v), extra, generator=self.generator, dtype=torch.float64)
+        v = v.to(modes.v)
+        v = _orthonormal(v - modes.v @ (modes.v.T @ v))
+        none = modes.size.new_zeros(extra)
+        self.modes = modes.with_more(Modes(modes.u.new_zeros(len(modes.u), extra), none, v))
+        self.seen = torch.cat([self.seen, none])
+
+
+def shrunk(x: Tensor, rho: float, depth: int) -> Tensor:
+    """The larger solution y of x = y + rho y^(-a), a = 1 - 2 / depth; 0 where there is none."""
+    a = 1 - 2 / depth
+    if a == 0 or rho == 0:
+        return (x - rho).clamp_min(0)
+    least = (a * rho) ** (1 / (1 + a))
+    y = x.clamp_min(least)
+    for _ in range(_NEWTON):  # from above, where the right side is convex: no step goes too far
+        y = y - (y + rho * y**-a - x) / (1 - a * rho * y ** (-a - 1)).clamp_min(1e-6)
+        y = y.clamp_min(least)
+    return torch.where(x > least * (1 + 1 / a), y, 0.0)
+
+
+def _orthonormal(columns: Tensor) -> Tensor:
+    """Orthonormal columns that span the same, by Cholesky's factor of their inner products."""
+    tiny = torch.finfo(columns.dtype).tiny
+    columns = columns / columns.norm(dim=0).clamp_min(tiny)
+    gram = (columns.T @ columns).cpu().double()
+    gram.diagonal().add_(64 * torch.finfo(columns.dtype).eps)
+    factor, _ = torch.linalg.cholesky_ex(gram)
+    turn = torch.linalg.solve_triangular(factor, torch.eye(len(gram)).double(), upper=False).T
+    return columns @ turn.to(columns)
