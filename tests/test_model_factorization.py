@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rtdmf_bio.model.factorization import Chain, balanced, random_chain
+from rtdmf_bio.model.factorization import Chain, Modes, random_chain, thin_svd
 from rtdmf_bio.model.loss import Loss
 from rtdmf_bio.model.mixture import Mixture
 
@@ -168,13 +168,14 @@ def test_either_side_gives_the_same_product_and_gradients(shape, depth, width):
 def test_svd_of_a_chain_is_that_of_its_product(depth, width):
     """It is computed without forming the product, from thin decompositions."""
     chain = draw(depth, width)
-    u, s, vh = chain.svd()
+    modes = chain.modes()
+    s = modes.size
     product = np.linalg.multi_dot([w.numpy() for w in chain.factors])
     tolerance = depth * N * width * EPS * np.linalg.norm(product, 2)
     np.testing.assert_allclose(chain.product().numpy(), product, rtol=0, atol=tolerance)
     expected = np.linalg.svd(product, compute_uv=False)[: len(s)]
     np.testing.assert_allclose(s.numpy(), expected, rtol=0, atol=tolerance)
-    np.testing.assert_allclose((u * s @ vh).numpy(), product, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(modes.product().numpy(), product, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -182,13 +183,25 @@ def test_balanced_chain_has_the_product_asked_for_and_is_balanced(depth):
     """Under Wl' Wl = W(l+1) W(l+1)' descent on a narrow chain follows that on a wide one."""
     target, _ = problem()
     u, s, vh = torch.linalg.svd(target, full_matrices=False)
-    chain = balanced(u, s, vh, depth)
+    chain = Modes(u, s, vh.T).chain(depth)
     tolerance = depth * N * P * EPS * float(s[0])
     np.testing.assert_allclose(chain.product(), target, rtol=0, atol=tolerance)
     np.testing.assert_allclose(chain.mode_sizes(), s, rtol=0, atol=tolerance)
     for w, after in zip(chain.factors, chain.factors[1:], strict=False):
         np.testing.assert_allclose(w.T @ w, after @ after.T, rtol=0, atol=tolerance)
     assert (chain.depth, chain.rank) == (depth, min(N, P))
+
+
+@pytest.mark.parametrize("shape", [(7, 12), (12, 7), (9, 9)])
+def test_thin_svd_is_that_of_numpy(shape):
+    """By the smaller product of the matrix with itself, whichever side that is."""
+    matrix = np.random.default_rng(1).normal(size=shape)
+    modes = thin_svd(torch.as_tensor(matrix))
+    expected = np.linalg.svd(matrix, compute_uv=False)
+    np.testing.assert_allclose(modes.size, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(modes.product(), matrix, rtol=0, atol=1e-12)
+    for vectors in (modes.u, modes.v):
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(min(shape)), atol=1e-12)
 
 
 def start(init, *, depth=3, width=5, scale=0.2, shape=(N, P), seed=0) -> Chain:

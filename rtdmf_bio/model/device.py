@@ -41,9 +41,9 @@ class limited_threads:
     def __enter__(self) -> int:
         """How many pieces of work may go on at once, each with a thread of its own."""
         self.before = torch.get_num_threads()
-        if self.enough or self.before == 1:
+        if self.enough:
             return 1
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # even if it says so: linear algebra may not have heard of it
         return self.before
 
     def __exit__(self, *_: object) -> None:

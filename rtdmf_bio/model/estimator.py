@@ -527,10 +527,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         mean square 1 over the lines measured; NaN where never measured. The chain, beside drug
         and line effects, is their product. Modes below a thousandth of the largest are left out.
         """
-        factors = Chain([torch.as_tensor(w) for w in self.factors_])
-        u, s, vh = (as_array(part) for part in factors.svd())
+        modes = Chain([torch.as_tensor(w) for w in self.factors_]).modes()
+        u, s, v = (as_array(part) for part in (modes.u, modes.size, modes.v))
         kept = s > _SMALLEST_MODE * s.max()
-        n_lines = vh.shape[1]
+        n_lines = len(v)
         here = np.isfinite(self.scale_)
         loadings = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)
         # The drugs' scale changes the order.
@@ -538,7 +538,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         drugs = np.full((here.size, order.size), np.nan)
         lines = np.full((self.n_features_in_, order.size), np.nan)
         drugs[here] = loadings[:, order]
-        lines[np.isfinite(self.sensitivity_)] = vh[kept][order].T * math.sqrt(n_lines)
+        lines[np.isfinite(self.sensitivity_)] = v[:, kept][:, order] * math.sqrt(n_lines)
         return drugs, lines
 
     def rethreshold(self, threshold: float) -> RTDMF:

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from .mixture import NORMAL_MAD, Mixture
+from .rows import by_rows
 
 LOSSES = ("squared", "clip", "hard", "mixture")
 _EM_STEPS = 10  # EM creeps near its end; one step an update would hold up the whole fit
@@ -76,18 +77,17 @@ class Loss:
         if self.name == "squared" or iteration < self.burn_in:
             return
         self._active = True
-        inside = r[train > 0]
         if self.name == "mixture":
-            self.mixture.update(inside, _EM_STEPS, n_silent=n_silent)
+            self.mixture.update(r, _EM_STEPS, n_silent=n_silent, where=train)
             self.noise_sd = self.mixture.s
-            self._cluster(self.mixture.spike_probability(r) * train, train)
+            self._cluster(r, train)
             return
-        spread = (NORMAL_MAD * inside.abs().median()).clamp_min(torch.finfo(r.dtype).tiny)
+        spread = (NORMAL_MAD * r[train > 0].abs().median()).clamp_min(torch.finfo(r.dtype).tiny)
         self.noise_sd = float(spread)
         if self._auto_eta:
             self.eta = _AUTO_ETA * spread
 
-    def _cluster(self, spike: Tensor, train: Tensor) -> None:
+    def _cluster(self, r: Tensor, train: Tensor) -> None:
         """Odds of each drug and line, from posteriors that do not know of them.
 
         Fed back into themselves they would turn whole drugs into deviations.
@@ -95,27 +95,49 @@ class Loss:
         pi = self.mixture.pi
         odds = math.log(pi / (1 - pi))
 
-        def beyond(dim: int) -> Tensor:
-            share = spike.sum(dim, keepdim=True) + _PRIOR_ENTRIES * pi
+        def beyond(spikes: Tensor, dim: int) -> Tensor:
+            share = spikes + _PRIOR_ENTRIES * pi
             share = share / (train.sum(dim, keepdim=True) + _PRIOR_ENTRIES)
             return torch.logit(share, eps=1e-6) - odds
 
-        self._by_drug, self._by_line = beyond(1), beyond(0)
+        def spikes(r: Tensor, train: Tensor) -> tuple[Tensor]:
+            return (self.mixture.spike_probability(r).mul_(train),)
+
+        (spike,) = by_rows(spikes, r, train)
+        self._by_drug = beyond(spike.sum(1, keepdim=True), 1)
+        self._by_line = beyond(spike.sum(0, keepdim=True), 0)
 
     def spike_probability(self, r: Tensor) -> Tensor:
         """Posterior probability of a spike, shape of ``r``, under ``mixture``."""
-        return torch.sigmoid(self._log_odds(r))
+
+        def spikes(r: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor]:
+            return (self.mixture.spike_probability(r, self._odds(drug, line)),)
+
+        return by_rows(spikes, r, *self._by_either(r))[0]
+
+    def _by_either(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the odds of a spike, (n, 1) and (1, p), in units of the screen's odds."""
+        n, p = r.shape
+        drug, line = (torch.as_tensor(x).to(r).exp() for x in (self._by_drug, self._by_line))
+        return drug.expand(n, 1), line.expand(1, p)
+
+    def _odds(self, drug: Tensor, line: Tensor) -> Tensor:
+        # Whatever clusters, no drug and no line is mostly deviation: odds of one at most.
+        pi = self.mixture.pi
+        return (drug * line).clamp_(max=(1 - pi) / pi)
 
     def _log_odds(self, r: Tensor) -> Tensor:
-        pi = self.mixture.pi
-        # Whatever clusters, no drug and no line is mostly deviation: odds of one at most.
-        extra = torch.as_tensor(self._by_drug + self._by_line).clamp(max=math.log((1 - pi) / pi))
-        return self.mixture.log_odds(r) + extra
+        return self.mixture.log_odds(r) + self._odds(*self._by_either(r)).log()
 
     def pull(self, r: Tensor) -> tuple[Tensor, Tensor | float]:
         """Weight in [0, 1] and shift of each residual; (n, p)."""
         if self._active and self.name == "mixture":
-            return self.mixture.pull(r, self.spike_probability(r))
+
+            def pull(r: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor, ...]:
+                return self.mixture.pull(r, self._odds(drug, line))
+
+            weight, shift = by_rows(pull, r, *self._by_either(r))
+            return weight, shift
         if self.constant or self.eta is None:  # clip before its first update
             return torch.ones_like(r), 0.0
         if self.name == "clip":

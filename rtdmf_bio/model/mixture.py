@@ -26,7 +26,9 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 _MIN_RATIO = 1.5  # sqrt(m^2 + t^2) / s below this and the components are one
-_BIN, _FAR = 0.02, 20.0  # width of the bins of EM, and where they end, in units of s
+_BIN, _FAR = 0.01, 20.0  # width of the bins of EM, and where they end, in units of s
+_FEW = 4001  # residuals, of which the bins would hold hardly more than one each
+_SURE = 80.0  # log odds; beyond, single precision would have no number for the odds
 NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal
 
 
@@ -53,16 +55,39 @@ class Mixture:
         mix.update(r, n_iter, tol, n_silent)
         return mix
 
-    def update(self, r: Tensor, n_iter: int, tol: float = 0.0, n_silent: float = 0.0) -> None:
+    def update(
+        self,
+        r: Tensor,
+        n_iter: int,
+        tol: float = 0.0,
+        n_silent: float = 0.0,
+        where: Tensor | None = None,
+    ) -> None:
         """EM steps from where the mixture stands, in place.
 
-        ``n_silent`` entries beside those of ``r`` are known to be no deviations, of unknown size.
+        Parameters
+        ----------
+        r
+            Residuals, any shape.
+        n_iter, tol
+            Steps, and the relative change at which they end.
+        n_silent
+            So many entries beside those of ``r`` are known to be no deviations, of unknown size.
+        where
+            1 where a residual counts, 0 elsewhere, shape of ``r``; None: all.
         """
-        least = 1e-9 * math.sqrt(float(r.square().mean())) or 1e-150
+        n_none = 0
+        if where is not None:
+            r, n_none = r * where, r.numel() - int(where.sum())
+            if r.numel() <= _FEW:
+                r, n_none = r[where > 0], 0
+        mean_square = float(r.square().sum()) / max(r.numel() - n_none, 1)
+        least = 1e-9 * math.sqrt(mean_square) or 1e-150
         if self.s == 0.0:
-            self.s = max(NORMAL_MAD * float(r.abs().median()), least)
+            inside = r if n_none == 0 else r[where > 0]
+            self.s = max(NORMAL_MAD * float(inside.abs().median()), least)
             self.m, self.t = 2.7 * self.s, 1.8 * self.s
-        count, value = _binned(r.cpu(), self.s)
+        count, value = _binned(r.ravel(), self.s, n_none)
         for _ in range(n_iter):
             before = (self.s, math.hypot(self.m, self.t), self.pi)
             self._em(count, value, least, n_silent)
@@ -71,8 +96,9 @@ class Mixture:
                 break
 
     def _em(self, count: Tensor, value: Tensor, least: float, n_silent: float) -> None:
-        spike = count * self.spike_probability(value)
-        above = spike * self._above(value)
+        spike, lean = self._spike(value)
+        spike = count * spike
+        above = spike * (1 + lean) / 2
         n, spikes, square = float(count.sum()), float(spike.sum()), value * value
         total = n + n_silent
         self.pi = min(max(spikes / total, 1 / max(total, 2)), self.most)
@@ -93,26 +119,34 @@ class Mixture:
         start = math.log(self.pi / (1 - self.pi) * self.s / self.t) - 0.5 * (self.m / self.t) ** 2
         return side.add_(r * r, alpha=0.5 * (self.s**-2 - self.t**-2)).add_(start)
 
-    def spike_probability(self, r: Tensor) -> Tensor:
-        """Posterior probability that each residual is a deviation."""
-        return torch.sigmoid(self.log_odds(r))
+    def spike_probability(self, r: Tensor, odds: Tensor | None = None) -> Tensor:
+        """Posterior probability that each residual is a deviation.
 
-    def _above(self, r: Tensor) -> Tensor:
-        """P(deviation upwards | deviation, r)."""
-        return torch.sigmoid((2 * self.m / self.t**2) * r + math.log(self.a / (1 - self.a)))
-
-    def pull(self, r: Tensor, spike: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight w and shift c with w (r - c) = -s^2 d/dr log density.
-
-        Parameters
-        ----------
-        r, spike
-            Residuals, and the probability that each is a deviation.
+        ``odds`` multiply those of a deviation, of a shape that goes with ``r``.
         """
+        return self._spike(r, odds)[0]
+
+    def _spike(self, r: Tensor, odds: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """P(deviation | r), and P(up) - P(down) of a deviation; without logarithms, which cost."""
+        u = (r * (self.m / self.t**2)).abs_()
+        log_odds = (r * r).mul_(0.5 * (self.s**-2 - self.t**-2)).add_(u)
+        start = math.log(self.pi / (1 - self.pi) * self.s / self.t) - 0.5 * (self.m / self.t) ** 2
+        side = torch.ones_like(r).copysign_(r)
+        own = side * (self.a - 0.5) + 0.5  # share of the side that r lies on
+        other = u.mul_(-2).exp_().mul_(1 - own)
+        either = own + other
+        lean = own.sub_(other).div_(either).mul_(side)
+        spike = log_odds.add_(start).clamp_(max=_SURE).exp_().mul_(either)
+        if odds is not None:
+            spike.mul_(odds)
+        return torch.div(spike, spike + 1, out=either), lean
+
+    def pull(self, r: Tensor, odds: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weight w and shift c with w (r - c) = -s^2 d/dr log density; ``odds`` as above."""
         q = (self.s / self.t) ** 2
+        spike, lean = self._spike(r, odds)
         weight = (1 - spike) + q * spike  # so written it stays above zero
-        shift = (q * self.m) * spike * (2 * self._above(r) - 1) / weight
-        return weight, shift
+        return weight, lean.mul_(spike).mul_(q * self.m).div_(weight)
 
     def nll(self, r: Tensor) -> Tensor:
         """Negative log density of each residual."""
@@ -132,18 +166,20 @@ class Mixture:
         return self.s * float(brentq(log_odds, 0.0, high, xtol=1e-12))
 
 
-def _binned(r: Tensor, unit: float) -> tuple[Tensor, Tensor]:
-    """Number of residuals in each bin, and their mean: EM on these costs next to nothing."""
-    r, end = r.ravel(), round(_FAR / _BIN)
-    place = (r / (_BIN * unit)).round_().clamp_(-end, end).long().add_(end)
-    count = torch.bincount(place, minlength=2 * end + 1).double()
-    total = torch.bincount(place, weights=r.double(), minlength=2 * end + 1)
+def _binned(r: Tensor, unit: float, n_none: int) -> tuple[Tensor, Tensor]:
+    """Number of residuals in each bin, and its middle: EM on these costs next to nothing.
+
+    ``n_none`` of the residuals are zeros that do not count.
+    """
+    end = _FAR * unit
+    n_bins = 2 * round(_FAR / _BIN) + 1
+    if r.numel() <= _FEW:
+        return torch.ones(r.numel(), dtype=torch.float64), r.cpu().double()
+    count = torch.histc(r, n_bins, -end - _BIN * unit / 2, end + _BIN * unit / 2).cpu().double()
+    value = torch.linspace(-end, end, n_bins, dtype=torch.float64)
+    count[n_bins // 2] -= n_none
+    n_far = r.numel() - n_none - int(count.sum())
     # What lies beyond the ends is little, and far apart.
-    beyond = count[0] + count[-1] > 0
-    far = r[(place == 0) | (place == 2 * end)].double() if beyond else total[:0]
-    count[0] = count[-1] = 0
+    far = r[r.abs() > end + _BIN * unit / 2].cpu().double() if n_far else value[:0]
     filled = count > 0
-    return (
-        torch.cat([count[filled], torch.ones_like(far)]),
-        torch.cat([total[filled] / count[filled], far]),
-    )
+    return torch.cat([count[filled], torch.ones_like(far)]), torch.cat([value[filled], far])

@@ -34,6 +34,7 @@ from .factorization import DEAD, Chain, Modes, thin_svd
 from .loss import Loss
 from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
+from .rows import by_rows
 
 RESCALE = (2, 6)  # refreshes under a robust loss after which the drugs' scale is looked at
 
@@ -120,12 +121,35 @@ class Problem:
 
     def _set_target(self) -> None:
         """What the chain is drawn to: data less general part, in units of the drug's scale."""
-        specific = (self.data - self.effects.matrix()) / self.scale
-        self.target = (specific - self.shift) * self.train
+
+        def specific(data: Tensor, drug: Tensor, scale: Tensor, train: Tensor, line: Tensor,
+                     *shift: Tensor) -> tuple[Tensor]:  # fmt: skip
+            out = (data - drug).sub_(line).div_(scale)
+            for more in shift:
+                out.sub_(more)
+            return (out.mul_(train),)
+
+        shift = (self.shift,) if isinstance(self.shift, Tensor) else ()
+        drug, line = self.effects.drug, self.effects.line
+        (self.target,) = by_rows(specific, self.data, drug, self.scale, self.train, line, *shift)
 
     def residual(self, product: Tensor) -> Tensor:
         """r, shape (n, p), 0 outside the training entries."""
-        return (self.target - product + self.shift) * self.train
+
+        def rest(target: Tensor, product: Tensor, train: Tensor, *shift: Tensor) -> tuple[Tensor]:
+            out = target - product
+            for more in shift:
+                out.add_(more)
+            return (out.mul_(train),)
+
+        shift = (self.shift,) if isinstance(self.shift, Tensor) else ()
+        return by_rows(rest, self.target, product, self.train, *shift)[0]
+
+    def _telling(self, residual: Tensor) -> Tensor:
+        """1 where a residual, in units of the drug's scale, tells of noise."""
+        if self.telling is None:
+            return self.train
+        return among(self.telling, self.train, self.scale * residual)
 
     @cached_property
     def step(self) -> float:
@@ -180,7 +204,7 @@ class Problem:
         """
         residual = self.residual(product)
         if self.settings.loss != "squared":
-            told = among(self.telling, self.train, self.scale * residual)
+            told = self._telling(residual)
             self.loss.update(residual, told, iteration, SILENT * (self.n_train - float(told.sum())))
         if self.loss.constant:
             noise = float(residual.square().sum()) / self.n_train
@@ -191,7 +215,7 @@ class Problem:
             self.decay = self.decay_at(math.sqrt(noise))
             self.n_robust += 1
             weights, self.shift = self.loss.pull(residual)
-            self.weights = weights * self.train
+            self.weights = weights.mul_(self.train)
         if self.settings.center == "two-way" and not self.flat:
             precision = self.weights / self.scale**2
             rest = self.data - self.scale * (product + self.shift)
@@ -232,7 +256,7 @@ class Problem:
         Returns the modes that fit alike in the new scale.
         """
         residual = self.residual(product)
-        told = among(self.telling, self.train, self.scale * residual)
+        told = self._telling(residual)
         noise = (1 - self.loss.spike_probability(residual)) * told
         scale = self.scale.log().mean().exp() * noise_scale(self.scale * residual, noise)
         before = Effects(self.effects.drug, self.effects.line)

@@ -82,11 +82,12 @@ def predict(
         return mean.expand_as(data).clone()
     y = centred / scale
     filled = torch.where(train > 0, y, (completed - mean) / scale)
+    if not bool(torch.isfinite(filled).all()):  # nothing but rounding varies
+        return completed
     rest = ((data - completed) / scale * train).square()
     noise = (rest.sum(1, keepdim=True) / count).sqrt()
     noise = noise * (rest.sum(0, keepdim=True) / train.sum(0, keepdim=True).clamp_min(1)).sqrt()
     out = mean + scale * _posterior_mean(y, train, _Kernel(filled, reach), noise, tick)
-    # Where nothing but rounding varies, there is nothing to solve.
     return torch.where(torch.isfinite(out), out, completed)
 
 

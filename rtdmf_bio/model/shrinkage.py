@@ -38,15 +38,18 @@ from torch import Tensor
 
 from .factorization import Modes, eigh
 from .fit import Fit, StopReason, Watch
-from .problem import RESCALE, Problem
+from .problem import Problem
+from .rows import by_rows, summed_by_rows
 
-_REFRESH = 5  # iterations between updates of weights, effects and monitors
+_REFRESH = 4  # iterations between updates of weights, effects and monitors
 _SPARE = 8  # modes that are carried beside those alive, at least, to see what comes up
 _START = 0.8  # of the size that just vanishes: modes to begin with
 _SETTLED = 1 / 3  # of tol: change in one iteration
 _BURNT_IN = 0.02  # the same, when a robust loss may begin
+_RESCALE = (2, 4)  # refreshes under a robust loss after which the drugs are scaled anew
 _ADD = 3  # rounds of taking up modes that the burn-in lost
 _NEWTON = 12
+_NOTHING = 1e-30  # squared size of a product
 
 
 def shrink_to_rest(
@@ -86,8 +89,9 @@ def shrink_to_rest(
         if settled:
             why = StopReason.CONVERGED
             break
-        if problem.n_robust in RESCALE and problem.may_rescale():
-            shrinkage.begin(problem.rescale(modes, shrinkage.product))
+        if problem.n_robust in _RESCALE and problem.may_rescale():
+            modes = problem.rescale(modes, shrinkage.product)
+            shrinkage.begin(modes, modes.rank)
     return watch.fit(shrinkage.alive.chain(s.depth), done, why)
 
 
@@ -98,22 +102,19 @@ class Shrinkage:
         s = problem.settings
         self.problem = problem
         self.most = min(*problem.data.shape, *(() if s.width == "auto" else (int(s.width),)))
-        self.generator = torch.Generator().manual_seed(s.seed)
-        self.observed = problem.train > 0
         spectrum = problem.spectrum()
         # Zeros at the missing entries shrink every singular value by q.
         large = spectrum.size / problem.q > _START * problem.vanishing(1.0)
-        self.begin(spectrum.first(max(int(large.sum()), 1)).times(1 / problem.q))
+        n_alive = min(max(int(large.sum()), 1), self.most)
+        self.begin(spectrum.first(n_alive + _SPARE).times(1 / problem.q), n_alive)
 
-    def begin(self, modes: Modes) -> None:
-        """Go on from these modes, all of them alive."""
+    def begin(self, modes: Modes, n_alive: int) -> None:
+        """Go on from these modes, of which the first are alive."""
         self.modes = modes.first(self.most)
-        self.n_alive = self.modes.rank
+        self.n_alive = min(n_alive, self.modes.rank)
         self.seen = self.modes.size
-        self.product = self.modes.product()
-        self.before = self.product
+        self.product = self.before = self.alive.product()
         self.pace = 1.0
-        self._carry(self.n_alive + _SPARE)
 
     @property
     def alive(self) -> Modes:
@@ -123,14 +124,16 @@ class Shrinkage:
         """One iteration; returns the relative change of the product."""
         problem, depth = self.problem, self.problem.settings.depth
         pace = (1 + math.sqrt(1 + 4 * self.pace**2)) / 2
-        ahead = torch.lerp(self.before, self.product, 1 + (self.pace - 1) / pace)
-        if problem.loss.constant:
-            filled = torch.where(self.observed, problem.target, ahead)
-        else:
-            filled = torch.lerp(ahead, problem.target, problem.weights)
+        beyond = 1 + (self.pace - 1) / pace
+
+        def fill(before: Tensor, product: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor]:
+            ahead = torch.lerp(before, product, beyond)
+            return (torch.lerp(ahead, target, weight),)
+
+        parts = self.before, self.product, problem.target, problem.weights
+        (filled,) = by_rows(fill, *parts)
         u = _orthonormal(filled @ self.modes.v)
         right = filled.T @ u
-        del filled
         square, turn = eigh(right.T @ right)
         self.seen = square.clamp_min(0).sqrt()
         right = right @ turn
@@ -139,14 +142,20 @@ class Shrinkage:
         tiny = torch.finfo(size.dtype).tiny
         self.modes = Modes(u @ turn, size, right / self.seen.clamp_min(tiny))
         new = self.alive.product()
-        change = new - self.product
-        uphill = torch.dot((ahead - new).ravel(), change.ravel()) > 0
-        moved = float(change.norm()) / max(float(new.norm()), 1e-30)
+
+        def compare(before: Tensor, product: Tensor, new: Tensor) -> tuple[Tensor, ...]:
+            change = new - product
+            ahead = torch.lerp(before, product, beyond).sub_(new)
+            return (ahead * change).sum(), change.square().sum(), new.square().sum()
+
+        sums = summed_by_rows(compare, self.before, self.product, new)
+        uphill, change, size_now = torch.stack(sums).tolist()
+        moved = math.sqrt(change / max(size_now, _NOTHING))
         self.before, self.product = self.product, new
         self.pace = pace
-        if uphill:
+        if uphill > 0:
             self.before, self.pace = new, 1.0
-        self._carry(self.n_alive + max(_SPARE, self.n_alive // 8))
+        self._carry(filled, self.n_alive + max(_SPARE, self.n_alive // 8))
         return moved
 
     def add_missed(self) -> bool:
@@ -163,22 +172,24 @@ class Shrinkage:
         if n_more <= 0:
             return False
         more = shrunk(spare[:n_more], problem.decay / problem.q, problem.settings.depth)
-        size = torch.cat([self.alive.size, more])
-        self.begin(Modes(self.modes.u[:, : len(size)], size, self.modes.v[:, : len(size)]))
+        size = torch.cat([self.alive.size, more, self.seen[self.n_alive + n_more :]])
+        self.begin(Modes(self.modes.u, size, self.modes.v), self.n_alive + n_more)
         return True
 
-    def _carry(self, rank: int) -> None:
-        """Carry that many modes; new ones in random directions."""
+    def _carry(self, filled: Tensor, rank: int) -> None:
+        """Carry that many modes; new ones begin with the rows that those carried explain least."""
         rank = min(rank, self.most)
         modes, extra = self.modes, rank - self.modes.rank
         if extra <= 0:
             self.modes, self.seen = modes.first(rank), self.seen[:rank]
             return
-        v = torch.randn(len(modes.v), extra, generator=self.generator, dtype=torch.float64)
-        v = v.to(modes.v)
-        v = _orthonormal(v - modes.v @ (modes.v.T @ v))
+        left = filled.square().sum(1) - (filled @ modes.v).square().sum(1)
+        extra = min(extra, len(left))
+        rows = filled[left.topk(extra).indices].T
+        for _ in range(2):  # once leaves some of what they have in common
+            rows = _orthonormal(rows - modes.v @ (modes.v.T @ rows))
         none = modes.size.new_zeros(extra)
-        self.modes = modes.with_more(Modes(modes.u.new_zeros(len(modes.u), extra), none, v))
+        self.modes = modes.with_more(Modes(modes.u.new_zeros(len(modes.u), extra), none, rows))
         self.seen = torch.cat([self.seen, none])
 
 

@@ -37,7 +37,6 @@ FOLD = "all but a fold"
 _FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
-_HOPELESS = 1.05  # times the best error so far: what is worse at the best decay is not searched
 _VANISHED = 0.1  # of the residuals' spread
 _NORMAL_Q90 = 1.6449  # nine tenths of a normal's absolute values lie below
 
@@ -304,33 +303,31 @@ class _Run:
         decay, first = _search(first_stage, plan.weight_decay, path, "weight_decay")
         low_rank = first.matrix()
         rmse = {"low_rank": _rms((data - low_rank)[inside])}
-        second, refine_decay, share = None, plan.refine_decay, 1.0
+        second, refine_decay, share = None, plan.refine_decay or 0.0, 1.0
         if plan.refine:
             # Where the broad structure is all there is to learn, the robust L is the better half
             # of the answer; where single responses teach about others, squared loss alone is.
-            best = math.inf
-            for a in (1.0, 0.0):
+            def search(a: float) -> tuple[float, float, float, Fit]:
                 rest = data - a * low_rank
+                what = "of what L leaves" if a else "alone"
 
-                def second_stage(decay: float, rest: Tensor = rest) -> tuple[float, Fit]:
+                def second_stage(decay: float) -> tuple[float, Fit]:
                     settings = replace(plan.second, weight_decay=decay)
-                    note = f"hold-out, second stage, weight decay {decay:.3g}"
+                    note = f"hold-out, second stage {what}, weight decay {decay:.3g}"
                     fit = self._fit("refinement", rest, train, settings, note=note)
                     return _rms((rest - fit.matrix())[inside]), fit
 
                 name = "impute_weight_decay" if a else "impute_alone_weight_decay"
-                found, fit = _search(
-                    second_stage, plan.refine_decay, path, name, refine_decay, _HOPELESS * best
-                )
-                error = _rms((rest - fit.matrix())[inside])
-                if error < best:
-                    best, share, refine_decay, second = error, a, found, fit
-            rmse["imputed"] = best
+                decay, fit = _search(second_stage, plan.refine_decay, path, name)
+                return _rms((rest - fit.matrix())[inside]), a, decay, fit
+
+            trials = self.workers.each([partial(search, a) for a in (1.0, 0.0)])
+            rmse["imputed"], share, refine_decay, second = min(trials, key=lambda t: t[0])
         return Result(
             first=first,
             second=second,
             weight_decay=decay,
-            refine_decay=refine_decay or 0.0,
+            refine_decay=refine_decay,
             share=share,
             validation_rmse=rmse,
             decay_path=path,
@@ -560,39 +557,26 @@ def _search(
     given: float | None,
     path: dict[str, list[float]],
     name: str,
-    start: float | None = None,
-    hopeless: float = math.inf,
 ) -> tuple[float, Fit]:
-    """Walk downhill over a geometric grid of decays; or take the given one.
-
-    Parameters
-    ----------
-    evaluate
-        Score and fit of a decay.
-    given
-        The decay, if it is known.
-    path, name
-        Where decays and scores are written, as ``name`` and ``name_score``.
-    start
-        Where to begin; None: in the middle.
-    hopeless
-        A score there at which nothing more is tried.
-    """
+    """Walk downhill over a geometric grid of decays; or take the given one."""
     if given is not None:
         return given, evaluate(given)[1]
-    middle = _FIRST_DECAY if start is None else start
-    score, fit = evaluate(middle)
+    score, fit = evaluate(_FIRST_DECAY)
     scores, best, best_fit = {0: score}, 0, fit
-    # Both ways from there, each until it gets worse: the curve may be flat there.
-    for direction in (-1, 1) if score < hopeless else ():
+    # Both ways from the middle, each until it gets worse: the curve may be flat there.
+    for direction in (-1, 1):
         k = direction
-        while _DECAYS[0] <= middle * _RATIO**k <= _DECAYS[1]:
-            scores[k], fit = evaluate(middle * _RATIO**k)
+        while _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
+            scores[k], fit = evaluate(_decay(k))
             if scores[k] < scores[best]:
                 best, best_fit = k, fit
             if not scores[k] < scores[k - direction]:
                 break
             k += direction
-    path[name] = [middle * _RATIO**k for k in sorted(scores)]
+    path[name] = [_decay(k) for k in sorted(scores)]
     path[f"{name}_score"] = [scores[k] for k in sorted(scores)]
-    return middle * _RATIO**best, best_fit
+    return _decay(best), best_fit
+
+
+def _decay(k: int) -> float:
+    return float(_FIRST_DECAY * _RATIO**k)

@@ -36,7 +36,11 @@ class Workers:
             with torch.no_grad():  # a setting of each thread
                 return task()
 
-        pool = ThreadPoolExecutor(min(self.n, len(tasks)))
+        # A new thread has as many threads for linear algebra as there are cores until it is told
+        # otherwise, and there they spin while they wait.
+        pool = ThreadPoolExecutor(
+            min(self.n, len(tasks)), initializer=torch.set_num_threads, initargs=(1,)
+        )
         try:
             futures = [pool.submit(one, task) for task in tasks]
             wait(futures, return_when=FIRST_EXCEPTION)
