@@ -48,8 +48,8 @@ def read_table(
     ----------
     path
         File named as one of `TABLE_SUFFIXES`: comma- or tab-separated UTF-8 text, also gzipped, or
-        parquet (``pip install rtdmf-bio[parquet]``). A header without a name for the first column,
-        as R's ``write.table`` writes it, is understood.
+        parquet (``pip install rtdmf-bio[parquet]``, which also speeds up large texts). A header
+        without a name for the first column, as R's ``write.table`` writes it, is understood.
     layout
         Whether the table is wide or long.
     drugs
