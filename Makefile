@@ -40,6 +40,7 @@ lint: .venv/installed-dev
 
 bench: .venv/installed .venv/installed-r
 	$(BIN)/python benchmarks/correction.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/truth.py
 	$(BIN)/python benchmarks/bridge.py

@@ -50,11 +50,7 @@ def time_and_memory(quick: bool, repeats: int = 5) -> Rows:
     for name, before, timed, max_seconds, max_mb in _CASES:
         cut = "[::6, ::8].copy()" if quick else ""
         before, timed = before.replace("{cut}", cut), timed.replace("{cut}", cut)
-        code = (
-            f"{before}\nimport time\nwall, cpu = time.perf_counter(), time.process_time()\n"
-            f"{timed}\nwall = time.perf_counter() - wall\n{_REPORT}"
-        )
-        runs = [run_fresh(code) for _ in range(1 if quick else repeats)]
+        runs = [run_timed(before, timed) for _ in range(1 if quick else repeats)]
         wall, cpu, peak = zip(*runs, strict=True)
         row = {
             "case": name,
@@ -73,6 +69,14 @@ def time_and_memory(quick: bool, repeats: int = 5) -> Rows:
         rows.append(row)
         print(*row.values(), sep="  ", flush=True)
     return rows
+
+
+def run_timed(before: str, timed: str) -> list[float]:
+    """Wall and processor seconds of `timed`, and the peak of the whole process in MB."""
+    return run_fresh(
+        f"{before}\nimport time\nwall, cpu = time.perf_counter(), time.process_time()\n"
+        f"{timed}\nwall = time.perf_counter() - wall\n{_REPORT}"
+    )
 
 
 def run_fresh(code: str) -> list[float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rtdmf_bio.io import TABLE_SUFFIXES, read_table, write_h5ad, write_table
+from rtdmf_bio.io import TABLE_SUFFIXES, _cells, read_table, write_h5ad, write_table
+from rtdmf_bio.io._missing import Missing
 
 NAN = np.nan
 DRUGS = ["Torin 2", "Brivanib, BMS-540215", "007", "VNLG/124"]
@@ -339,3 +342,252 @@ def test_write_table_gives_the_same_bytes_again(tmp_path):
     write_table(adata, tmp_path / "a.csv.gz")
     write_table(adata, tmp_path / "b.csv.gz")
     assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+
+# Many cells are read at a time, which must give the same numbers and messages as cell by cell.
+
+PLAIN = ["0.1", "-2.5", "12", "", "NA", "1e-7"]
+AWKWARD = (
+    " 1", "1 ", "\t1\t", "\u00a01", "\x1f1", "", " ", "NA", " NA ", "na", "n/a", "nan", "-nan",
+    "+nan", "NAN", "NaN", "nan(1)", "NAN(x)", "nan()", "null", "None", "<NA>", "inf", "-inf",
+    "Inf", "+INF", "infinity", "Infinity", "infinit", "1e400", "-1e400", "1e-400", "1e99999999999",
+    "1e-99999999999", "0e99999999999", "-0", "+5", "++5", "-+5", "5.", ".5", ".", "-", "+", "e5",
+    "1e", "1e+", "1E5", "1e+05", "1d5", "1f", "0x10", "0x1p3", "0b1", "1_0", "_", "1__0", "1,000",
+    "1 000", "1;0", "1\x000", "True", "False", "T", "%", "1%", "$1", "\uff11", "\u0661\u0662",
+    "\u2212\u0031", "00012", "1" * 400, "0." + "0" * 400 + "1", "999", "-999", "-999.0", "-9.99e2",
+    "n_a", "?", "9007199254740993", "5e-324", "2.4703282292062327e-324", "2.47032822920623272e-324",
+    "2.2250738585072011e-308", "1.7976931348623157e308", "1.7976931348623159e308", "é",
+)  # fmt: skip
+NA_VALUES = ((), (-999,), ("-999", "?"), ("n_a", "1_0"), (np.nan, np.inf), (" - ", True))
+
+
+@pytest.fixture(params=["pyarrow", "float"])
+def by(request, monkeypatch):
+    """Numbers come from pyarrow where it is installed, and from float() elsewhere."""
+    if request.param == "pyarrow":
+        pytest.importorskip("pyarrow")
+    else:
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+
+def one_by_one(missing: Missing, cells: list[object]) -> tuple[bytes, list[int]]:
+    values, bad = np.full(len(cells), np.nan), []
+    for k, cell in enumerate(cells):
+        try:
+            values[k] = missing.number(cell)
+        except (TypeError, ValueError):
+            bad.append(k)
+    return values.tobytes(), bad
+
+
+def assert_read_as_one_by_one(cells: list[object], na_values=()) -> None:
+    missing = Missing(na_values)
+    values, bad = missing.read(cells)
+    assert (values.tobytes(), bad) == one_by_one(missing, cells)
+
+
+@pytest.mark.usefixtures("by")
+@pytest.mark.parametrize("na_values", NA_VALUES, ids=repr)
+def test_awkward_cells_are_what_they_are_alone(na_values):
+    """Whatever stands beside them, and also where nothing is plain."""
+    for cell in AWKWARD:
+        assert_read_as_one_by_one([cell], na_values)
+        assert_read_as_one_by_one([*PLAIN, cell, *PLAIN], na_values)
+    assert_read_as_one_by_one(list(AWKWARD), na_values)
+    assert_read_as_one_by_one([], na_values)
+
+
+@pytest.mark.usefixtures("by")
+@pytest.mark.parametrize("cell", [None, True, np.True_, b"NA", b"1", 1, 2.5, np.nan, [1]], ids=repr)
+def test_cells_of_parquet_need_not_be_text(cell):
+    """Text, numbers and gaps may share a column of objects."""
+    assert_read_as_one_by_one([cell])
+    assert_read_as_one_by_one(["1", cell, "NA"])
+
+
+@pytest.mark.usefixtures("by")
+def test_numbers_are_rounded_as_float_rounds():
+    """Also those halfway between two floats, and with more digits than a float has."""
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**64, 20_000, dtype=np.uint64)
+    every = bits.view(float)
+    cells = [repr(x) for x in every[np.isfinite(every)].tolist()]
+    for digits in (15, 17, 18, 19, 20, 25, 40):
+        for number in rng.random(500):
+            cells.append(f"{number:.{digits}f}")
+            cells.append(f"{number * 1e5:.{digits}e}")
+    for whole in rng.integers(2**53, 2**54, 500):
+        middle = 2 * int(whole) + 1 << 3
+        cells += [str(middle), f"{middle}.{'0' * 30}1", f"{middle - 1}.{'9' * 30}"]
+    values, bad = Missing(()).read(cells)
+    assert not bad
+    assert values.tobytes() == np.array(list(map(float, cells))).tobytes()
+
+
+TEXTS = (
+    "d,A,B\nx,1,2\ny,3,4\n",
+    "d,A,B\nx,1,2\ny,3,4",
+    "d,A,B\r\nx,1,2\r\n\r\ny,3,4\r\n",
+    "d,A,B\rx,1,2\r\ry,3,4\r",
+    "\ufeff\n\nd,A,B\n \n , ,\t\nx,1,2\n,,\n\ny,3,4\n\n",
+    '"d","A","B"\n"x",1,2\n"y","3","4"\n',
+    '"x ""y""","A, B"\n"a\nb",1\nc,"2\n"\nd,3\n',
+    'd,A\n"a\r\nb",1\r\nc,"2"\r\n',
+    'd,A\nx"y,1\nx "y",2\n"x"y,3\n ""z"",4\n',
+    'd,A\nx,1\n"y,2\nz,3\n',
+    "A,B\nx,1,2\ny,3,4\n",
+    "A,A, A \nx,1,2,3\nx,4,5,6\n",
+    "d,A\nNA,1\n",
+    "d,A\nx,1\u2028\u0085\x0b\x0c\n",
+    "d,A\nx,1\x00\n",
+    "d,A\nx,1\nn\u0131\u0307,2\n",
+    "d,A\nx,1\ny\n",
+    "d,A\nx,1\ny,2,\n",
+    'd,A\n"x\n\ny",1\n\n"y\n",2,3\n',
+    "d,A,B\nx,1\n",
+    "d\nx\ny\n",
+    "d\n\n",
+    'd,A\nx,"' + "9" * 150_000 + '"\n',
+    "",
+    "\n\n",
+)
+
+
+def by_the_csv_module(path: Path, sep: str) -> list[list[str]] | str:
+    """Read header and rows, or why not."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=sep)
+        rows: list[list[str]] = []
+        try:
+            for row in reader:
+                if not any(map(str.strip, row)):
+                    continue
+                rows.append(row if rows else [name.strip() for name in row])
+                if len(rows) == 2 and len(row) == len(rows[0]) + 1:
+                    rows[0].insert(0, "")
+                if len(row) != len(rows[0]):
+                    return f"line {reader.line_num}: {len(row)} cells, where the header has"
+        except csv.Error as error:
+            return str(error)
+    return rows or "is empty"
+
+
+@pytest.mark.parametrize("sep", [",", "\t", " ", ";", "."])
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_rows_are_those_of_the_csv_module(tmp_path, text, sep):
+    """Lines without quotes do not go through it."""
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.replace(",", sep).encode())
+    expected = by_the_csv_module(path, sep)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            list(_cells._text_rows(path, sep))
+    else:
+        assert list(_cells._text_rows(path, sep)) == expected
+
+
+@pytest.mark.parametrize("sep", ["", "::", "ab"])
+def test_what_cannot_separate_is_as_it_was(tmp_path, sep):
+    """The csv module takes one character; none stands for that of the file's name."""
+    path = tmp_path / "table.csv"
+    path.write_text("d,A\nx,1\n")
+    if sep:
+        with pytest.raises(TypeError, match="delimiter"):
+            read_table(path, sep=sep)
+    else:
+        assert read_table(path, sep=sep).X.tolist() == [[1]]
+
+
+def awkward_table(folder: Path, cells: list[str], columns: int) -> Path:
+    path = folder / "awkward.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["drug", *(f"L {j}" for j in range(columns))])
+        for i in range(0, len(cells), columns):
+            writer.writerow([f"D{i}", *cells[i : i + columns]])
+    return path
+
+
+def read_or_why_not(path: Path, **options) -> tuple[list[str], list[str], bytes] | str:
+    try:
+        adata = read_table(path, **options)
+    except ValueError as error:
+        return str(error)
+    assert adata.X.flags.c_contiguous
+    return list(adata.obs_names), list(adata.var_names), adata.X.tobytes()
+
+
+@pytest.mark.usefixtures("by")
+@pytest.mark.parametrize("drugs", ["rows", "columns"])
+@pytest.mark.parametrize("kept", ["numbers", "all"])
+@pytest.mark.parametrize("at_once", [1, 7, 30, 10**6])
+def test_parts_make_the_same_table_or_error(tmp_path, monkeypatch, at_once, kept, drugs):
+    """However many rows are read at a time; what is no number is listed by column."""
+    cells = [cell for cell in AWKWARD if "\x00" not in cell]
+    missing = Missing(["-999"])
+    if kept == "numbers":
+        bad = one_by_one(missing, cells)[1]
+        cells = [cell for k, cell in enumerate(cells) if k not in bad]
+    columns = 6
+    cells += ["0.25"] * (-len(cells) % columns)
+    path = awkward_table(tmp_path, cells, columns)
+    monkeypatch.setattr(_cells, "_AT_ONCE", at_once)
+    found = read_or_why_not(path, na_values="-999", drugs=drugs)
+
+    values, bad = np.frombuffer(one_by_one(missing, cells)[0]), one_by_one(missing, cells)[1]
+    values = np.where(values == -999, np.nan, values).reshape(-1, columns)
+    if kept == "numbers":
+        rows = [f"D{i}" for i in range(0, len(cells), columns)]
+        header = [f"L {j}" for j in range(columns)]
+        expected = (rows, header, values) if drugs == "rows" else (header, rows, values.T)
+        assert found == (*expected[:2], expected[2].tobytes())
+    else:
+        texts = [cells[k] for k in sorted(bad, key=lambda k: (k % columns, k))]
+        texts = list(dict.fromkeys(texts))[:3]
+        row, column = f"D{bad[0] // columns * columns}", f"L {bad[0] % columns}"
+        assert f"{len(bad)} cells are not numbers, the first {cells[bad[0]]!r} in" in found
+        assert f"in row {row!r}, column {column!r}. " in found
+        assert f"na_values={texts}. If" in found
+
+
+@pytest.mark.parametrize("aggregate", [None, "mean", "last"])
+@pytest.mark.parametrize("drugs", ["rows", "columns"])
+@pytest.mark.parametrize("twice", ["nothing", "rows", "columns", "both"])
+def test_wide_tables_are_the_same_as_long_ones(tmp_path, twice, drugs, aggregate):
+    """The long table has the measurements in the order in which the wide one has them."""
+    rng = np.random.default_rng(1)
+    rows, columns = [f"r{i}" for i in range(30)], [f"c{j}" for j in range(20)]
+    if twice in ("rows", "both"):
+        rows[7] = rows[20] = rows[3]
+    if twice in ("columns", "both"):
+        columns[9] = columns[2]
+    values = rng.random((30, 20)).astype(str)
+    values[rng.random(values.shape) < 0.1] = "NA"
+    wide, long = tmp_path / "wide.csv", tmp_path / "long.csv"
+    lines = [[name, *line] for name, line in zip(rows, values.tolist(), strict=True)]
+    wide.write_text("\n".join(map(",".join, [["name", *columns], *lines])))
+    names = ("drug", "cell_line") if drugs == "rows" else ("cell_line", "drug")
+    pairs = [
+        [row, column, values[i, j]]
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
+    long.write_text("\n".join(map(",".join, [[*names, "value"], *pairs])))
+
+    def read(path: Path, **options) -> ad.AnnData | str:
+        try:
+            return read_table(path, aggregate=aggregate, **options)
+        except ValueError as error:
+            return str(error).replace(path.name, "file")
+
+    found, expected = read(wide, drugs=drugs), read(long, layout="long")
+    if twice != "nothing" and aggregate is None:
+        assert found == expected
+        assert "occur more than once" in found
+        return
+    assert found.X.tobytes() == expected.X.tobytes()
+    assert found.obs.equals(expected.obs)
+    assert found.var.equals(expected.var)
+    assert found.obs.index.name == expected.obs.index.name == "drug"
+    assert found.uns == expected.uns
+    assert ("replicate_sd" in found.obs) == (twice != "nothing")

@@ -15,37 +15,49 @@ from anndata import AnnData
 from .._adata.columns import is_text
 from .._adata.inputs import REPLICATE_SD
 from ..model.repeats import noise_of_summaries
-from ._cells import MISSING_NAMES, names, read_cells
+from ._cells import names, read_cells
+from ._missing import MISSING_NAMES
 
 
 @dataclass
 class Pairs:
-    """Measurements as pairs: `values` of drug ``drugs[row]`` on line ``lines[column]``."""
+    """Measurements of pairs of drug and line.
+
+    Each of `values` has either one number a measurement, whose pair is `place` in the raveled
+    matrix of `drugs` x `lines`, or is that matrix, and `place` None.
+    """
 
     drugs: pd.Index
     lines: pd.Index
-    row: np.ndarray
-    column: np.ndarray
+    place: np.ndarray | None
     values: dict[str, np.ndarray]
 
 
 def long_pairs(drugs: list[str], lines: list[str], values: dict[str, np.ndarray]) -> Pairs:
-    row, drug_names = pd.factorize(np.array(drugs, dtype=object))
-    column, line_names = pd.factorize(np.array(lines, dtype=object))
-    return Pairs(
-        pd.Index(drug_names, name="drug"), pd.Index(line_names, name="cell_line"),
-        row, column, values,
-    )  # fmt: skip
+    row, drug_names = _numbered(drugs, "drug")
+    column, line_names = _numbered(lines, "cell_line")
+    return Pairs(drug_names, line_names, row * len(line_names) + column, values)
 
 
 def wide_pairs(
     rows: list[str], header: list[str], numbers: np.ndarray, *, transpose: bool
 ) -> Pairs:
+    drugs, lines = (header, rows) if transpose else (rows, header)
+    row, drug_names = _numbered(drugs, "drug")
+    column, line_names = _numbered(lines, "cell_line")
+    if len(drug_names) == len(drugs) and len(line_names) == len(lines):
+        matrix = np.ascontiguousarray(numbers.T) if transpose else numbers
+        return Pairs(drug_names, line_names, None, {"": matrix})
+    place = row[:, None] * len(line_names) + column
     # In the order of the file, which "first" and "last" refer to.
-    down = [name for name in rows for _ in header]
-    across = header * len(rows)
-    drugs, lines = (across, down) if transpose else (down, across)
-    return long_pairs(drugs, lines, {"": numbers.ravel()})
+    place = place.T if transpose else place
+    return Pairs(drug_names, line_names, place.ravel(), {"": numbers.ravel()})
+
+
+def _numbered(names: list[str], what: str) -> tuple[np.ndarray, pd.Index]:
+    """Number the names, repeated ones alike; also return each of them once."""
+    code, unique = pd.factorize(np.array(names, dtype=object))
+    return code, pd.Index(unique, name=what)
 
 
 def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
@@ -53,21 +65,22 @@ def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
     main = next(iter(pairs.values.values()))
     if np.isnan(main).all():
         raise ValueError(f"{path} has no numbers: all {main.size} values are missing.")
-    shape = len(pairs.drugs), len(pairs.lines)
-    place = pairs.row * shape[1] + pairs.column
-    count = np.bincount(place, minlength=shape[0] * shape[1])
-    repeated = count[place] > 1
-    if aggregate is None and repeated.any():
-        raise ValueError(_describe_repeats(pairs, place, count, path))
-
-    matrices = []
-    for values in pairs.values.values():
-        matrix = np.full(count.size, np.nan)
-        matrix[place] = values
-        if aggregate is not None and repeated.any():
-            combined = pd.Series(values[repeated]).groupby(place[repeated]).agg(aggregate)
-            matrix[combined.index] = combined
-        matrices.append(matrix.reshape(shape))
+    matrices = list(pairs.values.values())
+    place, again = np.empty(0, dtype=np.intp), np.empty(0)  # of pairs that occur more than once
+    if pairs.place is not None:
+        shape = len(pairs.drugs), len(pairs.lines)
+        count = np.bincount(pairs.place, minlength=shape[0] * shape[1])
+        repeated = count[pairs.place] > 1
+        if aggregate is None and repeated.any():
+            raise ValueError(_describe_repeats(pairs, pairs.place[repeated], count, path))
+        place, again = pairs.place[repeated], main[repeated]
+        for k, values in enumerate(matrices):
+            matrix = np.full(count.size, np.nan)
+            matrix[pairs.place] = values
+            if place.size:
+                combined = pd.Series(values[repeated]).groupby(place).agg(aggregate)
+                matrix[combined.index] = combined
+            matrices[k] = matrix.reshape(shape)
 
     adata = AnnData(
         X=matrices[0],
@@ -76,18 +89,19 @@ def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
         layers=dict(zip(list(pairs.values)[1:], matrices[1:], strict=True)),
     )
     if aggregate is not None:
-        noise = noise_of_summaries(main, pairs.row, pairs.column, matrices[0], aggregate)
-        if noise is not None:
-            adata.obs[REPLICATE_SD] = noise
-    if aggregate is not None:
-        report = {"aggregate": aggregate, **_spread(pairs, place[repeated], main[repeated])}
+        if pairs.place is not None:
+            row, column = np.divmod(pairs.place, len(pairs.lines))
+            noise = noise_of_summaries(main, row, column, matrices[0], aggregate)
+            if noise is not None:
+                adata.obs[REPLICATE_SD] = noise
+        report = {"aggregate": aggregate, **_spread(pairs, place, again)}
         adata.uns["read_table"] = {"replicates": report}
     return adata
 
 
 def _describe_repeats(pairs: Pairs, place: np.ndarray, count: np.ndarray, path: Path) -> str:
     n_lines = len(pairs.lines)
-    first = pd.unique(place[count[place] > 1])[:3]
+    first = pd.unique(place)[:3]
     shown = ", ".join(
         f"{pairs.drugs[k // n_lines]!r} on {pairs.lines[k % n_lines]!r} ({count[k]} times)"
         for k in first

@@ -1,7 +1,8 @@
 """Drug-response tables: text or parquet to AnnData and back.
 
 Only the interface is here, so that importing it costs nothing; `_formats` tells what a file is by
-its name, `_cells` turns files into cells, names and numbers, `_matrix` turns those into a matrix.
+its name, `_cells` turns files into names and numbers, with `_missing` to tell which are none, and
+`_matrix` turns those into a matrix.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def read_table(
     ----------
     path
         File named as one of `TABLE_SUFFIXES`: comma- or tab-separated UTF-8 text, also gzipped, or
-        parquet (``pip install rtdmf-bio[parquet]``). A header without a name for the first column,
-        as R's ``write.table`` writes it, is understood.
+        parquet (``pip install rtdmf-bio[parquet]``, which also speeds up large texts). A header
+        without a name for the first column, as R's ``write.table`` writes it, is understood.
     layout
         Whether the table is wide or long.
     drugs
@@ -141,9 +142,10 @@ def read_table(
         )
 
     from . import _cells, _matrix
+    from ._missing import Missing
 
     path = Path(path)
-    missing = _cells.Missing(na_values)
+    missing = Missing(na_values)
     if layout == "wide":
         names, header, numbers = _cells.wide(path, sep, missing)
         pairs = _matrix.wide_pairs(names, header, numbers, transpose=drugs == "columns")
