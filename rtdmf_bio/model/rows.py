@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-_WHOLE, _ENTRIES = 2**20, 2**17  # up to so many at once; and so many at a time beyond that
+_WHOLE, _ENTRIES = 2**18, 2**16  # up to so many at once; and so many at a time beyond that
 
 
 def by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple[Tensor, ...]:
@@ -35,15 +35,6 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple
             out = tuple(matrix.new_empty(n, matrix.shape[1]) for matrix in made)
         for whole, matrix in zip(out, made, strict=True):
             whole[block] = matrix
-    return out
-
-
-def summed_by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> list[Tensor]:
-    """The same of a formula that returns sums over the rows, which are added up."""
-    out: list[Tensor] = []
-    for block in _blocks(parts):
-        made = formula(*_some(parts, block))
-        out = [a + b for a, b in zip(out, made, strict=True)] if out else list(made)
     return out
 
 

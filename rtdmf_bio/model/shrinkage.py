@@ -33,13 +33,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .factorization import Modes, eigh
 from .fit import Fit, StopReason, Watch
 from .problem import Problem
-from .rows import by_rows, summed_by_rows
+from .rows import by_rows
 
 _REFRESH = 4  # iterations between updates of weights, effects and monitors
 _SPARE = 8  # modes that are carried beside those alive, at least, to see what comes up
@@ -113,7 +114,8 @@ class Shrinkage:
         self.modes = modes.first(self.most)
         self.n_alive = min(n_alive, self.modes.rank)
         self.seen = self.modes.size
-        self.product = self.before = self.alive.product()
+        self.product = self.alive.product()
+        self.change = torch.zeros_like(self.product)
         self.pace = 1.0
 
     @property
@@ -124,37 +126,31 @@ class Shrinkage:
         """One iteration; returns the relative change of the product."""
         problem, depth = self.problem, self.problem.settings.depth
         pace = (1 + math.sqrt(1 + 4 * self.pace**2)) / 2
-        beyond = 1 + (self.pace - 1) / pace
+        beyond = (self.pace - 1) / pace
 
-        def fill(before: Tensor, product: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor]:
-            ahead = torch.lerp(before, product, beyond)
+        def fill(product: Tensor, change: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor]:
+            ahead = torch.add(product, change, alpha=beyond)
             return (torch.lerp(ahead, target, weight),)
 
-        parts = self.before, self.product, problem.target, problem.weights
+        parts = self.product, self.change, problem.target, problem.weights
         (filled,) = by_rows(fill, *parts)
         u = _orthonormal(filled @ self.modes.v)
         right = filled.T @ u
-        square, turn = eigh(right.T @ right)
-        self.seen = square.clamp_min(0).sqrt()
+        squares, turn = eigh(right.T @ right)
+        self.seen = squares.clamp_min(0).sqrt()
         right = right @ turn
         size = shrunk(self.seen, problem.decay, depth)
         self.n_alive = int((size > 0).sum())
         tiny = torch.finfo(size.dtype).tiny
         self.modes = Modes(u @ turn, size, right / self.seen.clamp_min(tiny))
         new = self.alive.product()
-
-        def compare(before: Tensor, product: Tensor, new: Tensor) -> tuple[Tensor, ...]:
-            change = new - product
-            ahead = torch.lerp(before, product, beyond).sub_(new)
-            return (ahead * change).sum(), change.square().sum(), new.square().sum()
-
-        sums = summed_by_rows(compare, self.before, self.product, new)
-        uphill, change, size_now = torch.stack(sums).tolist()
-        moved = math.sqrt(change / max(size_now, _NOTHING))
-        self.before, self.product = self.product, new
-        self.pace = pace
-        if uphill > 0:
-            self.before, self.pace = new, 1.0
+        change = torch.sub(new, self.product, out=self.product)
+        square = float(torch.dot(change.ravel(), change.ravel()))
+        along = float(torch.dot(change.ravel(), self.change.ravel()))
+        moved = math.sqrt(square / max(float(size.square().sum()), _NOTHING))
+        self.product, self.change, self.pace = new, change, pace
+        if beyond * along > square:  # uphill from where the step began
+            self.pace = 1.0
         self._carry(filled, self.n_alive + max(_SPARE, self.n_alive // 8))
         return moved
 
@@ -199,11 +195,12 @@ def shrunk(x: Tensor, rho: float, depth: int) -> Tensor:
     if a == 0 or rho == 0:
         return (x - rho).clamp_min(0)
     least = (a * rho) ** (1 / (1 + a))
-    y = x.clamp_min(least)
+    seen = x.cpu().double().numpy()
+    y = np.maximum(seen, least)
     for _ in range(_NEWTON):  # from above, where the right side is convex: no step goes too far
-        y = y - (y + rho * y**-a - x) / (1 - a * rho * y ** (-a - 1)).clamp_min(1e-6)
-        y = y.clamp_min(least)
-    return torch.where(x > least * (1 + 1 / a), y, 0.0)
+        slope = np.maximum(1 - a * rho * y ** (-a - 1), 1e-6)
+        y = np.maximum(y - (y + rho * y**-a - seen) / slope, least)
+    return torch.as_tensor(np.where(seen > least * (1 + 1 / a), y, 0.0)).to(x)
 
 
 def _orthonormal(columns: Tensor) -> Tensor:
