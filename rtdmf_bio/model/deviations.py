@@ -117,33 +117,32 @@ def spread(
     robust
         What lies beyond ``_FAR`` times the present scale counts as much as that.
     """
-    n, p = size.shape
-    index = {
-        "drug": np.broadcast_to(np.arange(n)[:, None], size.shape)[here],
-        "line": np.broadcast_to(np.arange(p)[None, :], size.shape)[here],
-        "level": place[here],
-    }
-    count = {"drug": n, "line": p, "level": LEVELS}
-    values = size[here]
-    whole = float(values.mean()) or 1.0
-    factor = {name: np.ones(count[name]) for name in factors}
-    entry = {name: np.bincount(index[name], minlength=count[name]) for name in factors}
+    whole = float(size[here].mean()) or 1.0
+    relative = np.where(here, size / whole, 0.0)  # to the present scale
+    flat = place.ravel()
+
+    def by(name: str, values: Array) -> Array:
+        if name == "level":
+            return np.bincount(flat, values.ravel(), LEVELS)
+        return values.sum(1 if name == "drug" else 0)
+
+    def at(name: str, factor: Array) -> Array:
+        return factor[place] if name == "level" else factor[:, None] if name == "drug" else factor
+
+    entry = {name: by(name, here.astype(np.float64)) for name in factors}
+    factor = {name: np.ones_like(entry[name]) for name in factors}
     for _ in range(_SWEEPS):
         for name in factors:
-            scale = np.full(values.shape, whole)
-            for other in factors:
-                scale = scale * factor[other][index[other]]
-            relative = values / scale
+            counted = relative
             if robust:
-                relative = np.minimum(relative, _FAR * max(float(relative.mean()), 1e-12))
-            total = np.bincount(index[name], relative, count[name])
-            factor[name] = factor[name] * (total + PSEUDO) / (entry[name] + PSEUDO)
+                mean = float(relative.sum()) / int(here.sum())
+                counted = np.minimum(relative, _FAR * max(mean, 1e-12))
+            step = (by(name, counted) + PSEUDO) / (entry[name] + PSEUDO)
+            factor[name] = factor[name] * step
+            relative /= at(name, step)
     out = np.full(size.shape, whole)
     for name in factors:
-        if name == "level":
-            out = out * factor[name][place]
-        else:
-            out = out * (factor[name][:, None] if name == "drug" else factor[name])
+        out *= at(name, factor[name])
     positive: Array = np.maximum(out, 1e-12 * whole)
     return positive
 

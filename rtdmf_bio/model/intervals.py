@@ -72,17 +72,12 @@ def intervals(
     place = levels(predicted, here)
     size = spread(np.abs(unseen), place, here, ("drug", "line", "level"), robust=False)
     score = np.where(here, np.abs(unseen) / size, np.nan)
-    whole = _conformal(score[here], coverage)
-    own, square = np.full(len(score), whole), np.ones(len(score))
-    far = np.nanquantile(score, 0.99)
-    all_square = float(np.mean(np.minimum(score[here], far) ** 2))
-    for i, row in enumerate(score):
-        row = row[np.isfinite(row)]
-        share = row.size / (row.size + _POOL)
-        if row.size:
-            own[i] = share * _conformal(row, coverage) + (1 - share) * whole
-        square[i] = share * np.mean(np.minimum(row, far) ** 2) if row.size else 0.0
-        square[i] += (1 - share) * all_square
+    whole = _conformal(np.sort(score[here])[None], np.array([here.sum()]), coverage)[0]
+    count = here.sum(1)
+    share = count / (count + _POOL)
+    own = share * _conformal(np.sort(score, axis=1), count, coverage) + (1 - share) * whole
+    near = np.where(here, np.minimum(score, np.quantile(score[here], 0.99)), 0.0) ** 2
+    square = share * near.sum(1) / np.maximum(count, 1) + (1 - share) * near.sum() / here.sum()
     response = np.sqrt(kept.size * (1 - kept.noise))[:, None]
     response = np.where(kept.far(unseen) > 1, np.abs(unseen), response)
     measured_sd = np.hypot(weight * kept.noise_sd[:, None], (1 - weight) * response)
@@ -91,7 +86,11 @@ def intervals(
     return Intervals(corrected - half, corrected + half, sd)
 
 
-def _conformal(score: Array, coverage: float) -> float:
-    """The quantile that a new score lies below with probability ``coverage``, at least."""
-    level = min(coverage * (1 + 1 / score.size), 1.0)
-    return float(np.quantile(score, level, method="higher"))
+def _conformal(scores: Array, count: NDArray[np.int64], coverage: float) -> Array:
+    """The quantile of each row that a new score lies below with probability ``coverage``, at least.
+
+    ``scores`` are sorted, ``count`` of each row are numbers and the last are not; 0 of none.
+    """
+    rank = np.ceil(np.minimum(coverage * (count + 1), count)).astype(np.int64)
+    found = np.take_along_axis(scores, np.maximum(rank - 1, 0)[:, None], axis=1)[:, 0]
+    return np.where(count > 0, found, 0.0)

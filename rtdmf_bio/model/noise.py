@@ -15,6 +15,7 @@ threshold stays one number, in the data's units: what is even odds at the root m
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,21 +54,40 @@ class DrugNoise:
         telling
             Which residuals tell of noise; None: all.
         """
+        return cls.fit_each(residual, observed, [where], telling)[0]
+
+    @classmethod
+    def fit_each(
+        cls,
+        residual: Tensor,
+        observed: Tensor,
+        parts: Sequence[Tensor],
+        telling: Telling | None = None,
+    ) -> list[DrugNoise]:
+        """The same of several parts of the entries, each a boolean (n, p)."""
         # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
         told = among(telling, observed, residual).cpu().double()
-        residual, observed, where = residual.cpu().double(), observed.cpu().double(), where.cpu()
-        here = where & (told > 0)
-        if int(here.sum()) < FEWEST:
-            told, here = observed, where
-        scale = drug_scale(residual * told, told, 1.0)
-        if not float(scale.max()) > 0:
-            scale = torch.ones_like(scale)
-        silent = SILENT * float(where.sum() - here.sum())
-        mixture = Mixture.fit((residual / scale)[here], n_silent=silent, most=most(telling))
-        sd_by_drug = mixture.s * scale
-        share = where.sum(1, keepdim=True) / where.sum()
-        sd = math.sqrt(float((share * sd_by_drug**2).sum()))
-        return cls(mixture, scale, sd_by_drug, sd)
+        residual, observed = residual.cpu().double(), observed.cpu().double()
+        scales: dict[bool, Tensor] = {}
+        out = []
+        for part in parts:
+            where = part.cpu()
+            here = where & (told > 0)
+            all_tell = int(here.sum()) < FEWEST
+            if all_tell:
+                here = where
+            if all_tell not in scales:
+                who = observed if all_tell else told
+                scale = drug_scale(residual * who, who, 1.0)
+                scales[all_tell] = scale if float(scale.max()) > 0 else torch.ones_like(scale)
+            scale = scales[all_tell]
+            silent = SILENT * float(where.sum() - here.sum())
+            mixture = Mixture.fit((residual / scale)[here], n_silent=silent, most=most(telling))
+            sd_by_drug = mixture.s * scale
+            share = where.sum(1, keepdim=True) / where.sum()
+            sd = math.sqrt(float((share * sd_by_drug**2).sum()))
+            out.append(cls(mixture, scale, sd_by_drug, sd))
+        return out
 
     def even_odds(self) -> float:
         """Size from which a residual is rather deviation than noise, at the typical noise."""

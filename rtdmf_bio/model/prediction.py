@@ -35,6 +35,11 @@ class Parts:
     process: Tensor | None
     means: Tensor
 
+    def rows(self, rows: slice | Tensor) -> Parts:
+        """Of some drugs."""
+        process = None if self.process is None else self.process[rows]
+        return Parts(self.low_rank[rows], self.completed[rows], process, self.means[rows])
+
     def without_low_rank(self) -> Parts:
         """With the means for broad structure."""
         return replace(self, low_rank=self.means)
@@ -76,7 +81,8 @@ class Blend:
             along = float((weight * step * (data - base)[where].double()).sum())
             return min(max(along / size, 0.0), 1.0) if size > 0 else 0.0
 
-        blend = cls(0.0 if parts.process is None else share(parts.completed, parts.process))
+        process = parts.process
+        blend = cls(0.0 if process is None else share(parts.completed, process))
         blend.beyond = share(parts.means, blend.of(parts))
         return blend
 

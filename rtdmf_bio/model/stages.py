@@ -34,9 +34,11 @@ from .solver import Fit, StopReason, fit_chain
 from .workers import Workers
 
 FOLD = "all but a fold"
-_FIRST_DECAY = 0.5  # half of the spread after centring is a usual share of noise
+_FIRST_DECAY = 0.8  # of the spread after centring: few modes, so that it is soon fitted
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
+_SAMPLE = 1500  # drugs that tell whether a process helps
+_WORTH = 1e-3  # of the held-out error: what a process has to take off
 _VANISHED = 0.1  # of the residuals' spread
 _NORMAL_Q90 = 1.6449  # nine tenths of a normal's absolute values lie below
 
@@ -380,7 +382,7 @@ class _Run:
         """
         plan, folds, held_out = self.plan, self.folds, self.held_out
         share = 1.0 if chosen is None else chosen.share
-        reach = REACHES[0]
+        reach = REACHES[0] if plan.process else None
         judged = None
         if chosen is not None and held_out is not None:
             reach, judged = self._reach(chosen, self.observed * (1 - held_out), held_out > 0)
@@ -408,7 +410,7 @@ class _Run:
             assert judged is not None
             first, second, parts = chosen.first, chosen.second, judged
         base = Result(first, second, final.weight_decay or 0.0, final.refine_decay or 0.0)
-        result = replace(chosen or base, first=first, second=second, reach=reach)
+        result = replace(chosen or base, first=first, second=second, reach=reach or REACHES[0])
         where = None if held_out is None else held_out > 0
         if folds is not None:
             unseen = parts if judged is None else judged
@@ -442,9 +444,10 @@ class _Run:
             judged, parts = judged.without_low_rank(), parts.without_low_rank()
             unseen = judged
         error = data - judged.low_rank
-        noise = self._noise(error, where)
         each = [] if folds is None else [folds == k for k in range(int(folds.max()) + 1)]
-        sizes = [self._noise(error, k).even_odds() for k in each if int(k.sum()) >= FEWEST]
+        each = [fold for fold in each if int(fold.sum()) >= FEWEST]
+        noise, *single = DrugNoise.fit_each(error, self.observed, [where, *each], self.telling)
+        sizes = [one.even_odds() for one in single]
         blend = Blend.fit(data, judged, where) if self.plan.process else result.blend
         rmse = {
             "low_rank": _rms(error[where]),
@@ -473,22 +476,37 @@ class _Run:
 
     def _reach(
         self, chosen: Result, train: Tensor, held_out: Tensor
-    ) -> tuple[float, Parts]:
-        """The reach that predicts held-out entries best, and the parts with it."""
+    ) -> tuple[float | None, Parts]:
+        """The reach that predicts held-out entries best, and the parts with it; None: none helps.
+
+        In a large screen some of the drugs tell.
+        """
         parts = self._without_process(chosen.first, chosen.second, chosen.share, train)
         if not self.plan.process:
-            return REACHES[0], parts
-        each = self.workers.each([partial(self._process, parts, train, h) for h in REACHES])
-        errors = [_rms((self.data - process)[held_out]) for process in each]
+            return None, parts
+        n = len(train)
+        some = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:_SAMPLE]
+        rows = slice(None) if n <= 2 * _SAMPLE else some.sort().values.to(train.device)
+        data, held = self.data[rows], held_out[rows]
+        few = parts.rows(rows)
+        tasks = [partial(self._process, few, train[rows], h, data) for h in REACHES]
+        each = [replace(few, process=process) for process in self.workers.each(tasks)]
+        errors = [_rms((data - tried.process)[held]) for tried in each if tried.process is not None]
         best = errors.index(min(errors))
-        return REACHES[best], replace(parts, process=each[best])
+        blended = Blend(Blend.fit(data, each[best], held).process).of(each[best])
+        if _rms((data - blended)[held]) > (1 - _WORTH) * _rms((data - few.completed)[held]):
+            return None, parts
+        reach = REACHES[best]
+        if n > 2 * _SAMPLE:
+            return reach, replace(parts, process=self._process(parts, train, reach))
+        return reach, each[best]
 
     def _parts(
-        self, first: Fit, second: Fit | None, share: float, train: Tensor, reach: float
+        self, first: Fit, second: Fit | None, share: float, train: Tensor, reach: float | None
     ) -> Parts:
-        """What a fit to ``train`` says of every entry."""
+        """What a fit to ``train`` says of every entry; without a reach no process does."""
         parts = self._without_process(first, second, share, train)
-        if not self.plan.process:
+        if reach is None:
             return parts
         return replace(parts, process=self._process(parts, train, reach))
 
@@ -500,8 +518,11 @@ class _Run:
         completed = low_rank if second is None else share * low_rank + second.matrix()
         return Parts(low_rank, completed, None, means)
 
-    def _process(self, parts: Parts, train: Tensor, reach: float) -> Tensor:
-        return predict(self.data * train, train, parts.completed, self.tick("process"), reach)
+    def _process(
+        self, parts: Parts, train: Tensor, reach: float, data: Tensor | None = None
+    ) -> Tensor:
+        data = self.data if data is None else data
+        return predict(data * train, train, parts.completed, self.tick("process"), reach)
 
     def _fit(
         self,
@@ -563,9 +584,11 @@ def _search(
         return given, evaluate(given)[1]
     score, fit = evaluate(_FIRST_DECAY)
     scores, best, best_fit = {0: score}, 0, fit
-    # Both ways from the middle, each until it gets worse: the curve may be flat there.
-    for direction in (-1, 1):
+    # Up first, where fewer modes are left; down, if that is no better.
+    for direction in (1, -1):
         k = direction
+        if best > 0:
+            break
         while _DECAYS[0] <= _decay(k) <= _DECAYS[1]:
             scores[k], fit = evaluate(_decay(k))
             if scores[k] < scores[best]:
