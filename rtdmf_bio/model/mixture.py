@@ -62,6 +62,7 @@ class Mixture:
         tol: float = 0.0,
         n_silent: float = 0.0,
         where: Tensor | None = None,
+        floor: float = 0.0,
     ) -> None:
         """EM steps from where the mixture stands, in place.
 
@@ -75,6 +76,8 @@ class Mixture:
             So many entries beside those of ``r`` are known to be no deviations, of unknown size.
         where
             1 where a residual counts, 0 elsewhere, shape of ``r``; None: all.
+        floor
+            Least spread of the noise.
         """
         n_none = 0
         if where is not None:
@@ -82,7 +85,7 @@ class Mixture:
             if r.numel() <= _FEW:
                 r, n_none = r[where > 0], 0
         mean_square = float(r.square().sum()) / max(r.numel() - n_none, 1)
-        least = 1e-9 * math.sqrt(mean_square) or 1e-150
+        least = max(1e-9 * math.sqrt(mean_square) or 1e-150, floor)
         if self.s == 0.0:
             inside = r if n_none == 0 else r[where > 0]
             self.s = max(NORMAL_MAD * float(inside.abs().median()), least)

@@ -51,6 +51,7 @@ _BURNT_IN = 0.02  # change in one iteration, when a robust loss may begin
 _RESCALE = (2, 4)  # refreshes under a robust loss after which the drugs are scaled anew
 _ADD = 3  # rounds of taking up modes that the burn-in lost
 _NEWTON = 12
+_OF_NOISE = 0.05  # change since the weights were last looked at
 _NOTHING = 1e-30  # squared size of a product
 
 
@@ -84,8 +85,7 @@ def shrink_to_rest(
         product, modes = shrinkage.product, shrinkage.alive
         settled = still
         if s.loss != "squared":
-            left = float((product - before).norm()) / max(float(product.norm()), _NOTHING)
-            settled = still and left <= s.tol and problem.n_robust > looks
+            settled = still and problem.n_robust > looks and _rests(product, before, problem)
             before = product.clone()
         watch.record(modes.rank, product, iteration)
         tick(iteration - done)
@@ -101,6 +101,14 @@ def shrink_to_rest(
             shrinkage.begin(modes, modes.rank)
             before = shrinkage.product.clone()
     return watch.fit(shrinkage.alive.chain(s.depth), done, why)
+
+
+def _rests(product: Tensor, before: Tensor, problem: Problem) -> bool:
+    """Whether a fit has changed little, compared with itself and with the noise."""
+    change, size = float((product - before).norm()), float(product.norm())
+    noise = problem.loss.noise_sd * math.sqrt(product.numel())
+    tol = problem.settings.tol
+    return change <= tol * size and change <= max(_OF_NOISE * noise, 0.1 * tol * size)
 
 
 class Shrinkage:
