@@ -10,14 +10,15 @@
 | h      | ``reach``   | scalar | how fast a neighbour's say falls with the correlation      |
 
 Where there are more than ``LARGE`` rows, E is not formed: it is C W^-1 C' by its columns C of
-``LANDMARKS`` of the rows, W being those rows of C, and what that leaves of the diagonal. On 5,000
-made drugs that costs .. (benchmarks/README.md).
+``LANDMARKS`` of the rows, W being those rows of C, and what that leaves of the diagonal
+(benchmarks/README.md says what that costs).
 
 Source: landmarks by Williams & Seeger (NIPS 2000), the diagonal by Snelson & Ghahramani (2005).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -106,7 +107,9 @@ def _near(correlation: Tensor, reach: float) -> Tensor:
     return correlation.sub_(1).mul_(reach).exp_()
 
 
-def leading(times, m: int, rank: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def leading(
+    times: Callable[[Tensor], Tensor], m: int, rank: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
     """The leading eigenvectors (m, rank) and eigenvalues (rank,), by block power iteration.
 
     Nearly so: such as are small and alike are not told apart.

@@ -36,7 +36,6 @@ from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 from .rows import by_rows
 
-
 # Less noise means less decay, a closer fit and smaller residuals: left to itself an estimate of the
 # noise can run away to zero. The spectrum's bulk is no matter of the fit.
 _OF_BULK = 0.25
