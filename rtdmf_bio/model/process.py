@@ -21,9 +21,11 @@ the variance leaves a third of it to these.
 Sd and Sl are taken by their 60 largest modes. Solved by conjugate gradients over the training
 entries. Most steps would go to what many entries share, so they are preconditioned by the inverse
 that K + N would have if nothing were missing on the leading eigenvectors of Ed and El, and on the
-rest by the diagonal: a third of the steps. No seed. The weights were set on GDSC1's AUC and CCLE, about which errors change little
-(benchmarks/truth.py has the ablation); h is chosen of two on a hold-out (stages.py): 2 on most
-screens, 6 where there are hundreds of compounds like another, as in NCI-60.
+rest by the diagonal: a third of the steps. No seed.
+
+The weights were set on GDSC1's AUC and CCLE, about which errors change little (benchmarks/truth.py
+has the ablation); h is chosen of two on a hold-out (stages.py): 2 on most screens, 6 where there
+are hundreds of compounds like another, as in NCI-60.
 
 Source: Gaussian process regression with Kronecker covariances, Bonilla et al. (NIPS 2007) and
 Stegle et al. (NIPS 2011); the local kernel and its weights are ours.
