@@ -529,7 +529,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         """
         modes = Chain([torch.as_tensor(w) for w in self.factors_]).modes()
         u, s, v = (as_array(part) for part in (modes.u, modes.size, modes.v))
-        kept = s > _SMALLEST_MODE * s.max()
+        kept = s > _SMALLEST_MODE * s.max(initial=0.0)
         n_lines = len(v)
         here = np.isfinite(self.scale_)
         loadings = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)
