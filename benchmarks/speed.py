@@ -38,6 +38,14 @@ _CASES = (
         "rtdmf_bio.pp.correct(adata, progress=False)",
         8,
     ),
+    (
+        "pp.tune of GDSC1, 50 settings, 2 processes",
+        _LOAD + "import rtdmf_bio.pp; decays = [0.1 * k for k in range(6, 16)]; grid = ["
+        "{'loss': ['mixture'], 'depth': [2, 3, 4], 'weight_decay': decays}, "
+        "{'loss': ['squared'], 'depth': [2, 3], 'weight_decay': [x / 3 for x in decays]}]",
+        "rtdmf_bio.pp.tune(adata, grid, refit=False, n_jobs=2, progress=False)",
+        60,
+    ),
 )
 _KINDS = {
     "everything": "",
@@ -72,7 +80,8 @@ def time_and_memory(quick: bool, repeats: int = 3) -> dict[str, Rows]:
     for name, before, timed, limit in _CASES:
         cut = "[::6, ::8].copy()" if quick else ""
         before, timed = before.replace("{cut}", cut), timed.replace("{cut}", cut)
-        rows.append(_row({"case": name}, before, timed, limit, 1 if quick else repeats))
+        n = 1 if quick or "tune" in name else repeats
+        rows.append(_row({"case": name}, before, timed, limit, n))
     fits, slope = _fits(quick, repeats)
     return {"Time and memory": rows, "Fits": fits, "Processor seconds, by entries": slope}
 

@@ -34,7 +34,7 @@ from .factorization import DEAD, Chain, Modes, thin_svd
 from .loss import Loss
 from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
-from .rows import by_rows
+from .rows import LIGHT, by_rows
 
 # Less noise means less decay, a closer fit and smaller residuals: left to itself an estimate of the
 # noise can run away to zero. The spectrum's bulk is no matter of the fit.
@@ -151,7 +151,8 @@ class Problem:
 
         shift = (self.shift,) if isinstance(self.shift, Tensor) else ()
         drug, line = self.effects.drug, self.effects.line
-        (self.target,) = by_rows(specific, self.data, drug, self.scale, self.train, line, *shift)
+        parts = self.data, drug, self.scale, self.train, line
+        (self.target,) = by_rows(specific, *parts, *shift, upto=LIGHT)
 
     def residual(self, product: Tensor) -> Tensor:
         """r, shape (n, p), 0 outside the training entries."""
@@ -163,7 +164,7 @@ class Problem:
             return (out.mul_(train),)
 
         shift = (self.shift,) if isinstance(self.shift, Tensor) else ()
-        return by_rows(rest, self.target, product, self.train, *shift)[0]
+        return by_rows(rest, self.target, product, self.train, *shift, upto=LIGHT)[0]
 
     def _telling(self, residual: Tensor) -> Tensor:
         """1 where a residual, in units of the drug's scale, tells of noise."""

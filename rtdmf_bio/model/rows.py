@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-_WHOLE, _ENTRIES = 2**18, 2**16  # up to so many at once; and so many at a time beyond that
+_ENTRIES = 2**16  # at a time: a few of such matrices fit a core's cache
+_WHOLE = 2**18  # entries up to which all rows are taken at once
+LIGHT = 2**20  # the same of a formula of two or three operations
 
 
-def by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple[Tensor, ...]:
+def by_rows(
+    formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor, upto: int | None = None
+) -> tuple[Tensor, ...]:
     """What ``formula`` makes of the rows: matrices (n, p).
 
     Parameters
@@ -22,8 +26,10 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple
         Takes the parts, or some rows of them, and returns matrices with as many rows.
     parts
         Matrices (n, p), columns (n, 1) and rows (1, p), of which the last are given whole.
+    upto
+        Entries up to which all rows are taken at once.
     """
-    blocks = list(_blocks(parts))
+    blocks = list(_blocks(parts, _WHOLE if upto is None else upto))
     if len(blocks) == 1:
         return formula(*parts)
     out: tuple[Tensor, ...] = ()
@@ -37,10 +43,10 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple
     return out
 
 
-def _blocks(parts: tuple[Tensor, ...]) -> Iterator[slice]:
+def _blocks(parts: tuple[Tensor, ...], upto: int) -> Iterator[slice]:
     n, p = parts[0].shape
-    whole = parts[0].device.type != "cpu" or n * p <= _WHOLE
-    step = n if whole else max(_ENTRIES // p, 1)
+    all_at_once = parts[0].device.type != "cpu" or n * p <= upto
+    step = n if all_at_once else max(_ENTRIES // p, 1)
     return (slice(i, i + step) for i in range(0, n, step))
 
 

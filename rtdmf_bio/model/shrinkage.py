@@ -40,13 +40,12 @@ from torch import Tensor
 from .factorization import Modes, eigh
 from .fit import Fit, StopReason, Watch
 from .problem import Problem
-from .rows import by_rows
+from .rows import LIGHT, by_rows
 
-_REFRESH = 4  # iterations between updates of effects and monitors
-_REWEIGH = 2  # the same where weights are updated, too, which takes the more updates
+_REFRESH = 4  # iterations between updates of weights, effects and monitors
 _SPARE = 8  # modes that are carried beside those alive, at least, to see what comes up
 _START = 0.8  # of the size that just vanishes: modes to begin with
-_SETTLED = 1 / 3  # of tol: change in one iteration, while nothing else changes
+_SETTLED = 1 / 3  # of tol: change in one iteration, where no weights change
 _BURNT_IN = 0.02  # change in one iteration, when a robust loss may begin
 _RESCALE = (2, 4)  # refreshes under a robust loss after which the drugs are scaled anew
 _ADD = 3  # rounds of taking up modes that the burn-in lost
@@ -70,13 +69,13 @@ def shrink_to_rest(problem: Problem, watch: Watch, tick: Callable[[int], object]
     if problem.flat:
         return watch.fit(shrinkage.alive.first(0).chain(s.depth), 0, StopReason.CONVERGED)
     burn_in = s.burn_in if s.loss in ("hard", "mixture") else 0
-    every, enough = (_REFRESH, _SETTLED) if s.loss == "squared" else (_REWEIGH, 1.0)
+    enough = s.tol * (_SETTLED if s.loss == "squared" else 1.0)
     looks = _RESCALE[-1] if problem.may_rescale() else 1
     why, done, added, before = StopReason.MAX_ITERATIONS, 0, 0, shrinkage.product.clone()
     for iteration in range(1, s.max_iter + 1):
         moved = shrinkage.step()
-        still = moved <= enough * s.tol and iteration > 1
-        if not still and iteration - done < every and iteration < s.max_iter:
+        still = moved <= enough and iteration > 1
+        if not still and iteration - done < _REFRESH and iteration < s.max_iter:
             continue
         if moved <= _BURNT_IN and iteration < burn_in:
             problem.loss.burn_in = burn_in = iteration
@@ -146,7 +145,7 @@ class Shrinkage:
             return (torch.lerp(ahead, target, weight),)
 
         parts = self.product, self.change, problem.target, problem.weights
-        (filled,) = by_rows(fill, *parts)
+        (filled,) = by_rows(fill, *parts, upto=LIGHT)
         u = _orthonormal(filled @ self.modes.v)
         right = filled.T @ u
         squares, turn = eigh(right.T @ right)

@@ -416,27 +416,36 @@ class _Run:
         if chosen is not None and held_out is not None:
             reach, judged = self._reach(chosen, self.observed * (1 - held_out), held_out > 0)
 
-        def all_of_it() -> tuple[Fit, Fit | None, Parts]:
-            first, second = self._both(final, share, seen, why=why, track_jumps=plan.track_jumps)
-            return first, second, self._parts(first, second, share, seen, reach)
-
-        def without(k: int) -> Parts:
-            train = seen * (folds != k)
-            note = f"without fold {k + 1} of {n_folds}"
-            first, second = self._both(final, share, train, note=note, why=why, fold=True)
-            return self._parts(first, second, share, train, reach)
-
         n_folds = 0 if folds is None else int(folds.max()) + 1
         # What is held out is the first fold.
-        left = range(0 if judged is None else 1, n_folds)
-        tasks: list[Callable[[], Any]] = [partial(without, k) for k in left]
-        if chosen is None or plan.refit:
-            tasks.insert(0, all_of_it)
+        left = list(range(0 if judged is None else 1, n_folds))
+        again = chosen is None or plan.refit
+        kinds: list[int | None] = [*left]
+        if again:
+            kinds.insert(0, None)  # all that may be seen
+
+        def entries(k: int | None) -> Tensor:
+            return seen if k is None else seen * (folds != k)
+
+        def fits(k: int | None) -> tuple[Fit, Fit | None]:
+            if k is None:
+                return self._both(final, share, seen, why=why, track_jumps=plan.track_jumps)
+            note = f"without fold {k + 1} of {n_folds}"
+            return self._both(final, share, entries(k), note=note, why=why, fold=True)
+
+        def predictions(
+            k: int | None, both: tuple[Fit, Fit | None]
+        ) -> tuple[Fit, Fit | None, Parts]:
+            return *both, self._parts(*both, share, entries(k), reach)
+
         self._in_order(["fit", *(f"without fold {k + 1} of {n_folds}" for k in left)])
-        done = self.workers.each(tasks)
-        if chosen is None or plan.refit:
+        done = self.workers.each(
+            [partial(fits, k) for k in kinds], [partial(predictions, k) for k in kinds]
+        )
+        if again:
             first, second, parts = done.pop(0)
         else:
+            assert chosen is not None
             assert judged is not None
             first, second, parts = chosen.first, chosen.second, judged
         base = Result(first, second, final.weight_decay or 0.0, final.refine_decay or 0.0)
@@ -444,7 +453,7 @@ class _Run:
         where = None if held_out is None else held_out > 0
         if folds is not None:
             unseen = parts if judged is None else judged
-            for k, without_k in zip(left, done, strict=True):
+            for k, (_, _, without_k) in zip(left, done, strict=True):
                 unseen = without_k.at(folds == k, unseen)
             judged, where = unseen, folds >= 0
         return self._told(result, parts, judged, where, final)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import torch
 
-T = TypeVar("T")
+_SWITCH = (
+    5e-4  # seconds for which a thread of Python makes the others wait: they ask often, briefly
+)
 
 
 class Workers:
@@ -27,23 +30,45 @@ class Workers:
     def __init__(self, n: int) -> None:
         self.n = n
 
-    def each(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Results in the order of the tasks; the first error, once what has begun is done."""
-        if min(self.n, len(tasks)) < 2:
-            return [task() for task in tasks]
+    def each(
+        self,
+        tasks: Sequence[Callable[[], Any]],
+        then: Sequence[Callable[[Any], Any]] | None = None,
+    ) -> list[Any]:
+        """Results in the order of the tasks; the first error, once what has begun is done.
 
-        def one(task: Callable[[], T]) -> T:
+        Parameters
+        ----------
+        tasks
+            What is to be done.
+        then
+            What goes on with each result, so that two short pieces of work may take turns where
+            one long one would leave a worker idle; None: nothing.
+        """
+        if min(self.n, len(tasks)) < 2:
+            done = [task() for task in tasks]
+            return done if then is None else [go_on(x) for go_on, x in zip(then, done, strict=True)]
+
+        def one(task: Callable[..., Any], *of: Future[Any]) -> Any:
             with torch.no_grad():  # a setting of each thread
-                return task()
+                return task(*(earlier.result() for earlier in of))
 
         # A new thread has as many threads for linear algebra as there are cores until it is told
         # otherwise, and there they spin while they wait.
         pool = ThreadPoolExecutor(
             min(self.n, len(tasks)), initializer=torch.set_num_threads, initargs=(1,)
         )
+        before = sys.getswitchinterval()
         try:
+            sys.setswitchinterval(_SWITCH)
             futures = [pool.submit(one, task) for task in tasks]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            return [future.result() for future in futures if future.done()]
+            # All of those begin before these, which so wait for nothing that has not begun.
+            more = [pool.submit(one, *pair) for pair in zip(then or (), futures, strict=False)]
+            wait([*futures, *more], return_when=FIRST_EXCEPTION)
+            for future in futures:
+                if future.done():
+                    future.result()
+            return [future.result() for future in more or futures if future.done()]
         finally:
             pool.shutdown(cancel_futures=True)
+            sys.setswitchinterval(before)
