@@ -288,7 +288,7 @@ def test_pull_is_the_slope_of_the_log_density(mix):
     h = EPS ** (1 / 3) * mix.s
     ends = [np.log(sum(parts(mix, r + step))) for step in (h, -h)]
     slope = (ends[0] - ends[1]) / (2 * h)
-    weight, shift = mix.pull(tensor(r))
+    weight, shift = mix.pull(*mix.odds(tensor(r)))
     ours = (weight * (tensor(r) - shift)).numpy()
     # Rounding of a logarithm of size up to 50, divided by the step.
     np.testing.assert_allclose(ours, -(mix.s**2) * slope, rtol=0, atol=200 * EPS ** (2 / 3) * mix.s)
@@ -301,7 +301,7 @@ def test_pull_on_what_is_all_but_certainly_a_deviation_is_towards_the_deviations
     zero leaves a whole drug without any, and the shift divides by it."""
     mix = Mixture(1e-10, 0.03, 0.07, 0.9, 0.5)
     r = torch.tensor([0.05, 0.5, -0.5], dtype=dtype)
-    weight, shift = mix.pull(r)
+    weight, shift = mix.pull(*mix.odds(r))
     np.testing.assert_allclose(weight, (mix.s / mix.t) ** 2, rtol=1e-5)
     _, above, below = parts(mix, r.double().numpy())
     np.testing.assert_allclose(shift, mix.m * (above - below) / (above + below), rtol=1e-4)
@@ -485,5 +485,5 @@ def test_degenerate_residuals_give_a_usable_mixture(r):
     weight = mix.spike_probability(some)
     assert bool(((weight >= 0) & (weight <= 1)).all())
     assert bool(torch.isfinite(mix.nll(tensor(r))).all())
-    for drawn in mix.pull(some):
+    for drawn in mix.pull(*mix.odds(some)):
         assert bool(torch.isfinite(drawn).all())

@@ -13,10 +13,11 @@ import torch
 
 from . import optimizers
 from .fit import Fit, StopReason, Watch
-from .problem import RESCALE, Problem
+from .problem import Problem
 from .rank import RankControl, start
 
 _REFRESH = 10  # iterations between updates of weights, effects and monitors
+_RESCALE = (2, 6)  # refreshes under a robust loss after which the drugs are scaled anew
 _NEARLY = 4.0  # times tol, when modes that the burn-in lost are looked for
 
 
@@ -65,7 +66,7 @@ def descend(
                 chain, effects, n_iter = best
                 return watch.fit(chain, n_iter, StopReason.EARLY_STOPPED, effects, jump)
         moved = math.inf  # what is left of a stretch at max_iter moves little for being short
-        if iteration % _REFRESH == 0 and iteration > _REFRESH and problem.may_end(iteration):
+        if iteration % _REFRESH == 0 and _may_end(problem, iteration):
             moved = float((product - previous).norm()) / max(float(product.norm()), 1e-30)
             looked_at = (may_settle or s.width == "auto") and moved <= _NEARLY * s.tol
             if looked_at and s.learning_rate != "auto":  # a small rate moves little anywhere
@@ -84,7 +85,7 @@ def descend(
             problem.refresh(chain.mode_sizes(), product, iteration)
             return watch.fit(chain, iteration, StopReason.CONVERGED, jump=jump)
         problem.refresh(chain.mode_sizes(), product, iteration)
-        if problem.n_robust in RESCALE and problem.may_rescale():
+        if problem.n_robust in _RESCALE and problem.may_rescale():
             chain = problem.rescale(chain.modes(), product).chain(s.depth)
             optimizer.reset(chain, problem.step)
             product = previous = chain.product()
@@ -93,3 +94,10 @@ def descend(
         _, chain, effects, n_iter = watch.best
         return watch.fit(chain, n_iter, StopReason.MAX_ITERATIONS, effects, jump)
     return watch.fit(chain, s.max_iter, StopReason.MAX_ITERATIONS, jump=jump)
+
+
+def _may_end(problem: Problem, iteration: int) -> bool:
+    """Not before a robust loss has begun, and scaled the drugs."""
+    if problem.settings.loss in ("hard", "mixture"):
+        return problem.n_robust > _RESCALE[0]
+    return iteration > _REFRESH

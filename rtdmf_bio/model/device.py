@@ -36,7 +36,7 @@ class limited_threads:
     """
 
     def __init__(self, n_multiplications: float) -> None:
-        self.enough = n_multiplications > 1e8
+        self.enough = n_multiplications > 1e9
 
     def __enter__(self) -> int:
         """How many pieces of work may go on at once, each with a thread of its own."""

@@ -615,7 +615,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         fitted = basis.fitted
         self.low_rank_ = basis.full(fitted.low_rank)
         self.completed_ = basis.full(fitted.predicted)
-        self.predicted_ = basis.full(basis.judged.predicted)
+        self.predicted_ = basis.full(basis.judged.predicted.copy())
         self.residual_ = basis.full(basis.judged.residual)
         self.unseen_ = basis.full(basis.judged.unseen)
         found, kept = basis.judged.found, basis.judged.kept
@@ -708,7 +708,9 @@ class _Basis:
         )
 
     def full(self, part: NDArray[Any], blank: Any = np.nan) -> NDArray[Any]:
-        """Put a matrix of these into one of the whole screen."""
+        """Put a matrix of these into one of the whole screen, or leave it where it is that."""
+        if part.shape == self.shape:
+            return part
         out = np.full(self.shape, blank, dtype=part.dtype)
         out[np.ix_(self.checked.drugs, self.checked.lines)] = part
         return out

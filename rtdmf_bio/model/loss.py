@@ -30,7 +30,7 @@ from .mixture import NORMAL_MAD, Mixture
 from .rows import by_rows
 
 LOSSES = ("squared", "clip", "hard", "mixture")
-_EM_STEPS = 10  # EM creeps near its end; one step an update would hold up the whole fit
+_EM_STEPS = 5  # EM creeps near its end; one step an update would hold up the whole fit
 _AUTO_ETA = 2.5  # robust standard deviations, the usual cut for an outlier
 _PRIOR_ENTRIES = 20.0  # entries that the screen's share counts for, beside a drug's or line's own
 
@@ -63,6 +63,7 @@ class Loss:
         self._active = name != "squared" and self.burn_in == 0
         self._by_drug: Tensor | float = 0.0  # log odds of a spike, beyond those of the screen
         self._by_line: Tensor | float = 0.0
+        self._last: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
     def constant(self) -> bool:
@@ -93,27 +94,30 @@ class Loss:
         Fed back into themselves they would turn whole drugs into deviations.
         """
         pi = self.mixture.pi
-        odds = math.log(pi / (1 - pi))
+        screen = math.log(pi / (1 - pi))
 
         def beyond(spikes: Tensor, dim: int) -> Tensor:
             share = spikes + _PRIOR_ENTRIES * pi
             share = share / (train.sum(dim, keepdim=True) + _PRIOR_ENTRIES)
-            return torch.logit(share, eps=1e-6) - odds
+            return torch.logit(share, eps=1e-6) - screen
 
-        def spikes(r: Tensor, train: Tensor) -> tuple[Tensor]:
-            return (self.mixture.spike_probability(r).mul_(train),)
+        def posterior(r: Tensor, train: Tensor) -> tuple[Tensor, ...]:
+            odds, lean = self.mixture.odds(r)
+            return odds, lean, (odds / (1 + odds)).mul_(train)
 
-        (spike,) = by_rows(spikes, r, train)
+        odds, lean, spike = by_rows(posterior, r, train)
+        self._last = r, odds, lean  # of which the pull is asked for next
         self._by_drug = beyond(spike.sum(1, keepdim=True), 1)
         self._by_line = beyond(spike.sum(0, keepdim=True), 0)
 
     def spike_probability(self, r: Tensor) -> Tensor:
         """Posterior probability of a spike, shape of ``r``, under ``mixture``."""
 
-        def spikes(r: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor]:
-            return (self.mixture.spike_probability(r, self._odds(drug, line)),)
+        def posterior(r: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor]:
+            odds = self.mixture.odds(r)[0].mul_(self._odds(drug, line))
+            return (odds.div_(1 + odds),)
 
-        return by_rows(spikes, r, *self._by_either(r))[0]
+        return by_rows(posterior, r, *self._by_either(r))[0]
 
     def _by_either(self, r: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of the odds of a spike, (n, 1) and (1, p), in units of the screen's odds."""
@@ -132,17 +136,23 @@ class Loss:
     def pull(self, r: Tensor) -> tuple[Tensor, Tensor | float]:
         """Weight in [0, 1] and shift of each residual; (n, p)."""
         if self._active and self.name == "mixture":
-
-            def pull(r: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor, ...]:
-                return self.mixture.pull(r, self._odds(drug, line))
-
-            weight, shift = by_rows(pull, r, *self._by_either(r))
-            return weight, shift
+            return self._pull_of_mixture(r)
         if self.constant or self.eta is None:  # clip before its first update
             return torch.ones_like(r), 0.0
         if self.name == "clip":
             return (self.eta / r.abs()).clamp(max=1.0), 0.0
         return (r.abs() < self.eta).to(r.dtype), 0.0
+
+    def _pull_of_mixture(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        last, self._last = self._last, None
+        known = last is not None and last[0] is r
+        odds, lean = last[1:] if last is not None and known else self.mixture.odds(r)
+
+        def pull(odds: Tensor, lean: Tensor, drug: Tensor, line: Tensor) -> tuple[Tensor, ...]:
+            return self.mixture.pull(odds.mul_(self._odds(drug, line)), lean)
+
+        weight, shift = by_rows(pull, odds, lean, *self._by_either(r))
+        return weight, shift
 
     def value(self, r: Tensor) -> Tensor:
         """Rho of each residual, up to a constant, so that d value / dr = w (r - c)."""

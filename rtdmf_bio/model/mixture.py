@@ -96,8 +96,8 @@ class Mixture:
                 break
 
     def _em(self, count: Tensor, value: Tensor, least: float, n_silent: float) -> None:
-        spike, lean = self._spike(value)
-        spike = count * spike
+        odds, lean = self.odds(value)
+        spike = count * odds / (1 + odds)
         above = spike * (1 + lean) / 2
         n, spikes, square = float(count.sum()), float(spike.sum()), value * value
         total = n + n_silent
@@ -119,15 +119,16 @@ class Mixture:
         start = math.log(self.pi / (1 - self.pi) * self.s / self.t) - 0.5 * (self.m / self.t) ** 2
         return side.add_(r * r, alpha=0.5 * (self.s**-2 - self.t**-2)).add_(start)
 
-    def spike_probability(self, r: Tensor, odds: Tensor | None = None) -> Tensor:
-        """Posterior probability that each residual is a deviation.
+    def spike_probability(self, r: Tensor) -> Tensor:
+        """Posterior probability that each residual is a deviation."""
+        odds, _ = self.odds(r)
+        return odds.div_(odds + 1)
 
-        ``odds`` multiply those of a deviation, of a shape that goes with ``r``.
+    def odds(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        """P(deviation | r) / P(noise | r), and P(up) - P(down) of a deviation.
+
+        Without logarithms, which cost. Odds beyond what single precision holds come out as that.
         """
-        return self._spike(r, odds)[0]
-
-    def _spike(self, r: Tensor, odds: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """P(deviation | r), and P(up) - P(down) of a deviation; without logarithms, which cost."""
         u = (r * (self.m / self.t**2)).abs_()
         log_odds = (r * r).mul_(0.5 * (self.s**-2 - self.t**-2)).add_(u)
         start = math.log(self.pi / (1 - self.pi) * self.s / self.t) - 0.5 * (self.m / self.t) ** 2
@@ -136,17 +137,15 @@ class Mixture:
         other = u.mul_(-2).exp_().mul_(1 - own)
         either = own + other
         lean = own.sub_(other).div_(either).mul_(side)
-        spike = log_odds.add_(start).clamp_(max=_SURE).exp_().mul_(either)
-        if odds is not None:
-            spike.mul_(odds)
-        return torch.div(spike, spike + 1, out=either), lean
+        return log_odds.add_(start).clamp_(max=_SURE).exp_().mul_(either), lean
 
-    def pull(self, r: Tensor, odds: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Weight w and shift c with w (r - c) = -s^2 d/dr log density; ``odds`` as above."""
+    def pull(self, odds: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight w and shift c with w (r - c) = -s^2 d/dr log density, by what ``odds`` gives."""
         q = (self.s / self.t) ** 2
-        spike, lean = self._spike(r, odds)
-        weight = (1 - spike) + q * spike  # so written it stays above zero
-        return weight, lean.mul_(spike).mul_(q * self.m).div_(weight)
+        noise = 1 / (1 + odds)
+        drawn = odds * q
+        weight = (1 + drawn).mul_(noise)
+        return weight, lean.mul(drawn).mul_(noise).mul_(self.m).div_(weight)
 
     def nll(self, r: Tensor) -> Tensor:
         """Negative log density of each residual."""

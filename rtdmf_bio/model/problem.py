@@ -36,7 +36,6 @@ from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 from .rows import by_rows
 
-RESCALE = (2, 6)  # refreshes under a robust loss after which the drugs' scale is looked at
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -61,24 +60,19 @@ class FitSettings:
     seed: int = 0
 
 
-class Problem:
-    """Target, weights, decay, noise and scale; what depends on the chain is told it.
+class Ground:
+    """What a fit begins with, whatever its loss and decay: effects, scale and spectrum.
 
     Parameters
     ----------
-    data, train, settings, eta, telling
-        As for :func:`rtdmf_bio.model.solver.fit_chain`.
+    data, train, settings, telling
+        As for :func:`rtdmf_bio.model.solver.fit_chain`; of the settings, ``center`` and
+        ``scale_power`` count.
     """
 
     def __init__(
-        self,
-        data: Tensor,
-        train: Tensor,
-        settings: FitSettings,
-        eta: float | None,
-        telling: Telling | None = None,
+        self, data: Tensor, train: Tensor, settings: FitSettings, telling: Telling | None = None
     ) -> None:
-        self.settings = settings
         self.data = data * train  # what is not fitted cannot be seen
         self.train = train
         self.telling = telling
@@ -96,24 +90,46 @@ class Problem:
         self.flat = not float(residual.abs().max()) > rounding
         if self.flat:
             self.scale = torch.ones_like(self.scale)
+
+    @cached_property
+    def spectrum(self) -> Modes:
+        """Modes of the specific part in units of the drug's scale, 0 where not trained on."""
+        return thin_svd((self.data - self.effects.matrix()) / self.scale * self.train)
+
+
+class Problem:
+    """Target, weights, decay, noise and scale; what depends on the chain is told it.
+
+    Parameters
+    ----------
+    ground
+        What to begin with.
+    settings, eta
+        As for :func:`rtdmf_bio.model.solver.fit_chain`.
+    """
+
+    def __init__(self, ground: Ground, settings: FitSettings, eta: float | None) -> None:
+        self.settings, self.ground = settings, ground
+        self.data, self.train, self.telling = ground.data, ground.train, ground.telling
+        self.n_train, self.q, self.flat = ground.n_train, ground.q, ground.flat
+        self.effects = Effects(ground.effects.drug, ground.effects.line)
+        self.scale = ground.scale
         high = None if eta is None else eta / self.scale
-        self.loss = Loss(settings.loss, high, settings.burn_in, most(telling))
-        self.weights = train
+        self.loss = Loss(settings.loss, high, settings.burn_in, most(self.telling))
+        self.weights = self.train
         self.shift: Tensor | float = 0.0
         self.n_robust = 0  # refreshes under a robust loss
         self._set_target()
         # Until a robust loss has an estimate of its own, the noise is taken for the whole spread:
         # coming from too little structure, what deviates is left out, and structure added later.
         self.decay = self.decay_at(1.0)
-        self.bulk = 0.0  # noise that the spectrum's bulk shows
 
-    def spectrum(self) -> Modes:
-        """Modes of the target, zero where nothing is to be fitted; not kept, being as large."""
-        modes = thin_svd(self.target)
+    @cached_property
+    def bulk(self) -> float:
+        """Noise that the spectrum's bulk shows."""
         n, p = self.data.shape
         middle = math.sqrt(self.q * max(n, p) * marchenko_pastur_median(n, p))
-        self.bulk = float(modes.size.median()) / middle
-        return modes
+        return float(self.ground.spectrum.size.median()) / middle
 
     def matrix(self, product: Tensor) -> Tensor:
         """Drug and line effects plus chain, in the data's units, (n, p)."""
@@ -239,12 +255,6 @@ class Problem:
         settled = modes.clamp_min(DEAD * max(float(modes[0]), 1e-12))
         kept = 1 / (1 + self.decay / self.q * settled ** (2 / self.settings.depth - 2))
         return torch.where(modes < settled, 0.0, kept)
-
-    def may_end(self, iteration: int) -> bool:
-        """Not before a robust loss has begun, and scaled the drugs."""
-        if self.settings.loss in ("hard", "mixture"):
-            return self.n_robust > RESCALE[0]
-        return iteration > 1
 
     def may_rescale(self) -> bool:
         """Whether the drugs are to be scaled by their own noise."""

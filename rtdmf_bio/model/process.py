@@ -82,7 +82,7 @@ def predict(
         return mean.expand_as(data).clone()
     y = centred / scale
     filled = torch.where(train > 0, y, (completed - mean) / scale)
-    if not bool(torch.isfinite(filled).all()):  # nothing but rounding varies
+    if not bool(torch.isfinite(filled.square().sum())):  # nothing but rounding varies
         return completed
     rest = ((data - completed) / scale * train).square()
     noise = (rest.sum(1, keepdim=True) / count).sqrt()

@@ -28,7 +28,7 @@ def start(problem: Problem) -> Chain:
         return Chain([w.to(problem.data.device) for w in chain.factors])
     r = min(_START_RANK if s.width == "auto" else int(s.width), n, p)
     # Zeros at the missing entries shrink every singular value by q.
-    return problem.spectrum().first(r).times(s.init_scale / problem.q).chain(s.depth)
+    return problem.ground.spectrum.first(r).times(s.init_scale / problem.q).chain(s.depth)
 
 
 class RankControl:

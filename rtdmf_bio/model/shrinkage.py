@@ -42,11 +42,12 @@ from .fit import Fit, StopReason, Watch
 from .problem import Problem
 from .rows import by_rows
 
-_REFRESH = 4  # iterations between updates of weights, effects and monitors
+_REFRESH = 4  # iterations between updates of effects and monitors
+_REWEIGH = 2  # the same where weights are updated, too, which takes the more updates
 _SPARE = 8  # modes that are carried beside those alive, at least, to see what comes up
 _START = 0.8  # of the size that just vanishes: modes to begin with
-_SETTLED = 1 / 3  # of tol: change in one iteration
-_BURNT_IN = 0.02  # the same, when a robust loss may begin
+_SETTLED = 1 / 3  # of tol: change in one iteration, while nothing else changes
+_BURNT_IN = 0.02  # change in one iteration, when a robust loss may begin
 _RESCALE = (2, 4)  # refreshes under a robust loss after which the drugs are scaled anew
 _ADD = 3  # rounds of taking up modes that the burn-in lost
 _NEWTON = 12
@@ -69,30 +70,36 @@ def shrink_to_rest(
     shrinkage = Shrinkage(problem)
     if problem.flat:
         return watch.fit(shrinkage.alive.first(0).chain(s.depth), 0, StopReason.CONVERGED)
-    burnt_in = s.loss not in ("hard", "mixture") or s.burn_in == 0
-    why, done, added = StopReason.MAX_ITERATIONS, 0, 0
+    burn_in = s.burn_in if s.loss in ("hard", "mixture") else 0
+    every, enough = (_REFRESH, _SETTLED) if s.loss == "squared" else (_REWEIGH, 1.0)
+    looks = _RESCALE[-1] if problem.may_rescale() else 1
+    why, done, added, before = StopReason.MAX_ITERATIONS, 0, 0, shrinkage.product.clone()
     for iteration in range(1, s.max_iter + 1):
         moved = shrinkage.step()
-        if not burnt_in and moved <= _BURNT_IN:
-            problem.loss.burn_in = min(problem.loss.burn_in, iteration)
-        settled = moved <= _SETTLED * s.tol and problem.may_end(iteration)
-        if settled and added < _ADD and shrinkage.add_missed():
-            added += 1
-            settled = False
-        due = settled or iteration - done == _REFRESH or iteration == s.max_iter
-        if not due:
+        still = moved <= enough * s.tol and iteration > 1
+        if not still and iteration - done < every and iteration < s.max_iter:
             continue
-        modes = shrinkage.alive
-        watch.record(modes.rank, shrinkage.product, iteration)
+        if moved <= _BURNT_IN and iteration < burn_in:
+            problem.loss.burn_in = burn_in = iteration
+        product, modes = shrinkage.product, shrinkage.alive
+        settled = still
+        if s.loss != "squared":
+            left = float((product - before).norm()) / max(float(product.norm()), _NOTHING)
+            settled = still and left <= s.tol and problem.n_robust > looks
+            before = product.clone()
+        watch.record(modes.rank, product, iteration)
         tick(iteration - done)
         done = iteration
-        problem.refresh(modes.size, shrinkage.product, iteration)
-        if settled:
+        missed = settled and added < _ADD and shrinkage.add_missed()
+        added += missed
+        problem.refresh(modes.size, product, iteration)
+        if settled and not missed:
             why = StopReason.CONVERGED
             break
         if problem.n_robust in _RESCALE and problem.may_rescale():
-            modes = problem.rescale(modes, shrinkage.product)
+            modes = problem.rescale(modes, product)
             shrinkage.begin(modes, modes.rank)
+            before = shrinkage.product.clone()
     return watch.fit(shrinkage.alive.chain(s.depth), done, why)
 
 
@@ -103,7 +110,7 @@ class Shrinkage:
         s = problem.settings
         self.problem = problem
         self.most = min(*problem.data.shape, *(() if s.width == "auto" else (int(s.width),)))
-        spectrum = problem.spectrum()
+        spectrum = problem.ground.spectrum
         # Zeros at the missing entries shrink every singular value by q.
         large = spectrum.size / problem.q > _START * problem.vanishing(1.0)
         n_alive = min(max(int(large.sum()), 1), self.most)
@@ -182,8 +189,8 @@ class Shrinkage:
         left = filled.square().sum(1) - (filled @ modes.v).square().sum(1)
         extra = min(extra, len(left))
         rows = filled[left.topk(extra).indices].T
-        for _ in range(2):  # once leaves some of what they have in common
-            rows = _orthonormal(rows - modes.v @ (modes.v.T @ rows))
+        both = torch.cat([modes.v, rows], 1).cpu()
+        rows = torch.linalg.qr(both).Q[:, modes.rank :].to(rows.device)
         none = modes.size.new_zeros(extra)
         self.modes = modes.with_more(Modes(modes.u.new_zeros(len(modes.u), extra), none, rows))
         self.seen = torch.cat([self.seen, none])
@@ -209,6 +216,8 @@ def _orthonormal(columns: Tensor) -> Tensor:
     columns = columns / columns.norm(dim=0).clamp_min(tiny)
     gram = (columns.T @ columns).cpu().double()
     gram.diagonal().add_(64 * torch.finfo(columns.dtype).eps)
-    factor, _ = torch.linalg.cholesky_ex(gram)
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if failed:  # they depend on each other
+        return torch.linalg.qr(columns.cpu()).Q.to(columns.device)
     turn = torch.linalg.solve_triangular(factor, torch.eye(len(gram)).double(), upper=False).T
     return columns @ turn.to(columns)

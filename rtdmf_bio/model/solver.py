@@ -14,10 +14,10 @@ from torch import Tensor
 from .descent import descend
 from .fit import Fit, StopReason, Watch
 from .pileups import Telling
-from .problem import FitSettings, Problem
+from .problem import FitSettings, Ground, Problem
 from .shrinkage import shrink_to_rest
 
-__all__ = ["Fit", "FitSettings", "StopReason", "fit_chain"]
+__all__ = ["Fit", "FitSettings", "Ground", "StopReason", "fit_chain"]
 
 
 def fit_chain(
@@ -29,6 +29,7 @@ def fit_chain(
     telling: Telling | None = None,
     validation: Tensor | None = None,
     track_jumps: bool = False,
+    ground: Ground | None = None,
     tick: Callable[[int], object] | None = None,
 ) -> Fit:
     """Fit drug and line effects and chain to the entries where ``train`` is 1.
@@ -51,6 +52,9 @@ def fit_chain(
     track_jumps
         Record the largest single-iteration change of each fitted value, in units of that
         iteration's root mean square change (for ``retain="abrupt"``).
+    ground
+        What to begin with, if it is known: of the same data, entries, ``center`` and
+        ``scale_power``.
     tick
         Called with the number of iterations done since the last call.
 
@@ -59,7 +63,8 @@ def fit_chain(
     FloatingPointError
         If the descent diverges.
     """
-    problem = Problem(data, train, settings, eta, telling)
+    ground = ground or Ground(data, train, settings, telling)
+    problem = Problem(ground, settings, eta)
     watch = Watch(data, problem, validation)
     tick = tick or (lambda _: None)
     if _only_the_end_counts(settings) and not track_jumps:

@@ -30,7 +30,7 @@ from .prediction import Blend, Parts
 from .preparation import two_way
 from .problem import FitSettings
 from .process import REACHES, predict
-from .solver import Fit, StopReason, fit_chain
+from .solver import Fit, Ground, StopReason, fit_chain
 from .workers import Workers
 
 FOLD = "all but a fold"
@@ -311,12 +311,13 @@ class _Run:
             # of the answer; where single responses teach about others, squared loss alone is.
             def search(a: float) -> tuple[float, float, float, Fit]:
                 rest = data - a * low_rank
+                ground = Ground(rest, train, plan.second, self.telling)
                 what = "of what L leaves" if a else "alone"
 
                 def second_stage(decay: float) -> tuple[float, Fit]:
                     settings = replace(plan.second, weight_decay=decay)
                     note = f"hold-out, second stage {what}, weight decay {decay:.3g}"
-                    fit = self._fit("refinement", rest, train, settings, note=note)
+                    fit = self._fit("refinement", rest, train, settings, note=note, ground=ground)
                     return _rms((rest - fit.matrix())[inside]), fit
 
                 name = "impute_weight_decay" if a else "impute_alone_weight_decay"
