@@ -139,11 +139,11 @@ def wanted(only: list[str] | None) -> list[str]:
 
 
 CAPTION = f"""\
-One thread each. 15 % of the measured entries are held out, and seen by nobody; 15 % of the rest choose
-between the settings, as many as there are in `tried`, then all of the rest is fitted again. `seconds`
-are of both on the wall, `final fit` is of the last alone, `processor` is of both without what other
-work on the machine took. Ours (bold) chooses within one fit. A method has {LIMIT} s, on the largest
-screen {LIMIT_OF_LARGE} s: it tries fewer settings, or is over."""
+One thread each. 15 % of the measured entries are held out, and nobody has seen them; 15 % of the
+rest choose between the settings, `tried` of them, then all of the rest is fitted again. `seconds`
+are of choosing and fit on the wall, `final fit` of the fit alone, `processor` of both without what
+other work on the machine took. Ours, in bold, choose within a fit, on the same entries. A method
+has {LIMIT} s, on the largest screen {LIMIT_OF_LARGE} s: it tries fewer settings, or is over."""
 
 
 def tables(rows: Rows) -> dict[str, Rows]:
