@@ -157,7 +157,7 @@ def tables(rows: Rows) -> dict[str, Rows]:
         if not here:
             continue
         keys = [k for k in LABELS if any(_known(row.get(k)) for row in here)]
-        shown = [{LABELS[k]: row.get(k) for k in keys} for row in here]
+        shown = [{LABELS[k]: row[k] if _known(row.get(k)) else None for k in keys} for row in here]
         for line, row in zip(shown, here, strict=True):
             mark = "**" if row["kind"] == "ours" else ""
             line["method"] = f"{mark}{row['method']}{mark}"
