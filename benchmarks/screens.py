@@ -79,3 +79,15 @@ def load(name: str, quick: bool) -> Screen:
         return published(name)
     low_rank, signal, seed = name.split("/")
     return generated(low_rank, signal, int(seed), quick)
+
+
+def made(n_drugs: int, n_lines: int, seed: int = 0) -> np.ndarray:
+    """Rank 12, effects, noise that differs between drugs, 2 % spikes, 30 % missing; of any size."""
+    rng = np.random.default_rng(seed)
+    shape = n_drugs, n_lines
+    data = rng.normal(size=(n_drugs, 12)) @ rng.normal(size=(12, n_lines)) / np.sqrt(12)
+    data += rng.normal(size=(n_drugs, 1)) + 0.5 * rng.normal(size=(1, n_lines))
+    data += 0.3 * np.exp(0.5 * rng.normal(size=(n_drugs, 1))) * rng.normal(size=shape)
+    data += 2 * rng.choice([-1, 0, 1], shape, p=[0.01, 0.98, 0.01])
+    data[rng.random(shape) < 0.3] = np.nan
+    return data

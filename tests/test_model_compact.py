@@ -68,7 +68,7 @@ def test_rank_grows_when_it_is_too_small(start, depth, monkeypatch):
     )
 
     def run():
-        fit = fit_chain(X, train, settings)
+        fit = fit_chain(X, train, settings, track_jumps=True)  # by descent
         assert fit.stop_reason is StopReason.CONVERGED
         return fit
 
@@ -86,7 +86,7 @@ def test_rank_stays_when_it_is_enough(monkeypatch):
     monkeypatch.setattr(rank, "_START_RANK", 4)
     _, X = low_rank_matrix(2, 0.05)
     settings = FitSettings(center="none", weight_decay=0.5, tol=1e-6, max_iter=2000)
-    fit = fit_chain(X, torch.ones_like(X), settings)
+    fit = fit_chain(X, torch.ones_like(X), settings, track_jumps=True)
     assert max(fit.history["rank"]) == 4
     assert fit.chain.rank == 2
 
@@ -102,9 +102,9 @@ def test_modes_that_decay_away_are_dropped(decay, rank):
     settings = FitSettings(
         center="none", scale_power=0.0, weight_decay=decay, tol=1e-6, max_iter=2000
     )
-    fit = fit_chain(X, torch.ones_like(X), settings)
+    fit = fit_chain(X, torch.ones_like(X), settings, track_jumps=True)
     assert fit.history["rank"][0] == 40
-    assert fit.chain.rank == rank
+    assert fit.chain.rank == fit_chain(X, torch.ones_like(X), settings).chain.rank == rank
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -114,7 +114,7 @@ def test_dropping_modes_is_an_economy_and_changes_no_fit(depth, monkeypatch):
     settings = FitSettings(depth=depth, weight_decay=0.5, tol=1e-3, max_iter=400)
 
     def error():
-        fit = fit_chain(X, torch.ones_like(X), settings)
+        fit = fit_chain(X, torch.ones_like(X), settings, track_jumps=True)
         return float((fit.matrix() - truth).square().mean().sqrt())
 
     with_dropping = error()
@@ -137,7 +137,7 @@ def test_clean_structure_is_not_taken_for_noise():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "decay"),
-    [("clip", 1.0), ("hard", 0.1), ("hard", 1.0), ("mixture", 0.1), ("mixture", 1.0)],
+    [("clip", 1.0), ("hard", 0.1), ("hard", 1.0), ("mixture", 0.3), ("mixture", 1.0)],
 )
 def test_the_noise_estimate_does_not_run_away(loss, decay):
     """The robust losses take the noise from the fitted residuals and set the decay by it. Less

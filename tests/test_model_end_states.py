@@ -51,8 +51,10 @@ def test_max_iterations_warns_with_the_remedy(screen, max_iter):
 
 @pytest.mark.parametrize("max_iter", [100, 101, 109])
 def test_a_short_last_stretch_is_no_sign_of_an_end(screen, max_iter):
-    """``tol`` is the change over ten iterations: over one, any fit looks as if it had settled."""
+    """``tol`` is the change over ten steps of a descent: over one, any fit looks as if it had
+    settled."""
     alone = {"threshold": 0.15, "impute": "low-rank", "retain": "all", "crossfit": 0}
+    alone["learning_rate"] = 0.2
     with pytest.warns(ConvergenceWarning, match="in the fit"):
         model = RTDMF(**alone, max_iter=max_iter).fit(screen)
     assert model.stop_reason_ is StopReason.MAX_ITERATIONS
@@ -76,7 +78,7 @@ def test_noise_that_vanishes_is_told_with_the_remedy(screen, share, settings):
         model = RTDMF(**settings).fit(jittered(screen, share))
     assert model.stop_reason_ is StopReason.NOISE_VANISHED
     assert model.pile_ups_["share"] == 0
-    assert model.unexplained_sd_ < 1e-3 * np.nanstd(screen)
+    assert model.unexplained_sd_ < 0.02 * np.nanstd(screen)
     flagged = (model.flag_ >= 2).sum() / (model.flag_ > 0).sum()
     assert flagged > 0.9 * (1 - share)
 
@@ -184,8 +186,8 @@ def test_progress_counts_every_iteration_once(screen, monkeypatch):
     assert ticks == {"fit": model.n_iter_}
     ticks.clear()
     with pytest.warns(ConvergenceWarning):
-        RTDMF(**settings, max_iter=27).fit(screen)
-    assert ticks == {"fit": 27}
+        RTDMF(**settings, max_iter=7).fit(screen)
+    assert ticks == {"fit": 7}
 
 
 @pytest.mark.parametrize("show", [True, False])

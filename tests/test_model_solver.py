@@ -260,11 +260,16 @@ def uneven_screen(seed=0, n=40, p=60):
     return D, (fold < 0.7).astype(float), ((fold >= 0.7) & (fold < 0.85)).astype(float), sd
 
 
-def robust(D, train, validation=None, **settings):
+def robust(D, train, validation=None, *, track_jumps=True, **settings):
+    """By descent, unless it is told not to track its jumps."""
     settings = {"loss": "mixture", "weight_decay": 1.0, **settings}
     held = None if validation is None else torch.as_tensor(validation)
     return fit_chain(
-        torch.as_tensor(D), torch.as_tensor(train), FitSettings(**settings), validation=held
+        torch.as_tensor(D),
+        torch.as_tensor(train),
+        FitSettings(**settings),
+        validation=held,
+        track_jumps=track_jumps,
     )
 
 
@@ -275,16 +280,16 @@ def rescalings(monkeypatch):
     rescale, refresh = Problem.rescale, Problem.refresh
     at = []
 
-    def refreshed(self, chain, product, iteration):
+    def refreshed(self, sizes, product, iteration):
         at.append(iteration)
-        refresh(self, chain, product, iteration)
+        refresh(self, sizes, product, iteration)
 
-    def watched(self, chain, product):
+    def watched(self, modes, product):
         before, old = self.matrix(product).numpy(), self.scale.numpy().ravel()
-        chain = rescale(self, chain, product)
-        after = self.matrix(chain.product()).numpy()
+        modes = rescale(self, modes, product)
+        after = self.matrix(modes.product()).numpy()
         done.append((at[-1], old, self.scale.numpy().ravel(), before, after))
-        return chain
+        return modes
 
     monkeypatch.setattr(Problem, "refresh", refreshed)
     monkeypatch.setattr(Problem, "rescale", watched)
@@ -358,14 +363,16 @@ def test_the_best_iterate_is_kept_whole(rescalings, decay, patience, burn_in):
     assert at == min(since, key=lambda k: history["validation_rmse"][k])
 
 
+@pytest.mark.parametrize("jumps", [True, False], ids=["descent", "shrinkage"])
 @pytest.mark.parametrize("noise", [0.03, 0.1, 0.3, 0.6])
-def test_noise_is_not_fitted_however_little_of_it_there_is(noise):
+def test_noise_is_not_fitted_however_little_of_it_there_is(noise, jumps):
     """Rank 2 of size 1.4 with every entry measured: the error is that of the degrees of freedom
     of rank 2 and the effects, 2 (n + p) + n + p of n p, and not a copy of the data."""
     rng = np.random.default_rng(0)
     n, p = 150, 120
     truth = rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)) + np.linspace(-1, 2, p)
-    fit = robust(truth + noise * rng.normal(size=(n, p)), np.ones((n, p)), max_iter=1000)
+    data = truth + noise * rng.normal(size=(n, p))
+    fit = robust(data, np.ones((n, p)), max_iter=1000, track_jumps=jumps)
     assert fit.stop_reason.name == "CONVERGED"
     error = np.sqrt(np.mean((fit.matrix().numpy() - truth) ** 2)) / noise
     oracle = np.sqrt(3 * (n + p) / (n * p))

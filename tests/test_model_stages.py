@@ -55,8 +55,8 @@ def test_what_is_set_of_the_descent_holds_for_both_stages(screen, settings, name
 @pytest.mark.parametrize(
     ("setting", "value", "n_iter"),
     [
-        pytest.param("max_iter", 23, lambda n: n == 23, id="an end"),
-        pytest.param("tol", 0.05, lambda n: n < 100, id="a coarser end"),
+        pytest.param("max_iter", 3, lambda n: n == 3, id="an end"),
+        pytest.param("tol", 0.05, lambda n: n < 30, id="a coarser end"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -119,12 +119,12 @@ def test_the_worst_end_of_all_fits_is_the_end(screen, slow, settings):
 def test_the_end_and_the_table_of_fits_survive_a_file(screen, tmp_path):
     """What was cut short must still be known where the file is opened."""
     adata = anndata.AnnData(np.array(screen))
-    with pytest.warns(ConvergenceWarning, match="max_iter=30"):
-        rt.pp.correct(adata, group_key=None, max_iter=30, progress=False)
+    with pytest.warns(ConvergenceWarning, match="max_iter=5"):
+        rt.pp.correct(adata, group_key=None, max_iter=5, progress=False)
     adata.write_h5ad(tmp_path / "screen.h5ad")
     back = anndata.read_h5ad(tmp_path / "screen.h5ad").uns["rtdmf"]
     with pytest.warns(ConvergenceWarning):
-        model = RTDMF(max_iter=30).fit(screen)
+        model = RTDMF(max_iter=5).fit(screen)
     assert back["stop_reason"] == "max_iterations"
     assert back["stop_message"] == StopReason.MAX_ITERATIONS.value
     assert list(back["fits"]) == [
@@ -168,7 +168,7 @@ def test_early_stopping_excuses_no_second_stage_that_was_cut_short(screen):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("max_iter", "end"),
-    [(None, StopReason.CONVERGED), (190, StopReason.MAX_ITERATIONS)],
+    [(None, StopReason.CONVERGED), (20, StopReason.MAX_ITERATIONS)],
     ids=["settled", "cut short"],
 )
 def test_the_second_stage_holds_more_modes_than_it_starts_with(max_iter, end):

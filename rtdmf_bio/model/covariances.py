@@ -10,14 +10,15 @@
 | h      | ``reach``   | scalar | how fast a neighbour's say falls with the correlation      |
 
 Where there are more than ``LARGE`` rows, E is not formed: it is C W^-1 C' by its columns C of
-``LANDMARKS`` of the rows, W being those rows of C, and what that leaves of the diagonal. On 5,000
-made drugs that costs .. (benchmarks/README.md).
+``LANDMARKS`` of the rows, W being those rows of C, and what that leaves of the diagonal
+(benchmarks/README.md says what that costs).
 
 Source: landmarks by Williams & Seeger (NIPS 2000), the diagonal by Snelson & Ghahramani (2005).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,30 +35,39 @@ _SPARE = 8
 
 
 @dataclass
-class Symmetric:
-    """A positive semidefinite matrix as B + diag(d): ``matrix`` or ``factor @ factor.T``."""
+class Dense:
+    """A symmetric matrix (m, m), as it is."""
 
-    matrix: Tensor | None
-    factor: Tensor | None
-    rest: Tensor | None  # d, (m,)
-    diagonal: Tensor  # (m,), of the whole
+    matrix: Tensor
 
-    @classmethod
-    def of(cls, matrix: Tensor) -> Symmetric:
-        return cls(matrix, None, None, matrix.diagonal())
+    @property
+    def diagonal(self) -> Tensor:
+        return self.matrix.diagonal()
 
     def left(self, v: Tensor) -> Tensor:
         """Times ``v`` of shape (m, k)."""
-        if self.matrix is not None:
-            return self.matrix @ v
-        assert self.factor is not None and self.rest is not None
-        return torch.addmm(self.rest[:, None] * v, self.factor, self.factor.T @ v)
+        return self.matrix @ v
 
     def right(self, v: Tensor) -> Tensor:
         """``v`` of shape (k, m) times it."""
-        if self.matrix is not None:
-            return v @ self.matrix
-        assert self.factor is not None and self.rest is not None
+        return v @ self.matrix
+
+
+@dataclass
+class ByLandmarks:
+    """The same as ``factor @ factor.T + diag(rest)``, of shapes (m, k) and (m,)."""
+
+    factor: Tensor
+    rest: Tensor
+
+    @property
+    def diagonal(self) -> Tensor:
+        return self.factor.square().sum(1) + self.rest
+
+    def left(self, v: Tensor) -> Tensor:
+        return torch.addmm(self.rest[:, None] * v, self.factor, self.factor.T @ v)
+
+    def right(self, v: Tensor) -> Tensor:
         return torch.addmm(v * self.rest, v @ self.factor, self.factor.T)
 
 
@@ -66,7 +76,7 @@ class Side:
     """What is known of the drugs, or of the lines."""
 
     broad: tuple[Tensor, Tensor]  # vectors (m, k), and variances (k,)
-    local: Symmetric
+    local: Dense | ByLandmarks
     top: tuple[Tensor, Tensor]  # of local
 
     @classmethod
@@ -86,27 +96,27 @@ class Side:
         return cls(broad, local, leading(local.left, len(rows), TOP, like=rows))
 
 
-def _local(rows: Tensor, sd: Tensor, reach: float) -> Symmetric:
+def _local(rows: Tensor, sd: Tensor, reach: float) -> Dense | ByLandmarks:
     n = len(rows)
     unit = rows / sd[:, None]
     if n <= LARGE:
-        return Symmetric.of(_near(unit @ unit.T, reach) * torch.outer(sd, sd))
+        return Dense(_near(unit @ unit.T, reach) * torch.outer(sd, sd))
     generator = torch.Generator().manual_seed(0)
     some = torch.randperm(n, generator=generator)[:LANDMARKS].sort().values.to(rows.device)
     columns = _near(unit @ unit[some].T, reach)
     values, vectors = eigh(columns[some])
     kept = values > torch.finfo(rows.dtype).eps * LANDMARKS * values[0]
     factor = columns @ (vectors[:, kept] / values[kept].sqrt()) * sd[:, None]
-    variance = sd.square()
-    rest = (variance - factor.square().sum(1)).clamp_min(0)
-    return Symmetric(None, factor, rest, variance)
+    return ByLandmarks(factor, (sd.square() - factor.square().sum(1)).clamp_min(0))
 
 
 def _near(correlation: Tensor, reach: float) -> Tensor:
     return correlation.sub_(1).mul_(reach).exp_()
 
 
-def leading(times, m: int, rank: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def leading(
+    times: Callable[[Tensor], Tensor], m: int, rank: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
     """The leading eigenvectors (m, rank) and eigenvalues (rank,), by block power iteration.
 
     Nearly so: such as are small and alike are not told apart.

@@ -125,11 +125,13 @@ def spread(
 
     def by(name: str, values: Array) -> Array:
         if name == "level":
-            return np.bincount(flat, values.ravel(), LEVELS)
-        return values.sum(1 if name == "drug" else 0)
+            return np.asarray(np.bincount(flat, values.ravel(), LEVELS), dtype=np.float64)
+        return np.asarray(values.sum(1 if name == "drug" else 0))
 
     def at(name: str, factor: Array) -> Array:
-        return factor[place] if name == "level" else factor[:, None] if name == "drug" else factor
+        if name == "level":
+            return np.asarray(factor[place])
+        return factor[:, None] if name == "drug" else factor
 
     entry = {name: by(name, here.astype(np.float64)) for name in factors}
     factor = {name: np.ones_like(entry[name]) for name in factors}

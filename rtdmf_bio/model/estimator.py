@@ -639,8 +639,8 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         }
         ends = result.threshold_range
         self.threshold_range_ = None if ends is None else (unit * ends[0], unit * ends[1])
-        self.unexplained_sd_ = unit * result.noise.sd
-        self.unexplained_by_drug_ = basis.per_drug(unit * as_array(result.noise.sd_by_drug))
+        self.unexplained_sd_ = unit * fitted.noise.sd
+        self.unexplained_by_drug_ = basis.per_drug(unit * as_array(fitted.noise.sd_by_drug))
         self.weight_decay_ = result.weight_decay
         self.impute_weight_decay_ = result.refine_decay
         self.validation_rmse_ = {k: unit * v for k, v in result.validation_rmse.items()}

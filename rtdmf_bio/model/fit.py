@@ -6,7 +6,6 @@ import enum
 import math
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from .factorization import Chain

@@ -58,6 +58,7 @@ class Loss:
         self.eta = eta
         self.burn_in = burn_in if name in ("hard", "mixture") else 0
         self.mixture = Mixture(most=most)
+        self.floor = 0.0  # of the mixture's noise
         self.noise_sd = 1.0  # squared loss cannot tell noise from the whole spread
         self._auto_eta = eta is None
         self._active = name != "squared" and self.burn_in == 0
@@ -79,7 +80,7 @@ class Loss:
             return
         self._active = True
         if self.name == "mixture":
-            self.mixture.update(r, _EM_STEPS, n_silent=n_silent, where=train)
+            self.mixture.update(r, _EM_STEPS, 0.0, n_silent, train, self.floor)
             self.noise_sd = self.mixture.s
             self._cluster(r, train)
             return

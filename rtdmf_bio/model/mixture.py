@@ -62,6 +62,7 @@ class Mixture:
         tol: float = 0.0,
         n_silent: float = 0.0,
         where: Tensor | None = None,
+        floor: float = 0.0,
     ) -> None:
         """EM steps from where the mixture stands, in place.
 
@@ -75,6 +76,8 @@ class Mixture:
             So many entries beside those of ``r`` are known to be no deviations, of unknown size.
         where
             1 where a residual counts, 0 elsewhere, shape of ``r``; None: all.
+        floor
+            Least spread of the noise.
         """
         n_none = 0
         if where is not None:
@@ -82,9 +85,9 @@ class Mixture:
             if r.numel() <= _FEW:
                 r, n_none = r[where > 0], 0
         mean_square = float(r.square().sum()) / max(r.numel() - n_none, 1)
-        least = 1e-9 * math.sqrt(mean_square) or 1e-150
+        least = max(1e-9 * math.sqrt(mean_square) or 1e-150, floor)
         if self.s == 0.0:
-            inside = r if n_none == 0 else r[where > 0]
+            inside = r if where is None or n_none == 0 else r[where > 0]
             self.s = max(NORMAL_MAD * float(inside.abs().median()), least)
             self.m, self.t = 2.7 * self.s, 1.8 * self.s
         count, value = _binned(r.ravel(), self.s, n_none)
@@ -97,20 +100,18 @@ class Mixture:
 
     def _em(self, count: Tensor, value: Tensor, least: float, n_silent: float) -> None:
         odds, lean = self.odds(value)
-        spike = count * odds / (1 + odds)
-        above = spike * (1 + lean) / 2
-        n, spikes, square = float(count.sum()), float(spike.sum()), value * value
-        total = n + n_silent
+        spike = odds.div_(odds + 1).mul_(count)
+        signed, square = lean.mul_(spike), value * value
+        n, spikes = float(count.sum()), float(spike.sum())
+        total, few = n + n_silent, max(spikes, 1e-12)
         self.pi = min(max(spikes / total, 1 / max(total, 2)), self.most)
-        noise = float(((count - spike) * square).sum()) / max(n - spikes, 1e-12)
+        within = float(torch.dot(spike, square))
+        noise = (float(torch.dot(count, square)) - within) / max(n - spikes, 1e-12)
         self.s = max(math.sqrt(max(noise, 0.0)), least)
-        self.a = (float(above.sum()) + 0.5) / (spikes + 1)
-        total = max(spikes, 1e-12)
-        self.m = max(float(((2 * above - spike) * value).sum()) / total, 0.0)
-        spread = float((above * (value - self.m) ** 2).sum())
-        spread += float(((spike - above) * (value + self.m) ** 2).sum())
+        self.a = (0.5 * (spikes + float(signed.sum())) + 0.5) / (spikes + 1)
+        self.m = max(float(torch.dot(signed, value)) / few, 0.0)
         apart = (_MIN_RATIO * self.s) ** 2 - self.m**2
-        self.t = math.sqrt(max(spread / total, self.s**2, apart))
+        self.t = math.sqrt(max(within / few - self.m**2, self.s**2, apart))
 
     def log_odds(self, r: Tensor) -> Tensor:
         """Logarithm of P(spike | r) / P(noise | r)."""

@@ -25,6 +25,8 @@ from .mixture import Mixture
 from .pileups import FEWEST, SILENT, Telling, among, most
 from .preparation import drug_scale
 
+_TOL, _TOL_OF_MORE = 1e-6, 1e-4  # of EM
+
 
 @dataclass
 class DrugNoise:
@@ -64,12 +66,12 @@ class DrugNoise:
         parts: Sequence[Tensor],
         telling: Telling | None = None,
     ) -> list[DrugNoise]:
-        """The same of several parts of the entries, each a boolean (n, p)."""
+        """The same of several parts of the entries, each a boolean (n, p); the first precisely."""
         # In double precision and on the CPU: it runs a few times a correction, and mps has neither.
         told = among(telling, observed, residual).cpu().double()
         residual, observed = residual.cpu().double(), observed.cpu().double()
         scales: dict[bool, Tensor] = {}
-        out = []
+        out: list[DrugNoise] = []
         for part in parts:
             where = part.cpu()
             here = where & (told > 0)
@@ -82,7 +84,12 @@ class DrugNoise:
                 scales[all_tell] = scale if float(scale.max()) > 0 else torch.ones_like(scale)
             scale = scales[all_tell]
             silent = SILENT * float(where.sum() - here.sum())
-            mixture = Mixture.fit((residual / scale)[here], n_silent=silent, most=most(telling))
+            mixture = Mixture.fit(
+                (residual / scale)[here],
+                tol=_TOL if not out else _TOL_OF_MORE,
+                n_silent=silent,
+                most=most(telling),
+            )
             sd_by_drug = mixture.s * scale
             share = where.sum(1, keepdim=True) / where.sum()
             sd = math.sqrt(float((share * sd_by_drug**2).sum()))

@@ -36,6 +36,10 @@ from .pileups import SILENT, Telling, among, most
 from .preparation import Effects, drug_scale, marchenko_pastur_median, noise_scale, two_way
 from .rows import by_rows
 
+# Less noise means less decay, a closer fit and smaller residuals: left to itself an estimate of the
+# noise can run away to zero. The spectrum's bulk is no matter of the fit.
+_OF_BULK = 0.25
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -220,14 +224,13 @@ class Problem:
         """
         residual = self.residual(product)
         if self.settings.loss != "squared":
+            self.loss.floor = _OF_BULK * self.bulk
             told = self._telling(residual)
             self.loss.update(residual, told, iteration, SILENT * (self.n_train - float(told.sum())))
         if self.loss.constant:
             noise = float(residual.square().sum()) / self.n_train
         else:
-            # Less noise means less decay, a closer fit and smaller residuals: left to itself the
-            # estimate can run away to zero. The spectrum's bulk is no matter of the fit.
-            noise = max(self.noise_sd(sizes), 0.25 * self.bulk) ** 2
+            noise = max(self.noise_sd(sizes), _OF_BULK * self.bulk) ** 2
             self.decay = self.decay_at(math.sqrt(noise))
             self.n_robust += 1
             weights, self.shift = self.loss.pull(residual)

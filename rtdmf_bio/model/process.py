@@ -18,11 +18,14 @@ target, lines that share an origin, among hundreds that do not. ``Ed x I`` lets 
 together in one line, ``I x El`` such lines under one drug. A factorization that explains half of
 the variance leaves a third of it to these.
 
-Solved by conjugate gradients over the training entries. Most of the steps would go to what many
-entries share, so they are preconditioned by the inverse that K + N has on the leading eigenvectors
-of Ed and El if nothing were missing, and on the rest by the diagonal: a third of the steps. No seed. The weights were set on GDSC1's AUC and CCLE, about which errors change little
-(benchmarks/truth.py has the ablation); h is chosen of two on a hold-out (stages.py): 2 on most
-screens, 6 where there are hundreds of compounds like another, as in NCI-60.
+Sd and Sl are taken by their 60 largest modes. Solved by conjugate gradients over the training
+entries. Most steps would go to what many entries share, so they are preconditioned by the inverse
+that K + N would have if nothing were missing on the leading eigenvectors of Ed and El, and on the
+rest by the diagonal: a third of the steps. No seed.
+
+The weights were set on GDSC1's AUC and CCLE, about which errors change little (benchmarks/truth.py
+has the ablation); h is chosen of two on a hold-out (stages.py): 2 on most screens, 6 where there
+are hundreds of compounds like another, as in NCI-60.
 
 Source: Gaussian process regression with Kronecker covariances, Bonilla et al. (NIPS 2007) and
 Stegle et al. (NIPS 2011); the local kernel and its weights are ours.
@@ -132,7 +135,10 @@ class _Preconditioner:
         rest_l = _beyond(kernel.lines.local.diagonal, self.V, top_l)
         own = _local(rest_d[:, None], rest_l) + noise
         mean = float((noise * train).sum() / train.sum())
-        drug, line = torch.cat([top_d, rest_d.mean()[None]]), torch.cat([top_l, rest_l.mean()[None]])
+        drug, line = (
+            torch.cat([top_d, rest_d.mean()[None]]),
+            torch.cat([top_l, rest_l.mean()[None]]),
+        )
         size = _local(drug[:, None], line) + mean
         size[:-1, :-1] += self._broad(kernel)
         self.scale = train * (size[-1, -1] / own).sqrt()

@@ -1,14 +1,13 @@
 """Entrywise work on a large matrix, some rows at a time.
 
-A formula of a dozen operations on a whole screen reads and writes as many matrices from memory; on a
-few rows at a time, what lies between stays in the cache of the processor.
+A formula of a dozen operations on a whole screen reads and writes as many matrices from memory; on
+a few rows at a time, what lies between stays in the cache of the processor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor
 
 _WHOLE, _ENTRIES = 2**18, 2**16  # up to so many at once; and so many at a time beyond that

@@ -50,13 +50,12 @@ _SETTLED = 1 / 3  # of tol: change in one iteration, while nothing else changes
 _BURNT_IN = 0.02  # change in one iteration, when a robust loss may begin
 _RESCALE = (2, 4)  # refreshes under a robust loss after which the drugs are scaled anew
 _ADD = 3  # rounds of taking up modes that the burn-in lost
-_NEWTON = 12
+_NEWTON = 20
+_OF_NOISE = 0.05  # change since the weights were last looked at
 _NOTHING = 1e-30  # squared size of a product
 
 
-def shrink_to_rest(
-    problem: Problem, watch: Watch, tick: Callable[[int], object]
-) -> Fit:
+def shrink_to_rest(problem: Problem, watch: Watch, tick: Callable[[int], object]) -> Fit:
     """Fit by shrinkage until it changes less than ``tol``, or to ``max_iter``.
 
     Parameters
@@ -84,8 +83,7 @@ def shrink_to_rest(
         product, modes = shrinkage.product, shrinkage.alive
         settled = still
         if s.loss != "squared":
-            left = float((product - before).norm()) / max(float(product.norm()), _NOTHING)
-            settled = still and left <= s.tol and problem.n_robust > looks
+            settled = still and problem.n_robust > looks and _rests(product, before, problem)
             before = product.clone()
         watch.record(modes.rank, product, iteration)
         tick(iteration - done)
@@ -101,6 +99,14 @@ def shrink_to_rest(
             shrinkage.begin(modes, modes.rank)
             before = shrinkage.product.clone()
     return watch.fit(shrinkage.alive.chain(s.depth), done, why)
+
+
+def _rests(product: Tensor, before: Tensor, problem: Problem) -> bool:
+    """Whether a fit has changed little, compared with itself and with the noise."""
+    change, size = float((product - before).norm()), float(product.norm())
+    noise = problem.loss.noise_sd * math.sqrt(product.numel())
+    tol = problem.settings.tol
+    return change <= tol * size and change <= max(_OF_NOISE * noise, 0.1 * tol * size)
 
 
 class Shrinkage:
@@ -190,7 +196,7 @@ class Shrinkage:
         extra = min(extra, len(left))
         rows = filled[left.topk(extra).indices].T
         both = torch.cat([modes.v, rows], 1).cpu()
-        rows = torch.linalg.qr(both).Q[:, modes.rank :].to(rows.device)
+        rows = torch.linalg.qr(both)[0][:, modes.rank :].to(rows.device)
         none = modes.size.new_zeros(extra)
         self.modes = modes.with_more(Modes(modes.u.new_zeros(len(modes.u), extra), none, rows))
         self.seen = torch.cat([self.seen, none])
@@ -205,9 +211,13 @@ def shrunk(x: Tensor, rho: float, depth: int) -> Tensor:
     seen = x.cpu().double().numpy()
     y = np.maximum(seen, least)
     for _ in range(_NEWTON):  # from above, where the right side is convex: no step goes too far
-        slope = np.maximum(1 - a * rho * y ** (-a - 1), 1e-6)
-        y = np.maximum(y - (y + rho * y**-a - seen) / slope, least)
-    return torch.as_tensor(np.where(seen > least * (1 + 1 / a), y, 0.0)).to(x)
+        pull = rho * y**-a
+        step = (y + pull - seen) / np.maximum(1 - a * pull / y, 1e-6)
+        y = np.maximum(y - step, least)
+        if np.all(np.abs(step) <= 1e-12 * y):
+            break
+    out: Tensor = torch.as_tensor(np.where(seen > least * (1 + 1 / a), y, 0.0)).to(x)
+    return out
 
 
 def _orthonormal(columns: Tensor) -> Tensor:
@@ -218,6 +228,7 @@ def _orthonormal(columns: Tensor) -> Tensor:
     gram.diagonal().add_(64 * torch.finfo(columns.dtype).eps)
     factor, failed = torch.linalg.cholesky_ex(gram)
     if failed:  # they depend on each other
-        return torch.linalg.qr(columns.cpu()).Q.to(columns.device)
-    turn = torch.linalg.solve_triangular(factor, torch.eye(len(gram)).double(), upper=False).T
+        return torch.linalg.qr(columns.cpu())[0].to(columns.device)
+    one = torch.eye(len(gram), dtype=gram.dtype)
+    turn: Tensor = torch.linalg.solve_triangular(factor, one, upper=False).T
     return columns @ turn.to(columns)

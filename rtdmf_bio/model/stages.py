@@ -14,7 +14,7 @@ does not keep it balanced (``adam``, ``adagrad``) cannot fit: it takes ``acceler
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -38,6 +38,11 @@ _FIRST_DECAY = 0.8  # of the spread after centring: few modes, so that it is soo
 _RATIO = 1.6
 _DECAYS = (0.1, 3.5)
 _SAMPLE = 1500  # drugs that tell whether a process helps
+# Share of L in the completion: where the decays tried are written, and what a user is told.
+_SECOND = {
+    1.0: ("impute_weight_decay", "of what L leaves"),
+    0.0: ("impute_alone_weight_decay", "alone"),
+}
 _WORTH = 1e-3  # of the held-out error: what a process has to take off
 _VANISHED = 0.1  # of the residuals' spread
 _NORMAL_Q90 = 1.6449  # nine tenths of a normal's absolute values lie below
@@ -297,6 +302,8 @@ class _Run:
                 validation=held_out,
                 track_jumps=plan.track_jumps and not plan.refit,
             )
+            if plan.weight_decay is not None:  # nothing to compare it with
+                return math.nan, fit
             error = data - fit.matrix()
             if plan.settings.loss == "squared":
                 return _rms(error[inside]), fit
@@ -312,19 +319,21 @@ class _Run:
             def search(a: float) -> tuple[float, float, float, Fit]:
                 rest = data - a * low_rank
                 ground = Ground(rest, train, plan.second, self.telling)
-                what = "of what L leaves" if a else "alone"
+                name, what = _SECOND[a]
 
                 def second_stage(decay: float) -> tuple[float, Fit]:
                     settings = replace(plan.second, weight_decay=decay)
                     note = f"hold-out, second stage {what}, weight decay {decay:.3g}"
-                    fit = self._fit("refinement", rest, train, settings, note=note, ground=ground)
+                    fit = self._fit(
+                        "refinement", rest, train, settings, note=note, group=name, ground=ground
+                    )
                     return _rms((rest - fit.matrix())[inside]), fit
 
-                name = "impute_weight_decay" if a else "impute_alone_weight_decay"
                 decay, fit = _search(second_stage, plan.refine_decay, path, name)
                 return _rms((rest - fit.matrix())[inside]), a, decay, fit
 
-            trials = self.workers.each([partial(search, a) for a in (1.0, 0.0)])
+            self._in_order(name for name, _ in _SECOND.values())
+            trials = self.workers.each([partial(search, a) for a in _SECOND])
             rmse["imputed"], share, refine_decay, second = min(trials, key=lambda t: t[0])
         return Result(
             first=first,
@@ -368,7 +377,7 @@ class _Run:
     def _judged(
         self, chosen: Result | None, final: Plan, seen: Tensor, why: StopReason | None = None
     ) -> Result:
-        """Fit to all that may be seen, and predict measured entries by fits that have not seen them.
+        """Fit to all that may be seen; predict measured entries by fits that have not seen them.
 
         Parameters
         ----------
@@ -404,6 +413,7 @@ class _Run:
         tasks: list[Callable[[], Any]] = [partial(without, k) for k in left]
         if chosen is None or plan.refit:
             tasks.insert(0, all_of_it)
+        self._in_order(["fit", *(f"without fold {k + 1} of {n_folds}" for k in left)])
         done = self.workers.each(tasks)
         if chosen is None or plan.refit:
             first, second, parts = done.pop(0)
@@ -475,9 +485,7 @@ class _Run:
             fallen_back=fallen_back,
         )
 
-    def _reach(
-        self, chosen: Result, train: Tensor, held_out: Tensor
-    ) -> tuple[float | None, Parts]:
+    def _reach(self, chosen: Result, train: Tensor, held_out: Tensor) -> tuple[float | None, Parts]:
         """The reach that predicts held-out entries best, and the parts with it; None: none helps.
 
         In a large screen some of the drugs tell.
@@ -525,6 +533,10 @@ class _Run:
         data = self.data if data is None else data
         return predict(data * train, train, parts.completed, self.tick("process"), reach)
 
+    def _in_order(self, groups: Iterable[str]) -> None:
+        """Keep what is about to be done in this order, whoever is first."""
+        self.fits.update({group: [] for group in groups})
+
     def _fit(
         self,
         stage: str,
@@ -533,6 +545,7 @@ class _Run:
         settings: FitSettings,
         *,
         note: str = "fit",
+        group: str | None = None,
         why: StopReason | None = None,
         fold: bool = False,
         **options: Any,
@@ -542,7 +555,7 @@ class _Run:
             data, train, settings, telling=self.telling, tick=self.tick(note), **options
         )
         fit.stop_reason = why or fit.stop_reason
-        self.fits.setdefault(note, []).append(
+        self.fits.setdefault(group or note, []).append(
             FitRecord(
                 stage,
                 "all" if train is self.observed else FOLD if fold else "training entries",
