@@ -80,8 +80,8 @@ SCREENS: dict[str, Callable[[bool], Screen]] = {
     "GDSC1, AUC": bundled,
     "GDSC1, ln IC50": lambda quick: bundled(quick, "ln_ic50"),
     "CTRPv2, AUC": ctrpv2,
-    "made, 800 x 400": lambda quick: made(800, 400),
-    "made, 5,000 x 1,000": lambda quick: made(5000, 1000),
+    "made": lambda quick: made(800, 400),
+    "made, large": lambda quick: made(5000, 1000),
 }
 
 
@@ -240,7 +240,7 @@ def _label(ax: Any, points: Rows) -> None:
             row["method"], (x, y), xycoords="figure pixels", textcoords="figure pixels",
             fontsize=8, color=COLOUR[row["kind"]],
             fontweight="bold" if row["kind"] == "ours" else "normal",
-            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 3},
+            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 5},
         )  # fmt: skip
         size = note.get_window_extent()
         for reach, (dx, dy) in itertools.product(range(8, 160, 4), turns):
