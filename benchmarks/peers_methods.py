@@ -210,7 +210,7 @@ def rtdmf(data: Array, validation: Array, **params: Any) -> Answer:
     return RTDMF(**params).fit(data, validation=validation).completed_, {}
 
 
-def wide(data: Array, validation: Array, affordable: float = 90) -> Answer:
+def wide(data: Array, validation: Array, affordable: float = 120) -> Answer:
     """As many iterations as it takes to leave its start, if they can be afforded.
 
     The long run is ``LONG_RUN`` iterations; ``wide.py`` ran it, and after 1,180 nothing was gained.
