@@ -35,8 +35,7 @@ def main() -> None:
 def _time(given: argparse.Namespace) -> None:
     from speed import time_and_memory
 
-    rows = time_and_memory(given.quick)
-    write_tables(given.out, "time", {"Time and memory": rows})
+    write_tables(given.out, "time", time_and_memory(given.quick))
 
 
 def _wide(given: argparse.Namespace) -> None:

@@ -10,73 +10,121 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from report import Rows
 
 _LOAD = "import numpy as np; from rtdmf_bio.datasets import gdsc1; adata = gdsc1(){cut}\n"
-_ARRAY = _LOAD + (
-    "X = np.asarray(adata.X, float); tissue = adata.var['tissue'].to_numpy()\n"
-    "from rtdmf_bio import RTDMF\n"
+_FIT = (
+    "import numpy as np; from rtdmf_bio import RTDMF; X = np.load({path!r})\n"
+    "RTDMF().fit(X[:40, :60])"
 )
-_NUMBERS = "threshold=0.1, weight_decay=1.0, impute_weight_decay=0.3, impute='low-rank'"
-# name, not timed, timed, limit in seconds, limit in MB
+# In a process of its own, so that the parent stays small.
+_MAKE = (
+    "import sys; sys.path.insert(0, {here!r})\n"
+    "import numpy as np; from rtdmf_bio.datasets import gdsc1; from screens import made\n"
+    "X = np.asarray(gdsc1().X, float) if {shape} is None else made(*{shape})\n"
+    "np.save({path!r}, X[::{step}, ::{step}]); print(X[::{step}, ::{step}].size)"
+)
+# name, not timed, timed, limit in seconds
 _CASES = (
-    ("python", "", "pass", None, None),
-    ("import torch", "", "import torch", None, None),
-    ("import rtdmf_bio", "", "import rtdmf_bio", 0.5, None),
-    ("first use: from rtdmf_bio import RTDMF", "", "from rtdmf_bio import RTDMF", None, None),
-    ("load gdsc1()", "", _LOAD, None, None),
-    ("plain fit, nothing to choose", _ARRAY, f"RTDMF({_NUMBERS}).fit(X, groups=tissue)", 2, None),
-    ("RTDMF().fit, all by hold-out", _ARRAY, "RTDMF().fit(X, groups=tissue)", 20, 1500),
+    ("import rtdmf_bio", "", "import rtdmf_bio", 0.5),
+    ("first use: from rtdmf_bio import RTDMF", "", "from rtdmf_bio import RTDMF", None),
+    ("load gdsc1()", "", _LOAD, None),
     (
-        "pp.correct, all by hold-out",
-        _LOAD + "import rtdmf_bio.pp",
+        "pp.correct of GDSC1",
+        _LOAD + "import rtdmf_bio.pp; rtdmf_bio.pp.correct(adata[:40, :60].copy(), progress=False)",
         "rtdmf_bio.pp.correct(adata, progress=False)",
-        20,
-        1500,
+        8,
     ),
 )
-_REPORT = """
+_KINDS = {
+    "everything": "",
+    "without cross-fitting": "crossfit=0, retain='all'",
+    "L alone": "threshold=0.1, impute='low-rank', crossfit=0, retain='all'",
+}
+# screen, drugs and lines, limits in seconds of the kinds above; None: not measured
+_SCREENS = (
+    ("GDSC1", None, (8, 3, 0.3)),
+    ("250 x 400", (250, 400), (None, ..., None)),
+    ("800 x 400", (800, 400), (3, 1, None)),
+    ("1,500 x 480", (1500, 480), (None, ..., None)),
+    ("5,000 x 1,000", (5000, 1000), (25, 10, None)),
+    ("18,000 x 1,100", (18_000, 1100), (None, 60, None)),
+)
+_PEAK = """
 import json, resource, sys
-use = resource.getrusage(resource.RUSAGE_SELF)
-peak = use.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-print(json.dumps([wall, use.ru_utime + use.ru_stime - cpu, peak]))
+def peak():
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
+"""
+_CLOCK = "import time; wall, cpu = time.perf_counter(), time.process_time()"
+_REPORT = """
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+print(json.dumps([wall, cpu, peak() - before, peak()]))
 """
 
 
-def time_and_memory(quick: bool, repeats: int = 5) -> Rows:
+def time_and_memory(quick: bool, repeats: int = 3) -> dict[str, Rows]:
     """Measure each case in fresh processes: median seconds, and the largest peak memory."""
     rows = []
-    for name, before, timed, max_seconds, max_mb in _CASES:
+    for name, before, timed, limit in _CASES:
         cut = "[::6, ::8].copy()" if quick else ""
         before, timed = before.replace("{cut}", cut), timed.replace("{cut}", cut)
-        runs = [run_timed(before, timed) for _ in range(1 if quick else repeats)]
-        wall, cpu, peak = zip(*runs, strict=True)
-        row = {
-            "case": name,
-            "seconds": round(statistics.median(wall), 3),
-            "slowest": round(max(wall), 3),
-            "cpu_seconds": round(statistics.median(cpu), 3),
-            "peak_mb": round(max(peak)),
-            "limit": ", ".join(
-                f"{limit} {unit}" for limit, unit in ((max_seconds, "s"), (max_mb, "MB")) if limit
-            ),
-        }
-        over = bool(max_seconds) and row["seconds"] > max_seconds
-        row["within"] = "" if not row["limit"] else "no" if over else "yes"
-        if max_mb and row["peak_mb"] > max_mb:
-            row["within"] = "no"
-        rows.append(row)
-        print(*row.values(), sep="  ", flush=True)
-    return rows
+        rows.append(_row({"case": name}, before, timed, limit, 1 if quick else repeats))
+    fits, slope = _fits(quick, repeats)
+    return {"Time and memory": rows, "Fits": fits, "Processor seconds, by entries": slope}
+
+
+def _fits(quick: bool, repeats: int) -> tuple[Rows, Rows]:
+    """Every kind of fit of every screen, and how the time of one grows with the entries."""
+    import numpy as np
+
+    rows, cost = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/screen.npy"
+        for screen, shape, limits in _SCREENS[: 2 if quick else None]:
+            size = run_fresh(_MAKE.format(here=str(Path(__file__).parent), path=path, shape=shape,
+                                          step=4 if quick else 1))  # fmt: skip
+            for (kind, settings), limit in zip(_KINDS.items(), limits, strict=True):
+                if limit is None:
+                    continue
+                row = _row(
+                    {"screen": screen, "fit": kind},
+                    _FIT.format(path=path),
+                    f"RTDMF({settings}).fit(X)",
+                    None if limit is ... else limit,
+                    1 if quick else repeats,
+                )
+                row["peak, of the float32 matrix"] = round(row["peak_mb"] * 2**20 / (4 * size), 1)
+                rows.append(row)
+                if kind == "without cross-fitting" and shape is not None:
+                    cost.append((size, row["cpu_seconds"]))
+    entries, seconds = np.log10(np.array(cost)).T
+    slope = [{"from": f"{10 ** entries[0]:.0f}", "to": f"{10 ** entries[-1]:.0f}"}]
+    if len(cost) > 1:
+        slope[0]["slope"] = float(np.polyfit(entries, seconds, 1)[0])
+    return rows, slope
+
+
+def _row(row: dict, before: str, timed: str, limit: float | None, repeats: int) -> dict:
+    wall, cpu, peak, _ = zip(*(run_timed(before, timed) for _ in range(repeats)), strict=True)
+    row |= {
+        "seconds": round(statistics.median(wall), 3),
+        "slowest": round(max(wall), 3),
+        "cpu_seconds": round(statistics.median(cpu), 3),
+        "peak_mb": round(max(peak)),
+        "limit": "" if limit is None else f"{limit} s",
+    }
+    row["within"] = "" if limit is None else "yes" if row["seconds"] <= limit else "no"
+    print(*row.values(), sep="  ", flush=True)
+    return row
 
 
 def run_timed(before: str, timed: str) -> list[float]:
-    """Wall and processor seconds of `timed`, and the peak of the whole process in MB."""
-    return run_fresh(
-        f"{before}\nimport time\nwall, cpu = time.perf_counter(), time.process_time()\n"
-        f"{timed}\nwall = time.perf_counter() - wall\n{_REPORT}"
-    )
+    """Wall and processor seconds of `timed`, how far it raised the peak, and the peak, in MB."""
+    return run_fresh(f"{_PEAK}\n{before}\nbefore = peak()\n{_CLOCK}\n{timed}\n{_REPORT}")
 
 
 def run_fresh(code: str) -> list[float]:

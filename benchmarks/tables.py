@@ -59,7 +59,7 @@ def measure(folder: Path, quick: bool) -> Rows:
             for name, (before, timed) in _READERS.items():
                 runs[name].append(run_timed(before, timed.format(str(path))))
         for name, measured in runs.items():
-            wall, _, peak = (statistics.median(column) for column in zip(*measured, strict=True))
+            wall, _, _, peak = (statistics.median(column) for column in zip(*measured, strict=True))
             if name == "pandas.read_csv":
                 of_pandas = wall
             limited = name == "read_table" and max_ratio

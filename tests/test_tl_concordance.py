@@ -545,6 +545,8 @@ SCORES = [
 AIMS = {"median_rho_star": 0.01, "specificity_star": 0.007, "median_rho": 0.02}
 # Small or noisy screens miss some: what is drawn towards a prediction is drawn towards drugs alike.
 MISSED = {
+    # A median of 47 drugs on 50 lines: another decay of those tried moves it by as much.
+    (("gdsc1000", "fimm"), "median_rho_star"): 0.015,
     (("gdsc1000", "fimm"), "specificity_star"): 0.025,
     (("ctrpv2", "fimm"), "specificity_star"): 0.02,
     (("gdsc1000", "prism"), "specificity_star"): 0.015,

@@ -116,6 +116,13 @@ def test_what_cannot_be_compared_is_refused(planted, kwargs, message):
         rt.tl.factors(some, **kwargs)
 
 
+def test_a_correction_without_any_mode_has_no_factor(planted):
+    adata = planted.copy()
+    adata.obsm["rtdmf_factors"], adata.varm["rtdmf_factors"] = np.zeros((60, 0)), np.zeros((150, 0))
+    with pytest.raises(ValueError, match="no structure beside drug and line effects"):
+        rt.tl.factors(adata)
+
+
 def test_a_correction_of_an_earlier_version_has_no_modes(planted):
     old = planted.copy()
     del old.obsm["rtdmf_factors"]

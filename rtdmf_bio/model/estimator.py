@@ -124,7 +124,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         ``"low-rank"``: missing entries get L. ``"refined"``: a second, squared-loss chain,
         fitted either to the residual and added to L, or to the data alone, whichever predicts
         held-out entries better. ``"process"``: beside that a Gaussian process, which adds what
-        near neighbours among drugs and lines say, as far as it helps on unseen entries.
+        near neighbours among drugs and lines say, as far as it helps on unseen entries. Where it
+        takes off less than a thousandth of the hold-out's error it is left out. Above 2,500 drugs
+        or lines their covariance is taken by 400 of them.
     early_stopping, patience
         Stop when the validation error has not improved for ``patience`` checks, 10 iterations
         apart, and keep the best iterate.
@@ -139,8 +141,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Drugs are divided by their residual spread to this power, from 0 (alike) to 1; above 0,
         ``mixture`` goes on to each drug's own noise once it can tell it from deviations.
     max_iter, tol, burn_in
-        Iterations per fit; relative change over 10 iterations that ends it; squared-loss
-        iterations before ``hard`` and ``mixture`` begin.
+        Iterations per fit; relative change that ends it, between two looks at the weights (of a
+        descent: over 10 iterations); squared-loss iterations before ``hard`` and ``mixture`` begin,
+        fewer if the fit rests before. A compact chain by ``accelerated`` at rate ``"auto"`` is
+        fitted by shrinkage of its singular values, which ends where a descent does, in a sixth of
+        the iterations; with early stopping, ``retain="abrupt"`` or no weight decay it descends.
     validation_fraction
         Share of measured entries held out for every choice.
     coverage
@@ -529,7 +534,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         """
         modes = Chain([torch.as_tensor(w) for w in self.factors_]).modes()
         u, s, v = (as_array(part) for part in (modes.u, modes.size, modes.v))
-        kept = s > _SMALLEST_MODE * s.max()
+        kept = s > _SMALLEST_MODE * s.max(initial=0.0)
         n_lines = len(v)
         here = np.isfinite(self.scale_)
         loadings = self.scale_[here, None] * (u * s)[:, kept] / math.sqrt(n_lines)

@@ -228,7 +228,9 @@ def _orthonormal(columns: Tensor) -> Tensor:
     gram.diagonal().add_(64 * torch.finfo(columns.dtype).eps)
     factor, failed = torch.linalg.cholesky_ex(gram)
     if failed:  # they depend on each other
-        return torch.linalg.qr(columns.cpu())[0].to(columns.device)
+        basis: Tensor = torch.linalg.qr(columns.cpu())[0]
+        return basis.to(columns.device)
     one = torch.eye(len(gram), dtype=gram.dtype)
-    turn: Tensor = torch.linalg.solve_triangular(factor, one, upper=False).T
-    return columns @ turn.to(columns)
+    turn = torch.linalg.solve_triangular(factor, one, upper=False).T.to(columns)
+    out: Tensor = columns @ turn
+    return out

@@ -316,25 +316,44 @@ class _Run:
         if plan.refine:
             # Where the broad structure is all there is to learn, the robust L is the better half
             # of the answer; where single responses teach about others, squared loss alone is.
-            def search(a: float) -> tuple[float, float, float, Fit]:
-                rest = data - a * low_rank
-                ground = Ground(rest, train, plan.second, self.telling)
-                name, what = _SECOND[a]
+            rests = {a: data - a * low_rank for a in _SECOND}
+            grounds = {
+                a: Ground(rest, train, plan.second, self.telling) for a, rest in rests.items()
+            }
 
-                def second_stage(decay: float) -> tuple[float, Fit]:
-                    settings = replace(plan.second, weight_decay=decay)
-                    note = f"hold-out, second stage {what}, weight decay {decay:.3g}"
-                    fit = self._fit(
-                        "refinement", rest, train, settings, note=note, group=name, ground=ground
-                    )
-                    return _rms((rest - fit.matrix())[inside]), fit
+            def second_stage(a: float, group: str, decay: float) -> tuple[float, Fit]:
+                fit = self._fit(
+                    "refinement",
+                    rests[a],
+                    train,
+                    replace(plan.second, weight_decay=decay),
+                    note=f"hold-out, second stage {_SECOND[a][1]}, weight decay {decay:.3g}",
+                    group=group,
+                    ground=grounds[a],
+                )
+                return _rms((rests[a] - fit.matrix())[inside]), fit
 
-                decay, fit = _search(second_stage, plan.refine_decay, path, name)
-                return _rms((rest - fit.matrix())[inside]), a, decay, fit
+            def search(a: float) -> tuple[float, Fit]:
+                name, _ = _SECOND[a]
+                return _search(partial(second_stage, a, name), plan.refine_decay, path, name)
 
             self._in_order(name for name, _ in _SECOND.values())
-            trials = self.workers.each([partial(search, a) for a in _SECOND])
+            found = self.workers.each([partial(search, a) for a in _SECOND])
+            trials = [
+                (_rms((rests[a] - fit.matrix())[inside]), a, best, fit)
+                for a, (best, fit) in zip(_SECOND, found, strict=True)
+            ]
             rmse["imputed"], share, refine_decay, second = min(trials, key=lambda t: t[0])
+            if plan.refine_decay is None:
+                # Between the steps of the grid, of the better share.
+                near = {f"near, {half}": refine_decay * _RATIO**half for half in (-0.5, 0.5)}
+                self._in_order(near)
+                tasks = [partial(second_stage, share, *one) for one in near.items()]
+                tried = self.workers.each(tasks)
+                _note(path, _SECOND[share][0], list(near.values()), [score for score, _ in tried])
+                for other, (score, fit) in zip(near.values(), tried, strict=True):
+                    if score < rmse["imputed"]:
+                        rmse["imputed"], refine_decay, second = score, other, fit
         return Result(
             first=first,
             second=second,
@@ -610,9 +629,18 @@ def _search(
             if not scores[k] < scores[k - direction]:
                 break
             k += direction
-    path[name] = [_decay(k) for k in sorted(scores)]
-    path[f"{name}_score"] = [scores[k] for k in sorted(scores)]
+    _note(path, name, [_decay(k) for k in scores], list(scores.values()))
     return _decay(best), best_fit
+
+
+def _note(
+    path: dict[str, list[float]], name: str, decays: list[float], scores: list[float]
+) -> None:
+    """Add decays that were tried, and keep them in their order."""
+    known = zip(path.get(name, []), path.get(f"{name}_score", []), strict=True)
+    both = sorted([*known, *zip(decays, scores, strict=True)])
+    path[name] = [decay for decay, _ in both]
+    path[f"{name}_score"] = [score for _, score in both]
 
 
 def _decay(k: int) -> float:

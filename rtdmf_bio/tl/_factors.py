@@ -108,6 +108,11 @@ def factors(
     loadings, scores = (
         np.asarray(where[f"{key}_factors"], dtype=float) for where in (adata.obsm, adata.varm)
     )
+    if not loadings.shape[1]:
+        raise ValueError(
+            f"The correction {key!r} found no structure beside drug and line effects, so there is "
+            f"no factor to explain."
+        )
     size = np.nansum(loadings**2, axis=0)
     properties = [
         ("lines", "general sensitivity", adata.var[f"{key}_sensitivity"]),
