@@ -2,8 +2,9 @@
 
     python benchmarks/peers.py [--only METHOD ...] [--screen NAME ...] [--quick] [--out DIR]
 
-METHOD is ours, peer, published, trivial, or the beginning of a method's name; what is not run again
-keeps its rows of peers.csv. The peers are in requirements-peers.txt; what is not installed says so.
+METHOD is ours, peer, published, trivial, or the beginning of a name; none at all draws again. What
+is not run keeps its rows of peers.csv. The peers are in requirements-peers.txt; one that is not
+installed is a row that says so.
 """
 
 from __future__ import annotations
