@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_ENOUGH = 1e9  # multiplications in a product, for threads within it
 
 
 def pick_device(name: str, dtype: str) -> torch.device:
@@ -30,13 +31,19 @@ def pick_device(name: str, dtype: str) -> torch.device:
 class limited_threads:
     """Use torch threads only where the work repays them, and restore the setting.
 
-    One product of the size of a screen (1e7 multiplications) takes under a millisecond. A second
-    thread saves a third of that on an idle machine, and on a busy one the two wait for each other
-    many times as long.
+    A product of the size of a screen (1e7 multiplications) takes under a millisecond. A second
+    thread saves up to half of that on an idle machine; on a busy one the two wait for each other
+    several times as long. So below some 10^7 entries, pieces of work that are independent go on at
+    the same time instead, a thread each (workers.py).
+
+    Parameters
+    ----------
+    n_multiplications
+        Of a typical product; 0 limits to one thread in any case.
     """
 
     def __init__(self, n_multiplications: float) -> None:
-        self.enough = n_multiplications > 1e9
+        self.enough = n_multiplications > _ENOUGH
 
     def __enter__(self) -> int:
         """How many pieces of work may go on at once, each with a thread of its own."""
