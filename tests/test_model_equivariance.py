@@ -114,7 +114,7 @@ EFFECTS = np.linspace(-1, 3, 40)[:, None] + np.linspace(0, 2, 50)
         pytest.param(0.0, 7.0, 1e-5, id="an offset"),
         # Effects are shrunk by the share of their spread that chance explains. Of drug effects of
         # 1.2 that share is one in thousands; multiplied they are shrunk less, by as little.
-        pytest.param(10 * EFFECTS, 20 * EFFECTS, 1e-3, id="effects"),
+        pytest.param(10 * EFFECTS, 20 * EFFECTS, 2e-3, id="effects"),
     ],
 )
 @pytest.mark.parametrize("loss", ["squared", "mixture", "clip"])
@@ -122,7 +122,7 @@ def test_what_every_line_adds_to_a_drug_and_the_reverse_moves_the_general_part_a
     screen, loss, before, after, atol
 ):
     """Two-way centring: potency of a drug and sensitivity of a line leave residuals, flags and
-    threshold where they were. A fiftieth of the noise of 0.05 is where they were."""
+    threshold where they were. A twenty-fifth of the noise of 0.05 is where they were."""
     model = {"loss": loss, "dtype": "float64", "retain": "all", "impute": "low-rank"}
     one, other = (RTDMF(**model).fit(screen + effects) for effects in (before, after))
     shift = after - before
