@@ -47,6 +47,7 @@ _CASES = (
         60,
     ),
 )
+LARGE = 1e6  # entries; beyond that each fit is measured once
 _KINDS = {
     "everything": "",
     "without cross-fitting": "crossfit=0, retain='all'",
@@ -104,7 +105,7 @@ def _fits(quick: bool, repeats: int) -> tuple[Rows, Rows]:
                     _FIT.format(path=path),
                     f"RTDMF({settings}).fit(X)",
                     None if limit is ... else limit,
-                    1 if quick else repeats,
+                    1 if quick or size > LARGE else repeats,
                 )
                 row["peak, of the float32 matrix"] = round(row["peak_mb"] * 2**20 / (4 * size), 1)
                 rows.append(row)

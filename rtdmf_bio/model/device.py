@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_ENOUGH = 1e9  # multiplications in a product, for threads within it
+_ENOUGH = 2e8  # multiplications in a product, for threads within it
 
 
 def pick_device(name: str, dtype: str) -> torch.device:
@@ -33,7 +33,7 @@ class limited_threads:
 
     A product of the size of a screen (1e7 multiplications) takes under a millisecond. A second
     thread saves up to half of that on an idle machine; on a busy one the two wait for each other
-    several times as long. So below some 10^7 entries, pieces of work that are independent go on at
+    several times as long. So below three million entries, pieces of work that are independent go on at
     the same time instead, a thread each (workers.py).
 
     Parameters
