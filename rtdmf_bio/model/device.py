@@ -33,8 +33,8 @@ class limited_threads:
 
     A product of the size of a screen (1e7 multiplications) takes under a millisecond. A second
     thread saves up to half of that on an idle machine; on a busy one the two wait for each other
-    several times as long. So below three million entries, pieces of work that are independent go on at
-    the same time instead, a thread each (workers.py).
+    several times as long. So below three million entries, pieces of work that are independent go
+    on at the same time instead, a thread each (workers.py).
 
     Parameters
     ----------
