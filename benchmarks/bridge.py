@@ -7,14 +7,13 @@ Needs R and rpy2. See README.md beside this file for what the tables say.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from report import Rows, make_folder, write_tables
+from report import Rows, make_folder, make_parser, write_tables
 from speed import run_fresh
 
 _MAKE = """function(path, drugs, lines) {
@@ -56,11 +55,9 @@ print(json.dumps([wall, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--pset", type=Path, help="a PharmacoSet of the current generation")
     parser.add_argument("--measure", default="auc_recomputed")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     make_folder(given)
     with tempfile.TemporaryDirectory() as folder:

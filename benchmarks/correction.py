@@ -8,18 +8,15 @@ See README.md beside this file for what each table says.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from report import make_folder, write_csv, write_tables
+from report import make_folder, make_parser, write_csv, write_tables
 
 SECTIONS = ("time", "wide", "defaults")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--only", choices=SECTIONS, help="run one section (default: all three)")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     parser.add_argument(
         "--wide-iterations", type=int, default=24_000, metavar="N", help="cap for the wide network"
     )

@@ -7,31 +7,27 @@ Some two minutes on an H100. Every time is the median of three fits after one th
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from report import Rows, make_folder, write_tables
+from report import Rows, make_folder, make_parser, write_tables
 from screens import made
+from speed import KINDS
 
 from rtdmf_bio import RTDMF
 from rtdmf_bio.datasets import gdsc1
 
-ALONE = {"crossfit": 0, "retain": "all"}
 SIZES = ((800, 400), (5_000, 1_000), (18_000, 1_100))
 LARGE = 10_000  # drugs: without cross-fitting alone
 AGREE = {"float64": 1e-8, "float32": 1e-3}  # of the spread
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.exit(message="torch finds no GPU here: nothing was measured.\n")
@@ -62,10 +58,8 @@ def _screens(quick: bool) -> dict[str, np.ndarray]:
 def _times(device: str, quick: bool) -> Rows:
     rows: Rows = []
     for name, X in _screens(quick).items():
-        kinds: dict[str, dict[str, Any]] = {"everything": {}, "without cross-fitting": ALONE}
-        kinds["L alone"] = {**ALONE, "impute": "low-rank", "threshold": 0.1}
         row: dict[str, Any] = {"screen": name}
-        for kind, settings in kinds.items():
+        for kind, settings in KINDS.items():
             if kind == "everything" and len(X) > LARGE:
                 continue
             seconds = [_seconds(X, device, settings) for _ in range(2 if quick else 4)][1:]

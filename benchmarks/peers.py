@@ -9,7 +9,6 @@ installed is a row that says so.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import math
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from peers_methods import METHODS
-from report import Rows, make_folder, read_csv, write_csv, write_tables
+from report import Rows, make_folder, make_parser, read_csv, write_csv, write_tables
 from rivals import rmse
 from truth_common import hidden, say
 
@@ -271,11 +270,9 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "a cut of GDSC1: does it run at all?")
     parser.add_argument("--only", nargs="*", help="kinds, or beginnings of names (default: all)")
     parser.add_argument("--screen", nargs="+", choices=SCREENS, help="(default: all)")
-    parser.add_argument("--quick", action="store_true", help="a cut of GDSC1: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     make_folder(given)
     rows = {(row["screen"], row["method"]): row for row in read_csv(given.out / "peers.csv")}

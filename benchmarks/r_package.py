@@ -8,7 +8,6 @@ file for what the table says.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from report import make_folder, write_tables
+from report import make_folder, make_parser, write_tables
 
 # The same matrix and settings in both; in R the time within pp.correct is taken out.
 _SETTINGS = {"threshold": 0.3, "weight_decay": 1, "impute": "low-rank", "progress": False}
@@ -70,10 +69,7 @@ cat(jsonlite::toJSON(list(whole = whole[-1], fit = fit[-1], echo = echo[-1]), di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
-    given = parser.parse_args()
+    given = make_parser(__doc__).parse_args()
     make_folder(given)
     n, repeats = (50, 1) if given.quick else (1000, 5)
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,16 @@ from typing import Any
 Rows = list[dict[str, Any]]
 
 
+def make_parser(
+    doc: str, quick: str = "tiny sizes: does it run at all?"
+) -> argparse.ArgumentParser:
+    """A parser of what every benchmark takes, described by the first line of ``doc``."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
+    return parser
+
+
 def make_folder(given: argparse.Namespace) -> None:
     """Make the folder ``given.out``, results/ beside this file where none was given."""
     if given.out is None:

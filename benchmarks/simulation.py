@@ -23,7 +23,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
-from report import Rows, make_folder, read_csv, write_csv, write_tables
+from report import Rows, make_folder, make_parser, read_csv, write_csv, write_tables
 from rivals import PAPER, Answer, even_odds
 from rivals import rtdmf as fit_rtdmf
 from screens import GENERATORS, PUBLISHED, SYNTHETIC, THRESHOLD, Screen, generated, load
@@ -361,13 +361,11 @@ def speed(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--only", choices=SECTIONS, help="run one section (default: all three)")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="screens per generator")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of the study")
     parser.add_argument("--wide-iterations", type=int, default=24_000, metavar="N")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     make_folder(given)
     for section in SECTIONS:

@@ -48,12 +48,13 @@ _CASES = (
     ),
 )
 LARGE = 1e6  # entries; beyond that each fit is measured once
-_KINDS = {
-    "everything": "",
-    "without cross-fitting": "crossfit=0, retain='all'",
-    "L alone": "threshold=0.1, impute='low-rank', crossfit=0, retain='all'",
+_ALONE = {"crossfit": 0, "retain": "all"}
+KINDS = {
+    "everything": {},
+    "without cross-fitting": _ALONE,
+    "L alone": {**_ALONE, "impute": "low-rank", "threshold": 0.1},
 }
-# screen, drugs and lines, limits in seconds of the kinds above; None: not measured
+# screen, drugs and lines, limits in seconds of the kinds above; ...: none, None: not measured
 _SCREENS = (
     ("GDSC1", None, (8, 3, 0.3)),
     ("250 x 400", (250, 400), (None, ..., None)),
@@ -97,13 +98,13 @@ def _fits(quick: bool, repeats: int) -> tuple[Rows, Rows]:
         for screen, shape, limits in _SCREENS[: 2 if quick else None]:
             size = run_fresh(_MAKE.format(here=str(Path(__file__).parent), path=path, shape=shape,
                                           step=4 if quick else 1))  # fmt: skip
-            for (kind, settings), limit in zip(_KINDS.items(), limits, strict=True):
+            for (kind, settings), limit in zip(KINDS.items(), limits, strict=True):
                 if limit is None:
                     continue
                 row = _row(
                     {"screen": screen, "fit": kind},
                     _FIT.format(path=path),
-                    f"RTDMF({settings}).fit(X)",
+                    f"RTDMF(**{settings!r}).fit(X)",
                     None if limit is ... else limit,
                     1 if quick or size > LARGE else repeats,
                 )

@@ -7,7 +7,6 @@ Nothing heavy is imported, as in speed.py. See README.md beside this file for wh
 
 from __future__ import annotations
 
-import argparse
 import csv
 import random
 import statistics
@@ -15,7 +14,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from report import Rows, make_folder, write_tables
+from report import Rows, make_folder, make_parser, write_tables
 from speed import run_timed
 
 # table, rows, columns, their names, what stands for missing, share of it, limits: ratio, MB
@@ -32,10 +31,7 @@ _READERS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
-    given = parser.parse_args()
+    given = make_parser(__doc__).parse_args()
     make_folder(given)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), given.quick)

@@ -10,11 +10,9 @@ trivial answer. repeats and most of heldout read ../shared/data.
 
 from __future__ import annotations
 
-import argparse
 import warnings
-from pathlib import Path
 
-from report import make_folder, write_tables
+from report import make_folder, make_parser, write_tables
 from screens import DATA
 from truth_made import flags, simulated
 from truth_real import heldout, repeats
@@ -23,13 +21,11 @@ SECTIONS = {"repeats": repeats, "heldout": heldout, "simulated": simulated, "fla
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "minutes: does it run at all?")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS])
-    parser.add_argument("--quick", action="store_true", help="minutes: does it run at all?")
     parser.add_argument(
         "--seeds", type=int, help="default: 1 of heldout, 3 of simulated, 20 of flags"
     )
-    parser.add_argument("--out", type=Path, help="folder (default: results/ beside this file)")
     given = parser.parse_args()
     if "repeats" in given.only and not DATA.exists():
         raise SystemExit("The published screens are not here (../shared/data).")

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from .factorization import eigh
+from .rows import some_rows
 
 BROAD = 60  # modes of S: the factorization's few and what is left beside them
 TOP = 40  # modes of E that the solver takes care of first
@@ -101,8 +102,7 @@ def _local(rows: Tensor, sd: Tensor, reach: float) -> Dense | ByLandmarks:
     unit = rows / sd[:, None]
     if n <= LARGE:
         return Dense(_near(unit @ unit.T, reach) * torch.outer(sd, sd))
-    generator = torch.Generator().manual_seed(0)
-    some = torch.randperm(n, generator=generator)[:LANDMARKS].sort().values.to(rows.device)
+    some = some_rows(n, LANDMARKS).to(rows.device)
     columns = _near(unit @ unit[some].T, reach)
     values, vectors = eigh(columns[some])
     kept = values > torch.finfo(rows.dtype).eps * LANDMARKS * values[0]

@@ -80,7 +80,7 @@ class Loss:
             return
         self._active = True
         if self.name == "mixture":
-            self.mixture.update(r, _EM_STEPS, 0.0, n_silent, train, self.floor)
+            self.mixture.update(r, _EM_STEPS, n_silent=n_silent, where=train, floor=self.floor)
             self.noise_sd = self.mixture.s
             self._cluster(r, train)
             return

@@ -81,8 +81,7 @@ class Blend:
             along = float((weight * step * (data - base)[where].double()).sum())
             return min(max(along / size, 0.0), 1.0) if size > 0 else 0.0
 
-        process = parts.process
-        blend = cls(0.0 if process is None else share(parts.completed, process))
+        blend = cls(0.0 if parts.process is None else share(parts.completed, parts.process))
         blend.beyond = share(parts.means, blend.of(parts))
         return blend
 

@@ -135,10 +135,8 @@ class _Preconditioner:
         rest_l = _beyond(kernel.lines.local.diagonal, self.V, top_l)
         own = _local(rest_d[:, None], rest_l) + noise
         mean = float((noise * train).sum() / train.sum())
-        drug, line = (
-            torch.cat([top_d, rest_d.mean()[None]]),
-            torch.cat([top_l, rest_l.mean()[None]]),
-        )
+        drug = torch.cat([top_d, rest_d.mean()[None]])
+        line = torch.cat([top_l, rest_l.mean()[None]])
         size = _local(drug[:, None], line) + mean
         size[:-1, :-1] += self._broad(kernel)
         self.scale = train * (size[-1, -1] / own).sqrt()

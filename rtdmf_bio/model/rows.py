@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor
 
 _ENTRIES = 2**16  # at a time: a few of such matrices fit a core's cache
@@ -41,6 +42,11 @@ def by_rows(
         for whole, matrix in zip(out, made, strict=True):
             whole[block] = matrix
     return out
+
+
+def some_rows(n: int, k: int) -> Tensor:
+    """The numbers of ``k`` of ``n`` rows, or of all, drawn alike every time, in their order."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:k].sort().values
 
 
 def _blocks(parts: tuple[Tensor, ...], upto: int) -> Iterator[slice]:

@@ -30,6 +30,7 @@ from .prediction import Blend, Parts
 from .preparation import two_way
 from .problem import FitSettings
 from .process import REACHES, predict
+from .rows import some_rows
 from .solver import Fit, Ground, StopReason, fit_chain
 from .workers import Workers
 
@@ -521,22 +522,21 @@ class _Run:
         parts = self._without_process(chosen.first, chosen.second, chosen.share, train)
         if not self.plan.process:
             return None, parts
-        n = len(train)
-        some = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:_SAMPLE]
-        rows = slice(None) if n <= 2 * _SAMPLE else some.sort().values.to(train.device)
+        n, large = len(train), len(train) > 2 * _SAMPLE
+        rows = some_rows(n, _SAMPLE).to(train.device) if large else slice(None)
         data, held = self.data[rows], held_out[rows]
         few = parts.rows(rows)
-        tasks = [partial(self._process, few, train[rows], h, data) for h in REACHES]
-        each = [replace(few, process=process) for process in self.workers.each(tasks)]
-        errors = [_rms((data - tried.process)[held]) for tried in each if tried.process is not None]
+        tasks = [partial(self._process, few, data, train[rows], h) for h in REACHES]
+        each = self.workers.each(tasks)
+        errors = [_rms((data - process)[held]) for process in each]
         best = errors.index(min(errors))
-        blended = Blend(Blend.fit(data, each[best], held).process).of(each[best])
+        reach, tried = REACHES[best], replace(few, process=each[best])
+        blended = Blend(Blend.fit(data, tried, held).process).of(tried)
         if _rms((data - blended)[held]) > (1 - _WORTH) * _rms((data - few.completed)[held]):
             return None, parts
-        reach = REACHES[best]
-        if n > 2 * _SAMPLE:
-            return reach, replace(parts, process=self._process(parts, train, reach))
-        return reach, each[best]
+        if large:
+            tried = replace(parts, process=self._process(parts, self.data, train, reach))
+        return reach, tried
 
     def _parts(
         self, first: Fit, second: Fit | None, share: float, train: Tensor, reach: float | None
@@ -545,7 +545,7 @@ class _Run:
         parts = self._without_process(first, second, share, train)
         if reach is None:
             return parts
-        return replace(parts, process=self._process(parts, train, reach))
+        return replace(parts, process=self._process(parts, self.data, train, reach))
 
     def _without_process(
         self, first: Fit, second: Fit | None, share: float, train: Tensor
@@ -555,10 +555,7 @@ class _Run:
         completed = low_rank if second is None else share * low_rank + second.matrix()
         return Parts(low_rank, completed, None, means)
 
-    def _process(
-        self, parts: Parts, train: Tensor, reach: float, data: Tensor | None = None
-    ) -> Tensor:
-        data = self.data if data is None else data
+    def _process(self, parts: Parts, data: Tensor, train: Tensor, reach: float) -> Tensor:
         return predict(data * train, train, parts.completed, self.tick("process"), reach)
 
     def _in_order(self, groups: Iterable[str]) -> None:

@@ -9,9 +9,7 @@ from typing import Any
 
 import torch
 
-_SWITCH = (
-    5e-4  # seconds for which a thread of Python makes the others wait: they ask often, briefly
-)
+_SWITCH = 5e-4  # seconds that a thread may keep the others waiting for Python itself
 
 
 class Workers:
