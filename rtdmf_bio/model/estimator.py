@@ -144,8 +144,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         Iterations per fit; relative change that ends it, between two looks at the weights (of a
         descent: over 10 iterations); squared-loss iterations before ``hard`` and ``mixture`` begin,
         fewer if the fit rests before. A compact chain by ``accelerated`` at rate ``"auto"`` is
-        fitted by shrinkage of its singular values, which ends where a descent does, in a sixth of
-        the iterations; with early stopping, ``retain="abrupt"`` or no weight decay it descends.
+        fitted by shrinkage of its singular values, which ends where a descent does, mostly in a
+        sixth of the iterations (not where a robust loss has hardly any weight decay); with early
+        stopping, ``retain="abrupt"`` or no weight decay it descends.
     validation_fraction
         Share of measured entries held out for every choice.
     coverage

@@ -1,9 +1,9 @@
 """From a matrix to a fit: by shrinkage of singular values where it ends alike, else by descent.
 
 A compact chain under weight decay comes to rest where its singular values are those of
-shrinkage.py, which is there in a sixth of the iterations. What is asked of the way down itself -
-random starts, other optimizers and rates, early stopping, jumps - is asked of a descent
-(descent.py).
+shrinkage.py, which is mostly there in a sixth of the iterations, but not under a robust loss with
+hardly any decay. What is asked of the way down itself - random starts, other optimizers and rates,
+early stopping, jumps - is asked of a descent (descent.py).
 """
 
 from __future__ import annotations
