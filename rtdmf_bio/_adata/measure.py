@@ -1,12 +1,90 @@
-"""What the values of a matrix mean."""
+"""What the values of a matrix mean: one table of measures, and where an AnnData keeps its own."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_OPEN = (-math.inf, math.inf)
+
+
+class Kind(NamedTuple):
+    """A measure of drug sensitivity."""
+
+    unit: str
+    higher_is: str
+    bounds: tuple[float, float]
+    source: str
+    spellings: tuple[str, ...] = ()
+    """Other names, without case and punctuation."""
+    linear: bool = False
+    """A concentration as it is, which spans orders of magnitude: its logarithm is to be taken."""
+
+
+_YANG, _CCLE = "Yang 2013, GDSC", "Barretina 2012, CCLE"
+_SEASHORE, _CORSELLO = "Seashore-Ludlow 2015, CTRPv2", "Corsello 2020, PRISM"
+_HAFNER, _POZDEYEV = "Hafner 2016, GR metrics", "Pozdeyev 2016"
+KINDS: dict[str, Kind] = {
+    "auc": Kind("fraction of full viability", "resistant", (0, 1), _YANG, ("fitauc",)),
+    "aac": Kind("fraction of full response", "sensitive", (0, 1), "Smirnov 2016, PharmacoGx"),
+    "auc_ctrp": Kind(
+        "viability x log2 concentration", "resistant", (0, math.inf), _SEASHORE, ("areaundercurve",)
+    ),
+    "auc_prism": Kind("fraction, 1 = no effect", "resistant", (0, math.inf), _CORSELLO),
+    "log2_auc": Kind("log2 of a fraction", "resistant", _OPEN, _CORSELLO, ("log2auc",)),
+    "activity_area": Kind("area over 8 doses", "sensitive", (0, 8), _CCLE, ("actarea",)),
+    "dss": Kind("drug sensitivity score", "sensitive", (0, 50), "Yadav 2014", ("fitdss", "dss2")),
+    "viability": Kind(
+        "fraction of control", "resistant", (0, math.inf), _HAFNER, ("meanviability",)
+    ),
+    "percent_viability": Kind("% of control", "resistant", (0, math.inf), _HAFNER),
+    "inhibition": Kind("% of control", "sensitive", (-math.inf, 100), "Yadav 2014"),
+    "log_fold_change": Kind(
+        "log2 fold change", "resistant", _OPEN, _CORSELLO, ("lfc", "log2fc", "logfc", "dependency")
+    ),
+    "z_score": Kind("sd of the drug's ln IC50", "resistant", _OPEN, _YANG, ("zscore",)),
+    "gr_value": Kind("growth rate, 1 = of control", "resistant", (-1, math.inf), _HAFNER, ("gr",)),
+    "gr_aoc": Kind("area over the GR curve", "sensitive", (-math.inf, 2), _HAFNER, ("graoc",)),
+    "gr50": Kind("uM", "resistant", (0, math.inf), _HAFNER, linear=True),
+    "ic50": Kind("uM", "resistant", (0, math.inf), _YANG, ("ic50um", "fitic50"), True),
+    "ec50": Kind("uM", "resistant", (0, math.inf), _CCLE, ("ec50um", "fitec50"), True),
+    "gi50": Kind("uM", "resistant", (0, math.inf), "Shoemaker 2006, NCI-60", (), True),
+    "ln_ic50": Kind("ln uM", "resistant", _OPEN, _YANG, ("lnic50", "logic50", "ic50ln")),
+    "log10_ic50": Kind("log10 uM", "resistant", _OPEN, _YANG, ("log10ic50",)),
+    "log2_ic50": Kind("log2 uM", "resistant", _OPEN, _CORSELLO, ("log2ic50",)),
+    "pic50": Kind("-log10 M", "sensitive", _OPEN, _POZDEYEV, ("pgi50", "pec50")),
+    "gene_effect": Kind(
+        "-1 = median of essential genes", "resistant", _OPEN, "Dempster 2021, Chronos"
+    ),
+}
+"""Measures by name: the unit, the side that higher values are, what they can be and who says so."""
+
+
+def kind_name(name: str) -> str | None:
+    """Name in `KINDS` of a measure however spelled, None if it is not there."""
+    plain = re.sub(r"[\W_]", "", name.lower())
+    plain = re.sub(r"(published|recomputed|rtdmf)$", "", plain)
+    for key, kind in KINDS.items():
+        if plain == key.replace("_", "") or plain in kind.spellings:
+            return key
+    return None
+
+
+def as_measure(kind: str, name: str | None = None) -> dict[str, Any]:
+    """Return ``uns["measure"]`` of a kind in `KINDS`, under the name that the data give it."""
+    entry = KINDS[kind]
+    return {
+        "name": name or kind,
+        "kind": kind,
+        "unit": entry.unit,
+        "higher_is": entry.higher_is,
+        "bounds": [float(bound) for bound in entry.bounds],
+    }
 
 
 def as_mapping(value: Any) -> Mapping[Any, Any]:

@@ -1,0 +1,81 @@
+"""What a name can be told from: identifiers of drugs and cell lines, and names that are known."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any
+
+LINE_IDS = {
+    "depmap_id": re.compile(r"ACH-\d{6}"),
+    "sanger_id": re.compile(r"SIDM\d{5}"),
+    "cellosaurus_id": re.compile(r"(RRID: ?)?CVCL_[0-9A-Z]{4}"),
+    "cosmic_id": re.compile(r"COSMIC[._: ]?(ID)?[._: ]?\d{5,7}(\.0)?", re.I),
+}
+"""Identifiers of cell lines that can be told by their form; a bare number is none."""
+DRUG_IDS = {
+    "broad_id": re.compile(r"(BRD:)?BRD-[AKMU]\d{8}(-\d{3}-\d{2}-\d{1,2})?(::[\d.]+::\w+)?"),
+    "inchikey": re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]"),
+    "prism_id": re.compile(r"PRC-\d{9}(-\d{3}-\d{2})?"),
+    "chembl_id": re.compile(r"CHEMBL\d+"),
+}
+"""The same of drugs."""
+_MOST, _SOME = 0.8, 0.25
+
+
+def normalised(name: Any) -> str:
+    """Lower case, letters and digits only, of any alphabet."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", str(name)).casefold())
+
+
+def id_kind(names: Iterable[Any], of: dict[str, re.Pattern[str]]) -> str | None:
+    """Kind of identifier that nearly all of the names are, None if they are none."""
+    texts = [str(name).strip() for name in names]
+    for kind, form in of.items():
+        if texts and sum(bool(form.fullmatch(text)) for text in texts) >= _MOST * len(texts):
+            return kind
+    return None
+
+
+def looks_like(names: Collection[Any]) -> str | None:
+    """``lines`` or ``drugs``, where identifiers or a quarter of the names say so; else None."""
+    for what, of in (("lines", LINE_IDS), ("drugs", DRUG_IDS)):
+        if id_kind(names, of):
+            return what
+    share = {what: _share(names, what) for what in ("lines", "drugs")}
+    what, other = sorted(share, key=lambda name: -share[name])
+    return what if share[what] >= _SOME and share[what] >= 3 * share[other] else None
+
+
+def _share(names: Collection[Any], what: str) -> float:
+    known = _known()[what]
+    plain = [normalised(re.sub(r"\s*[(\[].*$", "", str(name))) for name in names]
+    if what == "lines":
+        # CCLE puts the tissue behind the name: A375_SKIN.
+        first = [normalised(str(name).split("_")[0]) for name in names]
+        hits = sum(p in known or f in known for p, f in zip(plain, first, strict=True))
+    else:
+        hits = sum(name in known for name in plain)
+    return hits / max(len(plain), 1)
+
+
+@cache
+def _known() -> dict[str, frozenset[str]]:
+    """Normalised names of the drugs and lines of the bundled screen."""
+    from importlib.resources import as_file, files
+
+    import h5py
+
+    with (
+        as_file(files("rtdmf_bio") / "datasets" / "data" / "gdsc1.h5ad") as path,
+        h5py.File(path) as file,
+    ):
+        found = {}
+        for what, axis in (("drugs", "obs"), ("lines", "var")):
+            names = file[axis][file[axis].attrs["_index"]].asstr()[:]
+            # Numbers alone, or a letter or two, are names by chance.
+            plain = (normalised(re.sub(r"\s*[(\[].*$", "", name)) for name in names)
+            found[what] = frozenset(p for p in plain if len(p) > 2 and not p.isdigit())
+    return found
