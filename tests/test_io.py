@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from rtdmf_bio.io import TABLE_SUFFIXES, _cells, read_table, write_h5ad, write_table
-from rtdmf_bio.io._missing import Missing
+from rtdmf_bio.io._missing import Missing, bound
+from rtdmf_bio.io._text import Text
 
 NAN = np.nan
 DRUGS = ["Torin 2", "Brivanib, BMS-540215", "007", "VNLG/124"]
@@ -110,10 +111,19 @@ def test_tables_are_read_as_other_programs_write_them(tmp_path, text, name, opti
     assert_matrix(adata, [[1, 2], [NAN, 4]], ["x", "y"], ["A", "B"])
 
 
-def test_infinite_values_are_kept(tmp_path):
-    """What an infinite IC50 means is for the correction to decide, not for the reader."""
-    adata = read_table(table(tmp_path, "drug,A,B\nx,inf,-Inf\ny,1,2\n"))
-    np.testing.assert_array_equal(adata.X[0], [np.inf, -np.inf])
+def test_infinite_values_are_bounds(tmp_path):
+    """An infinite IC50 lies beyond the largest dose, of which the largest value tells most."""
+    path = table(tmp_path, "drug,A,B,C,D\nx,inf,-Inf,3,4\ny,1,2,inf,\n")
+    with pytest.warns(UserWarning, match="3 infinite values are taken at the end"):
+        adata = read_table(path)
+    np.testing.assert_array_equal(adata.X, [[4, 3, 3, 4], [1, 2, 2, NAN]])
+    np.testing.assert_array_equal(adata.layers["censored"], [[1, -1, 0, 0], [0, 0, 1, 0]])
+    with pytest.warns(UserWarning, match="3 infinite values are set to missing"):
+        adata = read_table(path, censored="nan")
+    np.testing.assert_array_equal(adata.X, [[NAN, NAN, 3, 4], [1, 2, NAN, NAN]])
+    assert "censored" not in adata.layers
+    with pytest.raises(ValueError, match="3 values are infinite"):
+        read_table(path, censored="error")
 
 
 REPEATED = "drug,A,B,A\nx,1,2,5\ny,,4,7\nx,6,,\n"
@@ -238,10 +248,11 @@ LONG = {"layout": "long"}
         ("", {}, "table.csv is empty"),
         ("\n \n", {}, "table.csv is empty"),
         ("drug,A\n", {}, "table.csv has a header but no rows"),
-        ("drug;A\nx;1\n", {}, "single column, 'drug;A'.* pass sep"),
+        ("drug\nx\n", {}, "single column, 'drug'.* pass sep"),
         ("drug,A,B\nx,1,2\ny,1\n", {}, "line 3: 2 cells, where the header has 3"),
         ("drug,A\nx,\ny,NA\n", {}, "has no numbers: all 2 values are missing"),
-        ("drug,A,\nx,1,2\n", {}, "the header lacks 1 of 2 names, the first at position 3"),
+        ("drug,A,\nx,1,2\n", {}, "the header lacks 1 of 2 names, the first at position 3.*"
+         "drop_unnamed=True"),
         ("drug,A\nx,1\n ,2\n", {}, r"the first column lacks 1 of 2 names, .* position 2 \(''\)"),
         ("drug,A\nx,1\nNA,2\n", {}, r"lacks 1 of 2 names, .* \('NA'\)"),
         ("drug,A,B\nx,1,2\ny,n.d.,?\n", {}, r"2 cells are not .* 'n.d.' in row 'y', column 'A'.*"
@@ -252,7 +263,10 @@ LONG = {"layout": "long"}
         ("drug,drug,cell_line,value\nx,y,A,1\n", LONG, "more than one column 'drug'"),
         ("drug,cell_line,value\nx,,1\n", LONG, "column 'cell_line' lacks 1 of 1 names"),
         ("drug,cell_line,value\nx,A,?\n", LONG, "'[?]' in the row of 'x', 'A', column 'value'"),
-        ("drug,A\nx,1\n", {"value": "auc"}, "are for long tables. Pass layout='long'"),
+        ("drug,A\nx,1\n", {"value": "auc"}, "is for long tables. Pass layout='long'"),
+        ("drug,A\nx,1\n", {"where": {"a": 1}}, "where is for long tables. Pass layout='long'"),
+        ("drug,A\nx,1\n", {"drug": "a", "cell_line": "b"}, "both for long tables"),
+        ("drug,A\nx,1\n", {"obs_key": "a"}, "obs_key is a column of obs. Pass obs, too"),
         ("drug,A\nx,1\n", {**LONG, "drugs": "rows"}, "is for wide tables"),
         ("drug,A\nx,1\n", {**LONG, "value": []}, "value parameter is empty"),
         ("drug,A\nx,1\n", {"layout": "tall"}, "layout parameter must be one of .* Got 'tall'"),
@@ -275,13 +289,13 @@ def test_bad_tables_are_refused_with_what_was_found(tmp_path, text, options, mes
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("table.xlsx", b"PK", "does not tell its format. Use one of the endings .csv"),
-        ("table.csv", b"drug,A\nx\xb5,1\n", "is not UTF-8 text"),
-        ("table.csv.gz", b"drug,A\nx,1\n", "is not gzip, or was cut off"),
-        ("table.csv.gz", gzip.compress(b"drug,A\nx,1\n" * 99)[:-20], "is not gzip, or was cut off"),
+        ("table.bin", b"\x00\x01\x02\x03\x00\x00", "is no text, and no other kind of table"),
+        ("table.csv", b"drug,A\nx\xb5,1\nx\xc2\xb5,1\n", "is not UTF-8 text, though parts of it are"),
+        ("table.csv", b"drug,A\nx\x81,1\n", "is neither UTF-8 nor Windows-1252 text"),
+        ("table.csv.gz", gzip.compress(b"drug,A\nx,1\n" * 99)[:-20], "damaged or was cut off"),
         ("table.parquet", b"drug,A\nx,1\n", "cannot be read as parquet"),
     ],
-    ids=["format", "encoding", "not gzip", "truncated", "not parquet"],
+    ids=["binary", "mixed", "encoding", "truncated", "not parquet"],
 )
 def test_files_of_another_kind_are_refused_by_name(tmp_path, name, content, message):
     """The file is named, because annotation files are read in the same call."""
@@ -465,6 +479,8 @@ def by_the_csv_module(path: Path, sep: str) -> list[list[str]] | str:
                 rows.append(row if rows else [name.strip() for name in row])
                 if len(rows) == 2 and len(row) == len(rows[0]) + 1:
                     rows[0].insert(0, "")
+                if len(rows) == 2 and len(row) == len(rows[0]) - 1 and not rows[0][-1]:
+                    rows[0].pop()
                 if len(row) != len(rows[0]):
                     return f"line {reader.line_num}: {len(row)} cells, where the header has"
         except csv.Error as error:
@@ -479,11 +495,14 @@ def test_rows_are_those_of_the_csv_module(tmp_path, text, sep):
     path = tmp_path / "table.csv"
     path.write_bytes(text.replace(",", sep).encode())
     expected = by_the_csv_module(path, sep)
+    if '\n"y,2\n' in text:
+        # The module takes what follows an open quote into the cell.
+        expected = "a quote opens there that is not closed"
     if isinstance(expected, str):
         with pytest.raises(ValueError, match=re.escape(expected)):
-            list(_cells._text_rows(path, sep))
+            list(Text(path, sep).rows())
     else:
-        assert list(_cells._text_rows(path, sep)) == expected
+        assert list(Text(path, sep).rows()) == expected
 
 
 @pytest.mark.parametrize("sep", ["", "::", "ab"])
@@ -496,6 +515,13 @@ def test_what_cannot_separate_is_as_it_was(tmp_path, sep):
             read_table(path, sep=sep)
     else:
         assert read_table(path, sep=sep).X.tolist() == [[1]]
+
+
+def is_infinite(cell: str) -> bool:
+    try:
+        return bool(np.isinf(Missing(()).number(cell)))
+    except ValueError:
+        return False
 
 
 def awkward_table(folder: Path, cells: list[str], columns: int) -> Path:
@@ -523,7 +549,7 @@ def read_or_why_not(path: Path, **options) -> tuple[list[str], list[str], bytes]
 @pytest.mark.parametrize("at_once", [1, 7, 30, 10**6])
 def test_parts_make_the_same_table_or_error(tmp_path, monkeypatch, at_once, kept, drugs):
     """However many rows are read at a time; what is no number is listed by column."""
-    cells = [cell for cell in AWKWARD if "\x00" not in cell]
+    cells = [cell for cell in AWKWARD if "\x00" not in cell and not is_infinite(cell)]
     missing = Missing(["-999"])
     if kept == "numbers":
         bad = one_by_one(missing, cells)[1]
@@ -542,12 +568,13 @@ def test_parts_make_the_same_table_or_error(tmp_path, monkeypatch, at_once, kept
         expected = (rows, header, values) if drugs == "rows" else (header, rows, values.T)
         assert found == (*expected[:2], expected[2].tobytes())
     else:
+        bad = [k for k in bad if bound(cells[k], False) is None]
         texts = [cells[k] for k in sorted(bad, key=lambda k: (k % columns, k))]
-        texts = list(dict.fromkeys(texts))[:3]
+        texts = [text for text in dict.fromkeys(texts) if not any(map(str.isdigit, text))]
         row, column = f"D{bad[0] // columns * columns}", f"L {bad[0] % columns}"
         assert f"{len(bad)} cells are not numbers, the first {cells[bad[0]]!r} in" in found
         assert f"in row {row!r}, column {column!r}. " in found
-        assert f"na_values={texts}. If" in found
+        assert f"na_values={texts[:20]}" in found
 
 
 @pytest.mark.parametrize("aggregate", [None, "mean", "last"])

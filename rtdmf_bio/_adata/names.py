@@ -22,6 +22,19 @@ DRUG_IDS = {
     "chembl_id": re.compile(r"CHEMBL\d+"),
 }
 """The same of drugs."""
+LINE_COLUMNS = frozenset({
+    "cosmicid", "cosmic", "cosmicsampleid", "cosmicidentifier", "depmapid", "modelid",
+    "depmapmodelid", "sangermodelid", "sangerid", "cellosaurusid", "rrid", "cvclid", "cellline",
+    "celllinename", "celllinedisplayname", "strippedcelllinename", "ccleid", "cclename", "linename",
+    "celllineid", "improvesampleid", "masterccid", "masterccliid",
+})  # fmt: skip
+"""What columns that identify cell lines are called, without case and punctuation."""
+DRUG_COLUMNS = frozenset({
+    "drug", "drugid", "drugname", "compound", "compoundid", "compoundname", "compoundcid",
+    "treatment", "treatmentid", "pubchemid", "pubchemcid", "pubchem", "cid", "inchikey", "smiles",
+    "broadid", "broadcpdid", "mastercpdid", "nsc", "nscid", "chemblid", "improvedrugid",
+})  # fmt: skip
+"""The same of drugs."""
 _MOST, _SOME = 0.8, 0.25
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._formats import TABLE_SUFFIXES
+from ._files import TABLE_SUFFIXES
 from ._h5ad import write_h5ad
 from ._tables import read_table, write_table
 

@@ -1,63 +1,208 @@
-"""Files to cells, cells to names and numbers.
+"""Tables to names, numbers and text, whatever kind of file they are in.
 
-Text is parsed by the csv module and not by pandas, which would rename repeated columns ("A",
-"A.1"), take names such as "NA" for missing and fill up rows that were cut off. Of a wide table only
-the names and the numbers are kept: as cells it takes several times the memory.
+A `Table` gives its header, a sample and its cells. Of a wide table only the names and the numbers
+are kept: as cells it takes several times the memory.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
+import datetime
 import os
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip
-from ._missing import MISSING_NAMES, Missing
+from ..model.checks import name_some
+from ._files import import_excel, import_parquet, kind_of
+from ._missing import MISSING_NAMES, Missing, bound, with_comma
+from ._text import Text, decoded, open_text
 
 Bad: TypeAlias = tuple[int, int, object]
 """Row, column and content of a cell that is no number."""
+Parts: TypeAlias = tuple[list[Any], pd.DataFrame, np.ndarray, list[Bad]]
+"""Names of the rows, the columns set aside, the numbers of the others, and what is none."""
 
 _AT_ONCE = 2**15  # cells of a wide text
+_SAMPLE = 50
+_FLOAT_ID = re.compile(r"\d{3,}\.0")
 
 
-def read_cells(
-    path: str | os.PathLike[str], sep: str | None = None, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Read a table as it stands, or only `columns` of it; column names may repeat.
+class Table(ABC):
+    """A table in a file, or at hand."""
 
-    Cells of a text file stay text, columns of a parquet file keep their type.
-    """
-    path = Path(path)
-    if _kind(path) == "parquet":
-        frame = _read_parquet(path)
-        frame = frame.iloc[:, _positions(list(frame.columns), columns, path)]
-    else:
-        rows = _text_rows(path, sep)
+    path: Path
+    """The file, or what stands for it in messages."""
+    notes: list[str]
+    header: list[str]
+
+    @abstractmethod
+    def sample(self) -> list[list[Any]]:
+        """Return the first rows."""
+
+    @abstractmethod
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the cells as they stand, of all columns or some; names may repeat."""
+
+    @abstractmethod
+    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
+        """Read all, with the column of names, those set aside, and one left out."""
+
+    def note(self, said: str) -> None:
+        """Remember what was found and passed over."""
+        if said not in self.notes:
+            self.notes.append(said)
+
+    def positions(self, columns: Sequence[str] | None) -> list[int]:
+        """Places of columns by name."""
+        if columns is None:
+            return list(range(len(self.header)))
+        for column in columns:
+            if self.header.count(column) != 1:
+                found = "no column" if column not in self.header else "more than one column"
+                known = ", ".join(map(repr, self.header[:20]))
+                known += ", ..." if len(self.header) > 20 else ""
+                raise ValueError(f"{self.path} has {found} {column!r}. Its columns are {known}.")
+        return [self.header.index(column) for column in columns]
+
+
+class TextTable(Table):
+    """A table of text."""
+
+    def __init__(self, text: Text, encoding: str | None) -> None:
+        self.path, self.notes = text.path, text.notes
+        self._text, self._given = text, encoding
+        self._sample: list[list[str]] = []
+        self.header = self._parse(self._begin)
+
+    def _begin(self, text: Text) -> list[str]:
+        rows = text.rows()
         header = next(rows)
-        wanted = _positions(header, columns, path)
-        frame = pd.DataFrame(
-            [row if columns is None else [row[i] for i in wanted] for row in rows],
-            columns=[header[i] for i in wanted],
-            dtype=object,
+        self._sample = list(islice(rows, _SAMPLE))
+        return header
+
+    def _parse(self, parse: Callable[[Text], Any]) -> Any:
+        return decoded(self._text, self._given, parse)
+
+    def sample(self) -> list[list[Any]]:
+        """Return the first rows."""
+        return self._sample
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the cells as text."""
+        wanted = self.positions(columns)
+        every = wanted == list(range(len(self.header)))
+
+        def cells(text: Text) -> list[list[str]]:
+            rows = text.rows()
+            next(rows)
+            # Names and labels repeat: each is kept once.
+            once: dict[str, str] = {}
+            keep = once.setdefault
+            if every:
+                return [[keep(cell, cell) for cell in row] for row in rows]
+            return [[keep(row[i], row[i]) for i in wanted] for row in rows]
+
+        found = pd.DataFrame(
+            self._parse(cells), columns=[self.header[i] for i in wanted], dtype=object
         )
+        return _not_empty(found, self.path)
+
+    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
+        """Read all, some rows at a time."""
+        left_out = {names, *aside, *([] if dropped is None else [dropped])}
+        kept = [j for j in range(len(self.header)) if j not in left_out]
+        width = len(kept)
+        rest = slice(kept[0], kept[-1] + 1) if kept and kept[-1] - kept[0] == width - 1 else None
+
+        def read(text: Text) -> Parts:
+            rows = text.rows()
+            next(rows)
+            column: list[str] = []
+            others: list[list[str]] = []
+            parts: list[np.ndarray] = []
+            bad: list[Bad] = []
+            while some := list(islice(rows, max(1, _AT_ONCE // len(self.header)))):
+                wanted = (row[rest] if rest else [row[j] for j in kept] for row in some)
+                cells = list(chain.from_iterable(wanted))
+                values, wrong = how.read(cells)
+                bad += [(len(column) + k // width, k % width, cells[k]) for k in wrong]
+                column += [row[names] for row in some]
+                others += [[row[j] for j in aside] for row in some]
+                parts.append(values)
+            if not column:
+                raise ValueError(f"{self.path} has a header but no rows.")
+            beside = pd.DataFrame(others, columns=[self.header[j] for j in aside], dtype=object)
+            return column, beside, np.concatenate(parts).reshape(len(column), width), bad
+
+        found: Parts = self._parse(read)
+        return found
+
+
+class FrameTable(Table):
+    """A table whose columns have types, of a parquet or Excel file or of R."""
+
+    def __init__(self, path: Path, frame: pd.DataFrame) -> None:
+        self.path, self.notes = path, []
+        # pandas and R store an index that is more than a count; it is where the names are.
+        if frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index):
+            frame = frame.rename_axis(
+                index=["" if name is None else name for name in frame.index.names]
+            ).reset_index()
+        frame.columns = frame.columns.map(str)
+        self._frame = frame
+        self.header = [str(name).strip() for name in frame.columns]
+
+    def sample(self) -> list[list[Any]]:
+        """Return the first rows."""
+        some = self._frame.iloc[:_SAMPLE]
+        columns = [some.iloc[:, j] for j in range(some.shape[1])]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the cells, each column with its type."""
+        found = self._frame.iloc[:, self.positions(columns)]
+        return _not_empty(found.set_axis([self.header[i] for i in self.positions(columns)], axis=1),
+                          self.path)  # fmt: skip
+
+    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
+        """Read all, a column at a time."""
+        frame = self.frame()
+        left_out = {names, *aside, *([] if dropped is None else [dropped])}
+        kept = [j for j in range(len(self.header)) if j not in left_out]
+        values, bad = by_column(frame.iloc[:, kept], how)
+        return list(frame.iloc[:, names]), frame.iloc[:, list(aside)], values, bad
+
+
+def _not_empty(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if frame.empty:
         raise ValueError(f"{path} has a header but no rows.")
     return frame
 
 
-def _kind(path: Path) -> str:
-    kind = file_kind(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}.")
-    return kind
+def open_table(
+    path: str | os.PathLike[str],
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    skip_rows: int = 0,
+) -> Table:
+    """Open a table by its content."""
+    path = Path(path)
+    kind = kind_of(path)
+    if kind == "excel":
+        return FrameTable(path, _read_excel(path, sheet, skip_rows))
+    if sheet is not None:
+        raise ValueError(f"{path} is no Excel file and has no sheet {sheet!r}. Leave sheet out.")
+    if kind == "parquet":
+        return FrameTable(path, _read_parquet(path))
+    return TextTable(open_text(path, sep, encoding, skip_rows), encoding)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -68,123 +213,54 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             frame: pd.DataFrame = file.read().to_pandas()
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as parquet ({error}).") from None
-    # pandas stores an index that is more than a count; it is where the names are.
-    if frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index):
-        frame = frame.reset_index()
-    frame.columns = frame.columns.map(str)
     return frame
 
 
-def _text_rows(path: Path, sep: str | None) -> Iterator[list[str]]:
-    """Yield the header and then the rows of a text file, each with as many cells."""
-    sep = sep or SEPARATORS[file_kind(path)]
-    opened = gzip.open if is_gzip(path) else open
+def sheets_of(path: Path) -> list[str]:
+    """Names of the sheets of an Excel file that hold something."""
+    with _workbook(path) as book:
+        return [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
+
+
+def _workbook(path: Path) -> Any:
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows = _split(file, sep)
-            header = [name.strip() for name in next(rows, (0, []))[1]]
-            if not header:
-                raise ValueError(f"{path} is empty.")
-            first = list(islice(rows, 1))
-            if first and len(first[0][1]) == len(header) + 1:
-                header.insert(0, "")
-            yield header
-            for number, row in chain(first, rows):
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{path}, line {number}: {len(row)} cells, where the header has "
-                        f"{len(header)}. Is the file complete, and the separator {sep!r}?"
-                    )
-                yield row
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not gzip, or was cut off ({error}).") from None
-    except csv.Error as error:
-        raise ValueError(f"{path} cannot be read as a table ({error}).") from None
+        return import_excel().CalamineWorkbook.from_path(str(path))
+    except ImportError:
+        raise
+    except Exception as error:  # the library's own, of several kinds
+        raise ValueError(f"{path} cannot be read as an Excel file ({error}).") from None
 
 
-def _split(file: IO[str], sep: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with the number of its last line."""
-    number = 0
-    for line in file:
-        # The csv module is for quotes, behind which a row may go on in the next line, and for the
-        # first line, where it refuses what cannot separate; without, it takes twice the time.
-        if '"' in line or number == 0:
-            reader = csv.reader(chain([line], file), delimiter=sep)
-            row = next(reader)
-            number += reader.line_num
-        else:
-            row = line.rstrip("\r\n").split(sep)
-            number += 1
-        if any(cell.strip() for cell in row):
-            yield number, row
-
-
-def _positions(header: list[str], columns: Sequence[str] | None, path: Path) -> list[int]:
-    if columns is None:
-        return list(range(len(header)))
-    for column in columns:
-        if header.count(column) != 1:
-            found = "no column" if column not in header else "more than one column"
-            known = ", ".join(map(repr, header[:20])) + (", ..." if len(header) > 20 else "")
-            raise ValueError(f"{path} has {found} {column!r}. Its columns are {known}.")
-    return [header.index(column) for column in columns]
-
-
-def wide(path: Path, sep: str | None, missing: Missing) -> tuple[list[str], list[str], np.ndarray]:
-    """Read row names, column names and the numbers between them."""
-    if _kind(path) == "parquet":
-        frame = read_cells(path)
-        header, column = list(frame.columns), list(frame.iloc[:, 0])
-        values, bad = _by_column(frame.iloc[:, 1:], missing)
-    else:
-        header, column, values, bad = _wide_text(path, sep, missing)
-    if len(header) < 2:
+def _read_excel(path: Path, sheet: str | int | None, skip_rows: int) -> pd.DataFrame:
+    with _workbook(path) as book:
+        filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
+        if sheet is None:
+            if len(filled) != 1:
+                raise ValueError(
+                    f"{path} has {len(filled)} sheets with content: {filled}. Pass sheet, one of "
+                    f"them."
+                )
+            sheet = filled[0]
+        elif isinstance(sheet, int) and 0 <= sheet < len(book.sheet_names):
+            sheet = book.sheet_names[sheet]
+        if sheet not in book.sheet_names:
+            raise ValueError(f"{path} has no sheet {sheet!r}. It has {book.sheet_names}.")
+        rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)[skip_rows:]
+    rows = [row for row in rows if any(cell != "" for cell in row)]
+    if not rows:
+        raise ValueError(f"{path} is empty.")
+    # A sheet is as wide as its widest row.
+    header = [_name(cell) for cell in rows[0]]
+    while header and not header[-1] and all(row[len(header) - 1] == "" for row in rows):
+        header.pop()
+    if sum(map(bool, header)) <= 2 < len(header):
         raise ValueError(
-            f"{path} has a single column, {header[0]!r}, and so no values. "
-            f"If another separator is used, pass sep."
+            f"{path}: the first row has {sum(map(bool, header))} cells, where the table has "
+            f"{len(header)} columns. If the header is further down, pass skip_rows, the lines "
+            f"before it."
         )
-    header = names(header[1:], f"{path}: the header", first=2)
-    rows = names(column, f"{path}: the first column")
-    hint = " If the table has one measurement a row, pass layout='long'."
-    _refuse(bad, path, lambda i: f"row {rows[i]!r}", header, hint)
-    values[np.isin(values, missing.numbers)] = np.nan
-    return rows, header, values
-
-
-def _wide_text(
-    path: Path, sep: str | None, missing: Missing
-) -> tuple[list[str], list[str], np.ndarray, list[Bad]]:
-    """Read header, first column, the numbers beside it and what is none."""
-    rows = _text_rows(path, sep)
-    header = next(rows)
-    width = len(header) - 1
-    column: list[str] = []
-    parts: list[np.ndarray] = []
-    bad: list[Bad] = []
-    while some := list(islice(rows, max(1, _AT_ONCE // len(header)))):
-        cells = list(chain.from_iterable(row[1:] for row in some))
-        values, wrong = missing.read(cells)
-        bad += [(len(column) + k // width, k % width, cells[k]) for k in wrong]
-        column += [row[0] for row in some]
-        parts.append(values)
-    if not column:
-        raise ValueError(f"{path} has a header but no rows.")
-    return header, column, np.concatenate(parts).reshape(len(column), width), bad
-
-
-def long(
-    path: Path, sep: str | None, missing: Missing, columns: Sequence[str]
-) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
-    """Read drug names, cell line names and the numbers of each value column."""
-    frame = read_cells(path, sep, columns)
-    drugs = names(frame.iloc[:, 0], f"{path}: column {columns[0]!r}")
-    lines = names(frame.iloc[:, 1], f"{path}: column {columns[1]!r}")
-    values, bad = _by_column(frame.iloc[:, 2:], missing)
-    _refuse(bad, path, lambda i: f"the row of {drugs[i]!r}, {lines[i]!r}", columns[2:])
-    values[np.isin(values, missing.numbers)] = np.nan
-    return drugs, lines, {name: values[:, j] for j, name in enumerate(columns[2:])}
+    frame = pd.DataFrame([row[: len(header)] for row in rows[1:]], dtype=object)
+    return frame.set_axis(header[: frame.shape[1]], axis=1) if len(frame) else frame
 
 
 def names(cells: Iterable[object], where: str, *, first: int = 1) -> list[str]:
@@ -194,21 +270,35 @@ def names(cells: Iterable[object], where: str, *, first: int = 1) -> list[str]:
     if blank:
         raise ValueError(
             f"{where} lacks {len(blank)} of {len(found)} names, the first at position "
-            f"{blank[0] + first} ({found[blank[0]]!r}). Name every drug and cell line."
+            f"{blank[0] + first} ({found[blank[0]]!r}). Name every drug and cell line, or pass "
+            f"drop_unnamed=True to leave out what has no name."
         )
+    # As text, too, identifiers may have been floats.
+    if all(map(_FLOAT_ID.fullmatch, found)):
+        found = [name[:-2] for name in found]
     return found
+
+
+def is_name(cell: object) -> bool:
+    """Whether a cell is a name, or blank."""
+    return _name(cell) not in MISSING_NAMES
 
 
 def _name(cell: object) -> str:
     if cell is None or cell is pd.NA or cell != cell:
         return ""
+    if isinstance(cell, datetime.date):
+        raise ValueError(
+            f"The name {cell} is a date: a spreadsheet has turned a name such as SEPT-1 into one. "
+            f"Write the name as text."
+        )
     # Identifiers become floats where a table had gaps: 905940.0 is 905940.
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return str(cell).strip()
 
 
-def _by_column(cells: pd.DataFrame, missing: Missing) -> tuple[np.ndarray, list[Bad]]:
+def by_column(cells: pd.DataFrame, missing: Missing) -> tuple[np.ndarray, list[Bad]]:
     """Read cells as float64, NaN where missing, and what is no number."""
     values = np.empty(cells.shape)
     bad: list[Bad] = []
@@ -216,6 +306,9 @@ def _by_column(cells: pd.DataFrame, missing: Missing) -> tuple[np.ndarray, list[
         column = cells.iloc[:, j]
         if pd.api.types.is_any_real_numeric_dtype(column):
             values[:, j] = column.to_numpy(dtype=float, na_value=np.nan)
+            if pd.api.types.is_integer_dtype(column):
+                # R's NA among integers, and that of others.
+                values[values[:, j] <= np.iinfo(np.int32).min, j] = np.nan
             continue
         texts = list(column)
         values[:, j], wrong = missing.read(texts)
@@ -223,16 +316,88 @@ def _by_column(cells: pd.DataFrame, missing: Missing) -> tuple[np.ndarray, list[
     return values, bad
 
 
+def settle(
+    values: np.ndarray,
+    bad: list[Bad],
+    missing: Missing,
+    table: Table,
+    decimal: str | None,
+    censored: str,
+    where: Callable[[int, int], str],
+    hint: str = "",
+) -> np.ndarray:
+    """Read into `values` what is a number in another form, and return the side of bounds, int8.
+
+    Raises
+    ------
+    ValueError
+        Something is no number, or `censored` is ``"error"`` and there are bounds. `where` tells
+        what to call a cell.
+    """
+    marks = np.zeros(values.shape, dtype=np.int8)
+    comma = decimal == ","
+    texts = [cell for _, _, cell in bad if isinstance(cell, str)]
+    if decimal is None or comma:
+        told = with_comma(texts, values)
+        if comma and told is None and (values[np.isfinite(values)] % 1 != 0).any():
+            raise ValueError(f"{table.path} holds numbers with points; decimal=',' is not so.")
+        comma = comma or bool(told)
+        if told and decimal is None:
+            table.note("read ',' as the decimal mark")
+    left = []
+    for i, j, cell in bad:
+        found = bound(cell, comma)
+        if found is None:
+            left.append((i, j, cell))
+        else:
+            values[i, j], marks[i, j] = found
+    values[np.isin(values, missing.numbers)] = np.nan
+    _refuse(left, table.path, where, comma, texts, hint)
+    if marks.any():
+        i, j = (int(k) for k in np.argwhere(marks)[0])
+        n = int((marks != 0).sum())
+        if censored == "error":
+            sign = ">" if marks[i, j] > 0 else "<"
+            raise ValueError(
+                f"{table.path}: {n} values are bounds, the first {sign}{values[i, j]:g} in "
+                f"{where(i, j)}. Pass censored='bound' to take them at the bound and mark them, or "
+                f"censored='nan' to leave them out."
+            )
+        said = "set to missing" if censored == "nan" else "taken at the bound and marked"
+        table.note(f"{n} values are bounds such as '>8', {said}")
+        if censored == "nan":
+            values[marks != 0] = np.nan
+            marks[:] = 0
+    return marks
+
+
 def _refuse(
-    bad: list[Bad], path: Path, row: Callable[[int], str], header: Sequence[str], hint: str = ""
+    bad: list[Bad],
+    path: Path,
+    where: Callable[[int, int], str],
+    comma: bool,
+    texts: Sequence[str],
+    hint: str,
 ) -> None:
-    """Raise ValueError if there is anything `bad`; `row` tells it what to call a row."""
+    """Raise ValueError if there is anything `bad`."""
     if not bad:
         return
     i, j, cell = min(bad, key=lambda item: item[:2])
-    by_column = sorted(bad, key=lambda item: (item[1], item[0]))
-    texts = list(dict.fromkeys(str(item[2]) for item in by_column))[:3]
-    raise ValueError(
-        f"{path}: {len(bad)} cells are not numbers, the first {cell!r} in {row(i)}, column "
-        f"{header[j]!r}. If they mean 'not measured', pass na_values={texts}.{hint}"
-    )
+    by_place = sorted(bad, key=lambda item: (item[1], item[0]))
+    kinds = list(dict.fromkeys(str(item[2]) for item in by_place))
+    # What has a digit in it says something.
+    wordless = [text for text in kinds if not any(map(str.isdigit, text))]
+    said = f"{path}: {len(bad)} cells are not numbers, the first {cell!r} in {where(i, j)}."
+    with_commas = [text for text in kinds if bound(text, True) and "," in text]
+    if with_commas and not comma:
+        said += (
+            f" Say whether the comma of {with_commas[0]!r} is the decimal mark, decimal=','; it "
+            f"cannot be told from the other numbers."
+        )
+    if wordless:
+        more = "" if len(wordless) <= 20 else f" and {len(wordless) - 20} more"
+        said += f" If they mean 'not measured', pass na_values={wordless[:20]}{more}."
+    rest = [text for text in kinds if text not in wordless and text not in with_commas]
+    if rest:
+        said += f" Correct {name_some(rest, 3)} in the file."
+    raise ValueError(said + hint)

@@ -15,8 +15,10 @@ from anndata import AnnData
 from .._adata.columns import is_text
 from .._adata.inputs import REPLICATE_SD
 from ..model.repeats import noise_of_summaries
-from ._cells import names, read_cells
+from ._cells import names, open_table
+from ._long import Long
 from ._missing import MISSING_NAMES
+from ._wide import Wide
 
 
 @dataclass
@@ -24,34 +26,39 @@ class Pairs:
     """Measurements of pairs of drug and line.
 
     Each of `values` has either one number a measurement, whose pair is `place` in the raveled
-    matrix of `drugs` x `lines`, or is that matrix, and `place` None.
+    matrix of `drugs` x `lines`, or is that matrix, and `place` None. `marks` are of the same form:
+    the side of a bound, 0 where the value is none.
     """
 
     drugs: pd.Index
     lines: pd.Index
     place: np.ndarray | None
     values: dict[str, np.ndarray]
+    marks: dict[str, np.ndarray]
+    apart: str = ""
+    """Says what tells repeats apart, if anything does."""
 
 
-def long_pairs(drugs: list[str], lines: list[str], values: dict[str, np.ndarray]) -> Pairs:
+def long_pairs(long: Long, apart: str) -> Pairs:
+    row, drug_names = _numbered(long.drugs, "drug")
+    column, line_names = _numbered(long.lines, "cell_line")
+    place = row * len(line_names) + column
+    return Pairs(drug_names, line_names, place, long.values, long.marks, apart)
+
+
+def wide_pairs(wide: Wide, *, transpose: bool) -> Pairs:
+    drugs, lines = (wide.columns, wide.rows) if transpose else (wide.rows, wide.columns)
     row, drug_names = _numbered(drugs, "drug")
     column, line_names = _numbered(lines, "cell_line")
-    return Pairs(drug_names, line_names, row * len(line_names) + column, values)
-
-
-def wide_pairs(
-    rows: list[str], header: list[str], numbers: np.ndarray, *, transpose: bool
-) -> Pairs:
-    drugs, lines = (header, rows) if transpose else (rows, header)
-    row, drug_names = _numbered(drugs, "drug")
-    column, line_names = _numbered(lines, "cell_line")
+    given = (wide.values, wide.marks)
     if len(drug_names) == len(drugs) and len(line_names) == len(lines):
-        matrix = np.ascontiguousarray(numbers.T) if transpose else numbers
-        return Pairs(drug_names, line_names, None, {"": matrix})
+        values, marks = (np.ascontiguousarray(x.T) if transpose else x for x in given)
+        return Pairs(drug_names, line_names, None, {"": values}, {"": marks})
     place = row[:, None] * len(line_names) + column
     # In the order of the file, which "first" and "last" refer to.
     place = place.T if transpose else place
-    return Pairs(drug_names, line_names, place.ravel(), {"": numbers.ravel()})
+    values, marks = (x.ravel() for x in given)
+    return Pairs(drug_names, line_names, place.ravel(), {"": values}, {"": marks})
 
 
 def _numbered(names: list[str], what: str) -> tuple[np.ndarray, pd.Index]:
@@ -60,12 +67,14 @@ def _numbered(names: list[str], what: str) -> tuple[np.ndarray, pd.Index]:
     return code, pd.Index(unique, name=what)
 
 
-def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
+def assemble(
+    pairs: Pairs, aggregate: str | None, path: Path, censored: str, notes: list[str]
+) -> AnnData:
     """Put the measurements into matrices, the first of `values` into ``X``."""
     main = next(iter(pairs.values.values()))
     if np.isnan(main).all():
         raise ValueError(f"{path} has no numbers: all {main.size} values are missing.")
-    matrices = list(pairs.values.values())
+    matrices, marks = list(pairs.values.values()), list(pairs.marks.values())
     place, again = np.empty(0, dtype=np.intp), np.empty(0)  # of pairs that occur more than once
     if pairs.place is not None:
         shape = len(pairs.drugs), len(pairs.lines)
@@ -74,19 +83,31 @@ def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
         if aggregate is None and repeated.any():
             raise ValueError(_describe_repeats(pairs, pairs.place[repeated], count, path))
         place, again = pairs.place[repeated], main[repeated]
-        for k, values in enumerate(matrices):
+        for k, (values, sides) in enumerate(zip(matrices, marks, strict=True)):
             matrix = np.full(count.size, np.nan)
             matrix[pairs.place] = values
+            low, high = np.zeros((2, count.size), dtype=np.int8)
+            np.minimum.at(low, pairs.place, sides)
+            np.maximum.at(high, pairs.place, sides)
             if place.size:
                 combined = pd.Series(values[repeated]).groupby(place).agg(aggregate)
                 matrix[combined.index] = combined
             matrices[k] = matrix.reshape(shape)
+            # Bounds to both sides, or none, say nothing of what they make together.
+            marks[k] = (low + high).reshape(shape)
+    for k, matrix in enumerate(matrices):
+        marks[k] = _at_the_ends(matrix, marks[k], censored, path, notes)
 
+    names = ["X", *list(pairs.values)[1:]]
+    layers = dict(zip(names[1:], matrices[1:], strict=True))
+    for name, sides in zip(names, marks, strict=True):
+        if sides.any():
+            layers["censored" if name == "X" else f"{name}_censored"] = sides
     adata = AnnData(
         X=matrices[0],
         obs=pd.DataFrame(index=pairs.drugs),
         var=pd.DataFrame(index=pairs.lines),
-        layers=dict(zip(list(pairs.values)[1:], matrices[1:], strict=True)),
+        layers=layers,
     )
     if aggregate is not None:
         if pairs.place is not None:
@@ -99,6 +120,39 @@ def assemble(pairs: Pairs, aggregate: str | None, path: Path) -> AnnData:
     return adata
 
 
+def _at_the_ends(
+    matrix: np.ndarray, marks: np.ndarray, censored: str, path: Path, notes: list[str]
+) -> np.ndarray:
+    """Set what is infinite, beyond the largest dose, to the end of what its drug has."""
+    infinite = np.isinf(matrix)
+    if not infinite.any():
+        return marks
+    if censored == "error":
+        raise ValueError(
+            f"{path}: {infinite.sum()} values are infinite, which is beyond what was tested. Pass "
+            f"censored='bound' to take them at the end of what their drug has, and mark them, or "
+            f"censored='nan' to leave them out."
+        )
+    marks = marks.copy()
+    if censored == "nan":
+        notes.append(f"{infinite.sum()} infinite values are set to missing")
+        matrix[infinite] = np.nan
+        return marks
+    finite = matrix[np.isfinite(matrix)]
+    if not finite.size:
+        raise ValueError(f"{path}: all values are infinite or missing.")
+    for i in np.flatnonzero(infinite.any(1)):
+        own = matrix[i][np.isfinite(matrix[i])]
+        own = own if own.size else finite
+        for side, end in ((1, own.max()), (-1, own.min())):
+            at = np.isinf(matrix[i]) & (np.sign(matrix[i]) == side)
+            matrix[i, at], marks[i, at] = end, side
+    notes.append(
+        f"{infinite.sum()} infinite values are taken at the end of what their drug has, and marked"
+    )
+    return marks
+
+
 def _describe_repeats(pairs: Pairs, place: np.ndarray, count: np.ndarray, path: Path) -> str:
     n_lines = len(pairs.lines)
     first = pd.unique(place)[:3]
@@ -106,10 +160,13 @@ def _describe_repeats(pairs: Pairs, place: np.ndarray, count: np.ndarray, path: 
         f"{pairs.drugs[k // n_lines]!r} on {pairs.lines[k % n_lines]!r} ({count[k]} times)"
         for k in first
     )
+    remedy = pairs.apart or (
+        "Pass aggregate='mean' (or median, min, max, first, last) to combine them, or give the "
+        "drugs and cell lines different names."
+    )
     return (
         f"{path}: {(count > 1).sum()} pairs of drug and cell line occur more than once, first "
-        f"{shown}. Pass aggregate='mean' (or median, min, max, first, last) to combine them, or "
-        f"give the drugs and cell lines different names."
+        f"{shown}. {remedy}"
     )
 
 
@@ -133,15 +190,25 @@ def _spread(pairs: Pairs, place: np.ndarray, values: np.ndarray) -> dict[str, An
 
 
 def annotate(
-    table: pd.DataFrame, annotation: str | os.PathLike[str] | pd.DataFrame, what: str
+    table: pd.DataFrame,
+    annotation: str | os.PathLike[str] | pd.DataFrame,
+    what: str,
+    key: str | None = None,
 ) -> pd.DataFrame:
-    """Join `annotation` to `table` by name; `what` names the things annotated in messages."""
+    """Join `annotation` to `table` by name; `what` names the things annotated in messages.
+
+    The names are in the column `key` of the annotation, in its index or its first column.
+    """
     if isinstance(annotation, pd.DataFrame):
         source, frame = f"The annotation of {what}", annotation
-        if isinstance(frame.index, pd.RangeIndex) and frame.shape[1]:
+        if key is not None and key not in frame.columns:
+            raise ValueError(f"{source} has no column {key!r}. It has {list(frame.columns)}.")
+        if key is not None:
+            frame = frame.set_index(key)
+        elif isinstance(frame.index, pd.RangeIndex) and frame.shape[1]:
             frame = frame.set_index(frame.columns[0])
     else:
-        source, frame = str(annotation), _read_annotation(annotation)
+        source, frame = str(annotation), _read_annotation(annotation, key)
     frame = frame.set_axis(names(frame.index, f"{source}: the column of names"), axis=0)
     if frame.index.has_duplicates:
         twice = frame.index[frame.index.duplicated()].unique()
@@ -169,16 +236,19 @@ def annotate(
     return frame.reindex(table.index)
 
 
-def _read_annotation(path: str | os.PathLike[str]) -> pd.DataFrame:
-    frame = read_cells(path)
-    frame = frame.set_index(frame.columns[0])
+def _read_annotation(path: str | os.PathLike[str], key: str | None) -> pd.DataFrame:
+    table = open_table(path)
+    frame = table.frame()
+    if key is not None:
+        table.positions([key])
+    frame = frame.set_index(frame.columns[0] if key is None else key)
     if frame.columns.has_duplicates:
         twice = frame.columns[frame.columns.duplicated()].tolist()
         raise ValueError(f"{path} has the columns {twice} more than once. Rename them.")
-    return frame.apply(_typed)
+    return frame.apply(typed)
 
 
-def _typed(column: pd.Series) -> pd.Series:
+def typed(column: pd.Series) -> pd.Series:
     """Give a column of text the type of what it says."""
     if not is_text(column):
         return column

@@ -1,7 +1,8 @@
-"""Cells to numbers, of which some are missing."""
+"""Cells to numbers, of which some are missing and some are bounds."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
@@ -11,6 +12,12 @@ import pandas as pd
 MISSING_NAMES = frozenset(
     ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"]
 )
+_NUMBER = r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?"
+_BOUND = re.compile(rf"(?P<side>[<>]=?)?\s*(?P<number>{_NUMBER})", re.I)
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
+# Minus signs and comparisons as word processors and spreadsheets write them.
+_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\uff1c": "<", "\uff1e": ">", "\u2264": "<",
+                        "\u2265": ">", "\u00a0": " ", "\u202f": " "})  # fmt: skip
 
 
 class Missing:
@@ -37,6 +44,12 @@ class Missing:
         if isinstance(cell, bool | np.bool_):
             raise TypeError(cell)
         return np.nan if cell is None or cell is pd.NA else float(cell)  # type: ignore[arg-type]
+
+    def is_missing(self, cell: object) -> bool:
+        """Whether a cell says nothing."""
+        with suppress(TypeError, ValueError):
+            return bool(np.isnan(self.number(cell)))
+        return False
 
     def read(self, cells: Sequence[object]) -> tuple[np.ndarray, list[int]]:
         """Read each cell as `number` does; also return the places of what is not a number."""
@@ -75,3 +88,39 @@ class Missing:
         texts = list(map(str.strip, cells))  # type: ignore[arg-type]
         known = dict.fromkeys(self.texts, np.nan)
         return np.fromiter(map(float, map(known.get, texts, texts)), float, len(texts))
+
+
+def with_comma(texts: Iterable[str], others: np.ndarray) -> bool | None:
+    """Whether commas in numbers are decimal, by all that have one and by the other numbers.
+
+    None if that cannot be told: 1,234 may be either, and points show that commas are something
+    else.
+    """
+    found = [text for text in map(plain, texts) if "," in text and _BOUND.fullmatch(text)]
+    if not found:
+        return False
+    pointed = bool((others[np.isfinite(others)] % 1 != 0).any())
+    both = any("." in text for text in found)
+    return None if pointed or both or all(map(_THOUSANDS.fullmatch, found)) else True
+
+
+def plain(text: str) -> str:
+    """Signs as a computer writes them."""
+    return text.strip().translate(_SIGNS)
+
+
+def bound(cell: object, comma: bool | None) -> tuple[float, int] | None:
+    """Read a number written in another way, and the side that the true value lies on.
+
+    1 for ``>8``, -1 for ``<0.01``, 0 for a number; None if it is neither.
+    """
+    match = _BOUND.fullmatch(plain(cell)) if isinstance(cell, str) else None
+    if match is None:
+        return None
+    number = match["number"]
+    if "," in number:
+        if not comma:
+            return None
+        number = number.replace(",", ".")
+    side = {">": 1, "<": -1}.get((match["side"] or "")[:1], 0)
+    return float(number), side

@@ -1,26 +1,29 @@
-"""Drug-response tables: text or parquet to AnnData and back.
+"""Drug-response tables: text, Excel or parquet to AnnData and back.
 
-Only the interface is here, so that importing it costs nothing; `_formats` tells what a file is by
-its name, `_cells` turns files into names and numbers, with `_missing` to tell which are none, and
-`_matrix` turns those into a matrix.
+Only the interface is here, so that importing it costs nothing; `_files` tells what a file is,
+`_text` and `_cells` turn it into cells, with `_missing` to tell what is no number, `_wide` and
+`_long` into names, numbers and annotation, and `_matrix` makes a matrix of those.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._atomic import replacing
-from ._formats import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
+from ._files import SEPARATORS, file_kind, import_parquet, is_gzip, open_for_writing
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from ._cells import Table
+
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Aggregate: TypeAlias = Literal["mean", "median", "min", "max", "first", "last"]
+Censored: TypeAlias = Literal["bound", "nan", "error"]
 
 
 def read_table(
@@ -28,53 +31,96 @@ def read_table(
     *,
     layout: Literal["wide", "long"] = "wide",
     drugs: Literal["rows", "columns"] | None = None,
-    drug: str | None = None,
-    cell_line: str | None = None,
+    drug: str | Sequence[str] | None = None,
+    cell_line: str | Sequence[str] | None = None,
     value: str | Iterable[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+    obs_columns: Sequence[str] = (),
+    var_columns: Sequence[str] = (),
+    drop_unnamed: bool = False,
     sep: str | None = None,
+    decimal: Literal[".", ","] | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    skip_rows: int = 0,
     na_values: str | float | Iterable[str | float] = (),
+    censored: Censored = "bound",
     aggregate: Aggregate | None = None,
     obs: PathLike | pd.DataFrame | None = None,
     var: PathLike | pd.DataFrame | None = None,
+    obs_key: str | None = None,
+    var_key: str | None = None,
     measure: Mapping[str, Any] | None = None,
+    transpose: bool = False,
 ) -> AnnData:
     r"""Read a table of drug response into an AnnData of drugs x cell lines.
 
     A wide table has one drug a row (or a column), the drug names in its first column and the
     cell lines in its header. A long table has one measurement a row. Drugs and lines keep the order
-    of the file. Spaces around names are dropped, and so are blank rows. Infinite values are kept.
+    of the file. Spaces around names are dropped, and so are blank rows. For files as public
+    resources distribute them :func:`read` needs none of what follows.
 
     Parameters
     ----------
     path
-        File named as one of `TABLE_SUFFIXES`: comma- or tab-separated UTF-8 text, also gzipped, or
-        parquet (``pip install rtdmf-bio[parquet]``, which also speeds up large texts). A header
-        without a name for the first column, as R's ``write.table`` writes it, is understood.
+        Text, also packed (gz, zip, xz, bz2, zst), Excel (``pip install rtdmf-bio[excel]``) or
+        parquet (``pip install rtdmf-bio[parquet]``, which also speeds up large texts). What it is
+        is told by the content. A header without a name for the first column, as R's
+        ``write.table`` writes it, is understood; lines that begin with ``#`` and are no rows, and
+        a separator at the end of each line, are passed over.
     layout
         Whether the table is wide or long.
     drugs
-        Wide only: whether the drugs are the rows (the default) or the columns.
+        Wide only: whether the drugs are the rows (the default) or the columns. Left out, rows that
+        are plainly cell lines are refused.
     drug, cell_line
-        Long only: the columns with the names; ``"drug"`` and ``"cell_line"`` by default.
+        Long only: the columns with the names; ``"drug"`` and ``"cell_line"`` by default. Of several
+        columns the names become ``"first [second]"``. Of a wide table: the column with the names
+        of the rows, where that is not the first.
     value
         Long only: the column with the measurements, ``"value"`` by default. Of several the first
         becomes ``X`` and the others become layers of that name.
-    sep
-        Separator of a text file, where its name does not tell.
+    where
+        Long only: column -> value, or several; only such rows are read.
+    obs_columns, var_columns
+        Columns of the same table that annotate its drugs or its cell lines; in a long table they
+        have one value for each. In a wide one columns of text and of identifiers are taken so
+        anyway.
+    drop_unnamed
+        Leave out, and count, what has no name, instead of refusing it.
+    sep, decimal, encoding
+        Separator, decimal mark and encoding of a text; by default found out. A text that is not
+        UTF-8 or UTF-16 is read as Windows-1252, and that is said.
+    sheet
+        Name or position of the sheet of an Excel file that has several.
+    skip_rows
+        Number of lines before the header.
     na_values
         Cells that mean "not measured", besides blank, ``NA``, ``N/A``, ``NaN``, ``null``, ``None``
         and their variants. Numbers are compared as numbers: -999 is -999.0.
+    censored
+        What becomes of values that are bounds, such as ``>8``, ``<0.01`` or infinite ones:
+        ``"bound"`` takes them at the bound, infinite ones at the largest or smallest value of
+        their drug, and marks them in ``layers["censored"]``; ``"nan"`` leaves them out;
+        ``"error"`` refuses them.
     aggregate
         How to combine replicates, pairs of drug and line that occur more than once; a drug or line
         named twice in a wide table makes replicates, too. Unmeasured replicates are left out, and
-        ``"first"`` and ``"last"`` follow the order of the file. By default replicates are an error.
+        ``"first"`` and ``"last"`` follow the order of the file. By default replicates are an error
+        that names the column by which they can be told apart, if there is one. Rows that repeat
+        another to the last cell are left out.
     obs, var
         Annotation of the drugs and of the cell lines, such as tissue: a table, or a file like
         `path`, whose index or first column holds the names. It is joined by name; rows about
         others are left out.
+    obs_key, var_key
+        Column of `obs`, of `var`, that holds the names instead.
     measure
         What the values are, stored in ``uns["measure"]``, such as ``{"name": "auc",
         "higher_is": "resistant", "bounds": [0, 1]}``.
+    transpose
+        Return cell lines x drugs, as scanpy has it; :func:`rtdmf_bio.pp.correct` takes drugs x
+        cell lines.
 
     Returns
     -------
@@ -83,6 +129,10 @@ def read_table(
     ``X`` : float64, NaN where not measured
     ``layers[<value>]`` : float64
         Each further column of `value`.
+    ``layers["censored"]`` : int8
+        Where there are bounds: 1 where the true value is at or above that of ``X``, -1 where it is
+        at or below, else 0. ``layers["<value>_censored"]`` is the same of another value. Of
+        replicates some may be exact; their summary is marked all the same.
     ``obs``, ``var`` : the columns of the annotation
     ``obs["replicate_sd"]`` : float64
         With `aggregate` of mean, median, first or last, where at least ten measurements repeat
@@ -94,22 +144,25 @@ def read_table(
         With `aggregate` only: ``aggregate``, ``n_pairs`` repeated pairs made of ``n_values``
         measurements, and the largest difference within a pair as ``largest_spread`` (0 without
         replicates) at ``largest_spread_drug`` and ``largest_spread_cell_line``, of ``X``.
+    ``uns["read_table"]["notes"]`` : list of str
+        What was found and passed over, if anything.
 
     Raises
     ------
     FileNotFoundError
         A file does not exist.
     ImportError
-        The file is parquet and pyarrow is not installed.
+        The file is parquet and pyarrow is not installed, or Excel and calamine is not.
     ValueError
         The file cannot be read as a table, has no numbers, lacks a column or a name, holds text
-        where numbers belong, or repeats a pair while `aggregate` is None; no name of an annotation
+        where numbers belong, or repeats a pair while `aggregate` is None; a row or column is on
+        another scale than all others; rows are plainly cell lines; no name of an annotation
         matches, or one occurs twice; a parameter has no such value or does not go with `layout`.
 
     Warns
     -----
     UserWarning
-        Some drugs or cell lines have no annotation.
+        Some drugs or cell lines have no annotation, or something was passed over (``notes``).
 
     Examples
     --------
@@ -124,48 +177,151 @@ def read_table(
     Dabrafenib  0.04  0.98
     Paclitaxel   NaN  0.31
     """
-    from ..model.checks import check_choice
+    options = {name: value for name, value in locals().items() if name != "path"}
+    from ._cells import open_table
 
+    check_options(options)
+    table = open_table(path, sep=sep, encoding=encoding, sheet=sheet, skip_rows=skip_rows)
+    adata = matrix_from(table, options)
+    if table.notes:
+        warnings.warn(f"{path}: {'; '.join(table.notes)}.", UserWarning, stacklevel=2)
+    return adata
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options of `read_table` that have no meaning, or none together."""
+    from ..model.checks import check_choice, check_number
+
+    layout, measure = options["layout"], options["measure"]
     check_choice("layout", layout, ("wide", "long"))
-    check_choice("drugs", drugs, (None, "rows", "columns"))
-    check_choice("aggregate", aggregate, (None, "mean", "median", "min", "max", "first", "last"))
-    if layout == "wide" and (drug, cell_line, value) != (None, None, None):
+    check_choice("drugs", options["drugs"], (None, "rows", "columns"))
+    check_choice("decimal", options["decimal"], (None, ".", ","))
+    check_choice("censored", options["censored"], ("bound", "nan", "error"))
+    known = (None, "mean", "median", "min", "max", "first", "last")
+    check_choice("aggregate", options["aggregate"], known)
+    check_number("skip_rows", options["skip_rows"], 0)
+    if layout == "wide" and options["value"] is not None:
+        raise ValueError("The parameter value is for long tables. Pass layout='long'.")
+    if layout == "wide" and options["where"]:
+        raise ValueError("The parameter where is for long tables. Pass layout='long'.")
+    if layout == "wide" and None not in (options["drug"], options["cell_line"]):
         raise ValueError(
-            "The parameters drug, cell_line and value are for long tables. Pass layout='long'."
+            "The parameters drug and cell_line are both for long tables. Pass layout='long'."
         )
-    if layout == "long" and drugs is not None:
+    if layout == "long" and options["drugs"] is not None:
         raise ValueError("The parameter drugs is for wide tables. Pass drug, the column of names.")
     if measure is not None and measure.get("higher_is") not in (None, "resistant", "sensitive"):
         raise ValueError(
             f"measure['higher_is'] must be 'resistant' or 'sensitive'. "
             f"Got {measure['higher_is']!r} instead."
         )
+    for key, file in (("obs_key", "obs"), ("var_key", "var")):
+        if options[key] is not None and options[file] is None:
+            raise ValueError(f"{key} is a column of {file}. Pass {file}, too.")
 
-    from . import _cells, _matrix
+
+def matrix_from(table: Table, options: Mapping[str, Any]) -> AnnData:
+    """Make an AnnData of an open table, by options of `read_table`."""
+    from . import _matrix
     from ._missing import Missing
 
-    path = Path(path)
-    missing = Missing(na_values)
-    if layout == "wide":
-        names, header, numbers = _cells.wide(path, sep, missing)
-        pairs = _matrix.wide_pairs(names, header, numbers, transpose=drugs == "columns")
-    else:
-        values = [value or "value"] if value is None or isinstance(value, str) else list(value)
-        if not values:
-            raise ValueError("The value parameter is empty. Name the column of measurements.")
-        columns = [drug or "drug", cell_line or "cell_line", *values]
-        pairs = _matrix.long_pairs(*_cells.long(path, sep, missing, columns))
-    adata = _matrix.assemble(pairs, aggregate, path)
-    if obs is not None:
-        own = adata.obs
-        adata.obs = _matrix.annotate(own, obs, "drugs")
-        for name in own.columns.difference(adata.obs.columns):
-            adata.obs[name] = own[name]
-    if var is not None:
-        adata.var = _matrix.annotate(adata.var, var, "cell lines")
-    if measure is not None:
-        adata.uns["measure"] = dict(measure)
-    return adata
+    missing = Missing(options["na_values"])
+    how = {name: options[name] for name in ("decimal", "censored", "drop_unnamed")}
+    made = _wide if options["layout"] == "wide" else _long
+    pairs, of_drugs, of_lines = made(table, missing, options, how)
+    adata = _matrix.assemble(
+        *(pairs, options["aggregate"], table.path, options["censored"], table.notes)
+    )
+    for axis, found, what in (("obs", of_drugs, "drugs"), ("var", of_lines, "cell lines")):
+        own = getattr(adata, axis)
+        for name in found.columns.difference(own.columns, sort=False):
+            own[name] = found[name].to_numpy()
+        given = options[axis]
+        if given is not None:
+            joined = _matrix.annotate(own, given, what, options[f"{axis}_key"])
+            for name in own.columns.difference(joined.columns, sort=False):
+                joined[name] = own[name]
+            setattr(adata, axis, joined)
+    if options["measure"] is not None:
+        adata.uns["measure"] = dict(options["measure"])
+    if table.notes:
+        adata.uns["read_table"] = {**adata.uns.get("read_table", {}), "notes": list(table.notes)}
+    return adata.T if options["transpose"] else adata
+
+
+def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str, Any]) -> Any:
+    """Measurements of a wide table, and annotation of its drugs and of its lines."""
+    from ..model.checks import name_some
+    from ._matrix import typed, wide_pairs
+    from ._wide import read_wide, way_round
+
+    key = options["drug"] or options["cell_line"]
+    if key is not None and not isinstance(key, str):
+        raise ValueError(f"The names of a wide table are in one column. Got {key}.")
+    aside = [*options["obs_columns"], *options["var_columns"]]
+    wide = read_wide(table, missing, key=key, aside=aside, **how)
+    drugs = options["drugs"]
+    if key is not None and drugs is None:
+        drugs = "rows" if options["drug"] is not None else "columns"
+    if drugs is None and way_round(wide) == "columns":
+        raise ValueError(
+            f"{table.path}: the rows ({name_some(wide.rows, 3)}) are cell lines, by their names, "
+            f"and the columns ({name_some(wide.columns, 3)}) are drugs. Pass drugs='columns' "
+            f"(--drugs-in columns); if that is wrong, drugs='rows'."
+        )
+    transpose = drugs == "columns"
+    wrong = options["obs_columns"] if transpose else options["var_columns"]
+    if wrong:
+        which, other = ("obs", "var") if transpose else ("var", "obs")
+        raise ValueError(
+            f"Columns of {table.path} annotate its rows, which are "
+            f"{'cell lines' if transpose else 'drugs'}. Pass {other}_columns instead of "
+            f"{which}_columns."
+        )
+    pairs = wide_pairs(wide, transpose=transpose)
+    rows = _first_of_each(wide.of_rows.set_axis(wide.rows, axis=0)).apply(typed)
+    columns = _first_of_each(wide.of_columns.set_axis(wide.columns, axis=0)
+                             if len(wide.of_columns.columns) else
+                             wide.of_columns.reindex(wide.columns)).apply(typed)  # fmt: skip
+    return (pairs, columns, rows) if transpose else (pairs, rows, columns)
+
+
+def _first_of_each(table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table.index.duplicated()]
+
+
+def _long(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str, Any]) -> Any:
+    """Measurements of a long table, and annotation of its drugs and of its lines."""
+    from ._long import annotation_of, describe_difference, read_long
+    from ._matrix import long_pairs, typed
+
+    keys = {
+        "drug": _listed(options["drug"], "drug"),
+        "cell_line": _listed(options["cell_line"], "cell_line"),
+    }
+    values = _listed(options["value"], "value")
+    if not values:
+        raise ValueError("The value parameter is empty. Name the column of measurements.")
+    beside = [*options["obs_columns"], *options["var_columns"]]
+    table.positions(beside)
+    long = read_long(
+        *(table, keys["drug"], keys["cell_line"], values, missing),
+        where=options["where"],
+        every=bool(beside),
+        **how,
+    )
+    pairs = long_pairs(long, describe_difference(long, keys))
+    if options["aggregate"] is not None and long.differ:
+        table.note(f"combined rows that differ in the column {long.differ[0]!r}")
+    obs = annotation_of(long, long.drugs, options["obs_columns"], (), "drug").apply(typed)
+    var = annotation_of(long, long.lines, options["var_columns"], (), "cell line").apply(typed)
+    return pairs, obs, var
+
+
+def _listed(given: Any, default: str) -> list[str]:
+    if given is None:
+        return [default]
+    return [given] if isinstance(given, str) else list(given)
 
 
 def write_table(

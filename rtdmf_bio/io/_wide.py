@@ -1,0 +1,243 @@
+"""Wide tables: which column names the rows, which are no measurements, and which way round.
+
+A column of text, of identifiers or of a count is no cell line and no drug. It annotates the rows,
+or is left out; a row of text annotates the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, looks_like, normalised
+from ..model.checks import name_some
+from ._cells import Bad, Table, is_name, names, settle
+from ._missing import Missing, bound
+
+_COUNTS = {"", "unnamed0", "index", "x", "row", "rownumber", "no", "nr"}
+_FAR = 1000.0
+_ENOUGH = 400  # entries of a row or column that tell its scale
+
+
+@dataclass
+class Wide:
+    """A wide table as it stands in the file."""
+
+    rows: list[str]
+    columns: list[str]
+    values: np.ndarray
+    marks: np.ndarray
+    """Side of bounds, int8; 0 where a value is none."""
+    of_rows: pd.DataFrame
+    """Columns that annotate the rows."""
+    of_columns: pd.DataFrame
+    """Rows that annotate the columns."""
+    corner: str
+    """What the column of names is called."""
+
+
+def read_wide(
+    table: Table,
+    missing: Missing,
+    *,
+    key: str | None = None,
+    aside: Sequence[str] = (),
+    decimal: str | None = None,
+    censored: str = "bound",
+    drop_unnamed: bool = False,
+) -> Wide:
+    """Read names, numbers and annotation.
+
+    Raises
+    ------
+    ValueError
+        There are no values, a name is missing, a cell is no number, or a row or column is on
+        another scale than the rest.
+    """
+    header, path = table.header, table.path
+    if len(header) < 2:
+        raise ValueError(
+            f"{path} has a single column, {header[0]!r}, and so no values. "
+            f"If another separator is used, pass sep."
+        )
+    sample = table.sample()
+    name_at, dropped = _names_at(table, sample, key)
+    chosen = set(table.positions(list(aside)))
+    at = [
+        j
+        for j in range(len(header))
+        if j not in (name_at, dropped)
+        and (j in chosen or _is_annotation(header[j], [row[j] for row in sample], missing))
+    ]
+    if len(at) + 1 + (dropped is not None) == len(header):
+        # Something must be meant for numbers; what stands in their place will be named.
+        at = sorted(chosen - {name_at})
+    found, beside, values, bad = table.parts(name_at, at, dropped, missing)
+    if dropped is not None:
+        table.note(f"left out the column {header[dropped]!r}, which counts the rows")
+    if at:
+        table.note(f"took {name_some([header[j] for j in at])} as annotation")
+    rest = [header[j] for j in range(len(header)) if j not in (name_at, dropped, *at)]
+    if not rest:
+        raise ValueError(
+            f"{path} has no column of numbers: {name_some(header)} are text or identifiers. If "
+            f"the table has one measurement a row, pass layout='long'."
+        )
+    named = [is_name(cell) for cell in found]
+    if drop_unnamed and not all(named):
+        table.note(f"left out {len(named) - sum(named)} rows without a name")
+        rows_kept = np.flatnonzero(named).tolist()
+        place = {old: new for new, old in enumerate(rows_kept)}
+        found, beside = [found[i] for i in rows_kept], beside.iloc[rows_kept]
+        values = values[rows_kept]
+        bad = [(place[i], j, cell) for i, j, cell in bad if i in place]
+    if drop_unnamed and not all(map(is_name, rest)):
+        keep = [j for j, name in enumerate(rest) if is_name(name)]
+        table.note(f"left out {len(rest) - len(keep)} columns without a name")
+        place = {old: new for new, old in enumerate(keep)}
+        rest, values = [rest[j] for j in keep], values[:, keep]
+        bad = [(i, place[j], cell) for i, j, cell in bad if j in place]
+    columns = names(rest, f"{path}: the header", first=2)
+    where = "the first column" if name_at == 0 else f"the column {header[name_at]!r}"
+    rows = names(found, f"{path}: {where}")
+    text_rows, bad = _rows_of_text(values, bad, missing, rows)
+    marks = settle(
+        *(values, bad, missing, table, decimal, censored),
+        where=lambda i, j: f"row {rows[i]!r}, column {columns[j]!r}",
+        hint=" If the table has one measurement a row, pass layout='long'.",
+    )
+    wide = Wide(rows, columns, values, marks, beside, pd.DataFrame(), header[name_at])
+    _set_rows_aside(wide, text_rows, table)
+    _refuse_other_scales(wide, path)
+    return wide
+
+
+def _names_at(table: Table, sample: list[list[Any]], key: str | None) -> tuple[int, int | None]:
+    """Place of the column of names, and of one that only counts the rows."""
+    if key is not None:
+        return table.positions([key])[0], 0 if _counts(table.header[0], sample, 0) else None
+    header = table.header
+    if not _counts(header[0], sample, 0):
+        return 0, None
+    second = [row[1] for row in sample]
+    known = normalised(header[1]) in LINE_COLUMNS | DRUG_COLUMNS
+    words = any(isinstance(cell, str) and bound(cell, True) is None for cell in second)
+    return (1, 0) if len(header) > 2 and (known or (words and header[1])) else (0, None)
+
+
+def _counts(name: str, sample: list[list[Any]], j: int) -> bool:
+    """Whether a column without much of a name is 0, 1, 2, ... or 1, 2, 3, ..."""
+    if normalised(name) not in _COUNTS or not sample or j >= len(sample[0]):
+        return False
+    try:
+        found = [float(row[j]) for row in sample]
+    except (TypeError, ValueError):
+        return False
+    return found in ([*range(len(found))], [*range(1, len(found) + 1)])
+
+
+def _is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
+    plain = normalised(name)
+    if plain in LINE_COLUMNS | DRUG_COLUMNS and not any(_is_fraction(cell) for cell in cells):
+        return True
+    said = [cell for cell in cells if isinstance(cell, str) and not missing.is_missing(cell)]
+    if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
+        return False
+    words = [cell for cell in said if bound(cell, True) is None]
+    # "n.d." and "?" stand for nothing, and are told when they are met.
+    return bool(said) and len(words) == len(said) and any(len(word.strip()) > 4 or
+        normalised(word) not in ("", "nd", "na", "no", "nt", "ns") for word in words)  # fmt: skip
+
+
+def _is_fraction(cell: Any) -> bool:
+    try:
+        return float(cell) % 1 > 0
+    except (TypeError, ValueError):
+        return False
+
+
+def _rows_of_text(
+    values: np.ndarray, bad: list[Bad], missing: Missing, rows: list[str]
+) -> tuple[dict[int, dict[int, object]], list[Bad]]:
+    """Take rows out of `bad` of which no cell is a number but some have letters."""
+    by_row: dict[int, dict[int, object]] = {}
+    for i, j, cell in bad:
+        by_row.setdefault(i, {})[j] = cell
+    found = {}
+    for i, cells in by_row.items():
+        letters = sum(any(map(str.isalpha, str(cell))) for cell in cells.values())
+        words = letters == len(cells) and len({str(cell).strip() for cell in cells.values()}) > 1
+        known = normalised(rows[i]) in LINE_COLUMNS | DRUG_COLUMNS | {"tissue", "lineage"}
+        most = len(cells) > max(1, values.shape[1] / 2)
+        if most and (words or known) and not np.isfinite(values[i]).any():
+            found[i] = cells
+    return found, [item for item in bad if item[0] not in found]
+
+
+def _set_rows_aside(wide: Wide, text_rows: dict[int, dict[int, object]], table: Table) -> None:
+    """Move rows that are no measurements into `of_columns`."""
+    others = LINE_COLUMNS | DRUG_COLUMNS
+    ids = [
+        i
+        for i, name in enumerate(wide.rows)
+        if normalised(name) in others
+        and i not in text_rows
+        and not (wide.values[i][np.isfinite(wide.values[i])] % 1 > 0).any()
+    ]
+    at = sorted([*ids, *text_rows])
+    if not at or len(at) == len(wide.rows):
+        return
+    for i in at:
+        cells = text_rows.get(i)
+        column: list[Any] = (
+            list(wide.values[i])
+            if cells is None
+            else [cells.get(j) for j in range(len(wide.columns))]
+        )
+        wide.of_columns[wide.rows[i]] = pd.Series(column, dtype=object)
+    table.note(f"took the rows {name_some([wide.rows[i] for i in at])} as annotation")
+    keep = np.setdiff1d(np.arange(len(wide.rows)), at)
+    wide.rows = [wide.rows[i] for i in keep]
+    wide.values, wide.marks = wide.values[keep], wide.marks[keep]
+    wide.of_rows = wide.of_rows.iloc[keep]
+
+
+def _refuse_other_scales(wide: Wide, path: Any) -> None:
+    """Refuse a row or column a thousand times off all others: it measures something else."""
+    n, p = wide.values.shape
+    for what, labels, part in (
+        ("row", wide.rows, wide.values[:, :: p // _ENOUGH + 1]),
+        ("column", wide.columns, wide.values[:: n // _ENOUGH + 1].T),
+    ):
+        size = np.where(np.isfinite(part), np.abs(part), np.nan)
+        there = np.flatnonzero(np.isfinite(size).any(1))
+        if len(there) < 3:
+            continue
+        typical = np.nanmedian(size[there], axis=1)
+        *_, next_one, largest = np.argsort(typical)
+        if 0 < _FAR * typical[next_one] < typical[largest]:
+            raise ValueError(
+                f"{path}: the {what} {labels[there[largest]]!r} has values around "
+                f"{typical[largest]:g}, all others are at most around {typical[next_one]:g}. It "
+                f"measures something else, or is in another unit: take it out, put it into the "
+                f"same unit, or, of a column, name it as annotation (obs_columns, var_columns)."
+            )
+
+
+def way_round(wide: Wide) -> str | None:
+    """``rows`` or ``columns``, where the drugs are, by what the names and the corner tell."""
+    corner = normalised(wide.corner)
+    rows, columns = looks_like(wide.rows), looks_like(wide.columns)
+    if corner in LINE_COLUMNS:
+        rows = rows or "lines"
+    elif corner in DRUG_COLUMNS:
+        rows = rows or "drugs"
+    if rows == columns:
+        return None
+    if rows == "lines" or columns == "drugs":
+        return "columns"
+    return "rows"
