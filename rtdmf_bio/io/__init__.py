@@ -1,9 +1,40 @@
-"""Tables in, tables and h5ad out; files are replaced whole or not at all."""
+"""Files in, tables and h5ad out; files are replaced whole or not at all."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._files import TABLE_SUFFIXES
 from ._h5ad import write_h5ad
+from ._read import formats, read, register_format
 from ._tables import read_table, write_table
 
-__all__ = ["TABLE_SUFFIXES", "read_table", "write_h5ad", "write_table"]
+if TYPE_CHECKING:
+    from ._format import Format, LongFormat
+    from ._source import Source
+
+__all__ = [
+    "TABLE_SUFFIXES",
+    "Format",
+    "LongFormat",
+    "Source",
+    "formats",
+    "read",
+    "read_table",
+    "register_format",
+    "write_h5ad",
+    "write_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # What formats are made of needs pandas.
+    if name in ("Format", "LongFormat"):
+        from . import _format
+
+        return getattr(_format, name)
+    if name == "Source":
+        from ._source import Source
+
+        return Source
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

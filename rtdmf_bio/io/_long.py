@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from ..model.checks import name_some
 from ._cells import Table, by_column, is_name, names, settle
 from ._missing import MISSING_NAMES, Missing
@@ -207,8 +208,11 @@ def annotation_of(
     ValueError
         A column asked for has several values for one drug or line.
     """
+    elsewhere = LINE_COLUMNS if what == "drug" else DRUG_COLUMNS
     wanted = list(columns) if columns is not None else [
-        str(column) for column in long.rest.columns if column not in taken
+        str(column)
+        for column in long.rest.columns
+        if column not in taken and normalised(column) not in elsewhere
     ]  # fmt: skip
     code, once = pd.factorize(np.array(keys, dtype=object))
     out = {}

@@ -12,6 +12,8 @@ import pandas as pd
 MISSING_NAMES = frozenset(
     ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"]
 )
+# What a spreadsheet shows where nothing could be computed.
+_ERRORS = {"#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"}
 _NUMBER = r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?"
 _BOUND = re.compile(rf"(?P<side>[<>]=?)?\s*(?P<number>{_NUMBER})", re.I)
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
@@ -26,7 +28,7 @@ class Missing:
     def __init__(self, extra: str | float | Iterable[str | float]) -> None:
         single = isinstance(extra, str) or not isinstance(extra, Iterable)
         given = [extra] if single else list(extra)  # type: ignore[arg-type]
-        self.texts = MISSING_NAMES | {str(item).strip() for item in given}
+        self.texts = MISSING_NAMES | _ERRORS | {str(item).strip() for item in given}
         self.numbers = []
         for item in given:
             with suppress(ValueError):

@@ -7,6 +7,7 @@ Only the interface is here, so that importing it costs nothing; `_files` tells w
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from ._cells import Table
+    from ._matrix import Pairs
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Aggregate: TypeAlias = Literal["mean", "median", "min", "max", "first", "last"]
@@ -188,6 +190,14 @@ def read_table(
     return adata
 
 
+OPTIONS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(read_table).parameters.items()
+    if name != "path"
+}
+"""The options of `read_table` and their defaults."""
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options of `read_table` that have no meaning, or none together."""
     from ..model.checks import check_choice, check_number
@@ -222,18 +232,31 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def matrix_from(table: Table, options: Mapping[str, Any]) -> AnnData:
     """Make an AnnData of an open table, by options of `read_table`."""
-    from . import _matrix
     from ._missing import Missing
 
     missing = Missing(options["na_values"])
     how = {name: options[name] for name in ("decimal", "censored", "drop_unnamed")}
     made = _wide if options["layout"] == "wide" else _long
     pairs, of_drugs, of_lines = made(table, missing, options, how)
+    return matrix_of_pairs(pairs, table, options, of_drugs, of_lines)
+
+
+def matrix_of_pairs(
+    pairs: Pairs,
+    table: Table,
+    options: Mapping[str, Any],
+    of_drugs: pd.DataFrame,
+    of_lines: pd.DataFrame,
+) -> AnnData:
+    """Put measurements and annotation into an AnnData."""
+    from . import _matrix
+
     adata = _matrix.assemble(
         *(pairs, options["aggregate"], table.path, options["censored"], table.notes)
     )
     for axis, found, what in (("obs", of_drugs, "drugs"), ("var", of_lines, "cell lines")):
         own = getattr(adata, axis)
+        found = found.reindex(own.index)
         for name in found.columns.difference(own.columns, sort=False):
             own[name] = found[name].to_numpy()
         given = options[axis]
@@ -263,7 +286,7 @@ def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str,
     drugs = options["drugs"]
     if key is not None and drugs is None:
         drugs = "rows" if options["drug"] is not None else "columns"
-    if drugs is None and way_round(wide) == "columns":
+    if drugs is None and way_round(wide.rows, wide.columns, wide.corner) == "columns":
         raise ValueError(
             f"{table.path}: the rows ({name_some(wide.rows, 3)}) are cell lines, by their names, "
             f"and the columns ({name_some(wide.columns, 3)}) are drugs. Pass drugs='columns' "

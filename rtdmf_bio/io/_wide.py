@@ -73,6 +73,13 @@ def read_wide(
         if j not in (name_at, dropped)
         and (j in chosen or _is_annotation(header[j], [row[j] for row in sample], missing))
     ]
+    # What is empty to the left of annotation belongs to it.
+    at += [
+        j
+        for j in range(max(at, default=0))
+        if j not in (name_at, dropped, *at) and all(missing.is_missing(row[j]) for row in sample)
+    ]
+    at.sort()
     if len(at) + 1 + (dropped is not None) == len(header):
         # Something must be meant for numbers; what stands in their place will be named.
         at = sorted(chosen - {name_at})
@@ -228,16 +235,26 @@ def _refuse_other_scales(wide: Wide, path: Any) -> None:
             )
 
 
-def way_round(wide: Wide) -> str | None:
+def way_round(rows: Sequence[str], columns: Sequence[str], corner: str) -> str | None:
     """``rows`` or ``columns``, where the drugs are, by what the names and the corner tell."""
-    corner = normalised(wide.corner)
-    rows, columns = looks_like(wide.rows), looks_like(wide.columns)
-    if corner in LINE_COLUMNS:
-        rows = rows or "lines"
-    elif corner in DRUG_COLUMNS:
-        rows = rows or "drugs"
-    if rows == columns:
+    of_rows, of_columns = looks_like(rows), looks_like(columns)
+    if normalised(corner) in LINE_COLUMNS:
+        of_rows = of_rows or "lines"
+    elif normalised(corner) in DRUG_COLUMNS:
+        of_rows = of_rows or "drugs"
+    if of_rows == of_columns:
         return None
-    if rows == "lines" or columns == "drugs":
-        return "columns"
-    return "rows"
+    return "columns" if of_rows == "lines" or of_columns == "drugs" else "rows"
+
+
+def way_round_of(table: Table) -> str | None:
+    """The same by the header and the first rows."""
+    sample = table.sample()
+    at, dropped = _names_at(table, sample, None)
+    columns = [
+        name
+        for j, name in enumerate(table.header)
+        if j not in (at, dropped)
+        and not _is_annotation(name, [row[j] for row in sample], Missing(()))
+    ]
+    return way_round([str(row[at]).strip() for row in sample], columns, table.header[at])

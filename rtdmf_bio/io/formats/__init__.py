@@ -1,0 +1,43 @@
+"""The formats that `read` knows, each in a file of its own, in the order they are tried in."""
+
+from .._format import Format
+from . import (
+    anndata_files,
+    ccle_np24,
+    coderdata,
+    ctrpv2,
+    depmap,
+    depmap_r,
+    drevalpy,
+    gcsi,
+    gdsc_anova,
+    gdsc_fitted,
+    gdsc_web,
+    prism_oncref,
+    prism_primary,
+    prism_secondary,
+    refused,
+    table,
+)
+
+FORMATS: list[Format] = [
+    module.FORMAT
+    for module in (
+        gdsc_fitted,
+        gdsc_web,
+        prism_secondary,
+        ccle_np24,
+        gcsi,
+        drevalpy,
+        depmap_r,
+        coderdata,
+        ctrpv2,
+        refused,
+        gdsc_anova,
+        prism_primary,
+        prism_oncref,
+        depmap,
+        anndata_files,
+        table,
+    )
+]

@@ -1,0 +1,46 @@
+"""AnnData in h5ad and zarr, as this package or any other writes it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+
+from .._format import Format
+from .._source import Source
+
+
+def _sniff(source: Source) -> bool:
+    return source.kind in ("h5ad", "zarr")
+
+
+def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
+    import anndata
+
+    reader = anndata.read_h5ad if source.kind == "h5ad" else anndata.read_zarr
+    try:
+        adata = reader(source.path)
+    except ImportError:
+        raise
+    except Exception as error:  # HDF5, zarr and anndata each have their own
+        raise ValueError(
+            f"{source.path} cannot be read as an AnnData ({type(error).__name__}: {error})."
+        ) from None
+    _whole_numbers(adata)
+    return adata
+
+
+def _whole_numbers(adata: AnnData) -> None:
+    """Read R's NA among whole numbers as missing, and count it."""
+    values = adata.X
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "i":
+        return
+    missing = values == np.iinfo(np.int32).min
+    missing |= values == np.iinfo(values.dtype).min
+    if missing.any():
+        adata.X = np.where(missing, np.nan, values)
+        said = f"{int(missing.sum())} entries are the smallest whole number, R's NA: missing"
+        adata.uns["read_table"] = {"notes": [said]}
+
+
+FORMAT = Format("anndata", "AnnData", _sniff, _read)
