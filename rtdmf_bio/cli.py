@@ -38,17 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     from r_bridge.backends import choices
 
     parser = argparse.ArgumentParser(
-        prog="rtdmf-bio", description="Correct and complete drug-sensitivity screens."
+        prog="rtdmf-bio",
+        description="Correct and complete drug-sensitivity screens.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rtdmf-bio {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     p = commands.add_parser(
         "correct",
         help="correct one screen",
-        description="Correct and complete the screen in IN and write it to OUT. Both are h5ad, "
-        "CSV, TSV, parquet or a PharmacoSet (rds, rda) by their ending. A table holds drugs x cell "
-        "lines, and receives the corrected matrix only; a PharmacoSet in OUT is a copy of the one "
-        "in IN with the corrected measure added.",
+        description="Correct and complete the screen in IN and write it to OUT. IN is recognised "
+        "by its content: h5ad, zarr, text, Excel, parquet, R files (rds, rda) and what GDSC, "
+        "DepMap, PRISM, CTRP, CCLE and others distribute. OUT is h5ad, CSV, TSV, parquet or a "
+        "PharmacoSet by its ending. A table receives the corrected matrix only; a PharmacoSet in "
+        "OUT is a copy of the one in IN with the corrected measure added.",
+        allow_abbrev=False,
     )
     p.add_argument("input", metavar="IN", type=Path)
     p.add_argument("output", metavar="OUT", type=Path)
@@ -112,13 +116,46 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--picture", type=Path, metavar="FILE", help="also draw it (png, pdf or svg)")
     p.add_argument("--force", action="store_true", help="overwrite files and results that exist")
     p.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
-    t = p.add_argument_group("tables")
+    p.add_argument(
+        "--measure",
+        metavar="NAME",
+        help="which of several a file holds, e.g. ln_ic50 or auc_recomputed (a wrong name lists "
+        "them); of a plain table, what it holds",
+    )
+    t = p.add_argument_group("tables, where they are not recognised")
+    t.add_argument("--format", metavar="NAME", help="what IN is; a wrong name lists them")
     t.add_argument("--layout", choices=("wide", "long"), default="wide")
     t.add_argument("--drugs-in", choices=("rows", "columns"), help="of a wide table")
-    t.add_argument("--drug", metavar="COLUMN", help="drug names of a long table")
-    t.add_argument("--cell-line", metavar="COLUMN", help="cell-line names of a long table")
+    t.add_argument("--drug", nargs="+", metavar="COLUMN", help="drug names of a long table")
+    t.add_argument("--cell-line", nargs="+", metavar="COLUMN", help="line names of a long table")
     t.add_argument("--value", metavar="COLUMN", help="measurements of a long table")
+    t.add_argument(
+        "--where",
+        nargs="+",
+        action="extend",
+        type=_column_is,
+        default=(),
+        metavar="COLUMN=VALUE",
+        help="rows of a long table to read",
+    )
+    t.add_argument("--obs-columns", nargs="+", default=(), metavar="COLUMN",
+                   help="columns of the table that annotate drugs")  # fmt: skip
+    t.add_argument("--var-columns", nargs="+", default=(), metavar="COLUMN",
+                   help="columns of the table that annotate cell lines")  # fmt: skip
+    t.add_argument("--drop-unnamed", action="store_true", help="leave out what has no name")
+    t.add_argument("--sep", metavar="CHARACTER", help="separator; default: found out")
+    t.add_argument("--decimal", choices=(".", ","), help="decimal mark; default: found out")
+    t.add_argument("--encoding", metavar="NAME", help="of a text; default: found out")
+    t.add_argument("--sheet", metavar="NAME", help="of an Excel file")
+    t.add_argument("--skip-rows", type=int, default=0, metavar="N", help="lines above the header")
     t.add_argument("--na-values", nargs="+", default=(), metavar="TEXT")
+    t.add_argument(
+        "--censored",
+        choices=("bound", "nan", "error"),
+        default="bound",
+        help="values such as >8 or inf: take at the bound and mark, leave out, or refuse",
+    )
+    t.add_argument("--transpose", action="store_true", help="write drugs as columns, to tables")
     t.add_argument(
         "--aggregate",
         choices=("mean", "median", "min", "max", "first", "last"),
@@ -130,13 +167,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="table of cell lines with their groups, names in its first column",
     )
+    t.add_argument("--lines-key", metavar="COLUMN", help="column of --lines with the names")
+    t.add_argument("--drug-info", type=Path, metavar="FILE", help="the same of the drugs")
+    t.add_argument("--drug-info-key", metavar="COLUMN", help="column of --drug-info with the names")
     t.add_argument(
         "--higher-is", choices=("resistant", "sensitive"), help="direction of the measure"
     )
     r = p.add_argument_group("PharmacoSets")
-    r.add_argument(
-        "--measure", metavar="NAME", help="e.g. auc_recomputed; a wrong name lists those there are"
-    )
     r.add_argument("--measure-name", metavar="NAME", help="of the corrected measure in OUT")
     r.add_argument(
         "--summary",
@@ -203,7 +240,12 @@ def _correct(args: argparse.Namespace) -> int:
             progress=not args.quiet,
         )
     elif _is_table(args.output):
-        io.write_table(adata, args.output, layer=key, overwrite=args.force)
+        io.write_table(
+            *(adata, args.output),
+            layer=key,
+            drugs="columns" if args.transpose else "rows",
+            overwrite=args.force,
+        )
     else:
         io.write_h5ad(adata, args.output, overwrite=args.force)
     if args.flags is not None:
@@ -250,11 +292,13 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
         raise ValueError(f"{args.flags}: the name must end in .csv, .tsv, .txt or .parquet.")
     if args.picture is not None:
         _check_picture(args.picture)
-    for path in (args.input, args.output):
-        if not _is_table(path) and not _is_pset(path) and path.suffix.lower() != ".h5ad":
-            raise ValueError(
-                f"{path}: the name must end in .h5ad, .csv, .tsv, .txt, .parquet, .rds or .rda."
-            )
+    if args.transpose and not _is_table(args.output):
+        raise ValueError(f"--transpose is for tables, and {args.output} is none. Leave it out.")
+    path = args.output
+    if not _is_table(path) and not _is_pset(path) and path.suffix.lower() != ".h5ad":
+        raise ValueError(
+            f"{path}: the name must end in .h5ad, .csv, .tsv, .txt, .parquet, .rds or .rda."
+        )
     if _is_pset(args.output) and not _is_pset(args.input):
         raise ValueError(f"{args.output} is to be a PharmacoSet; then IN must be one, too.")
 
@@ -295,26 +339,40 @@ def _read(args: argparse.Namespace) -> AnnData:
             unmatched=args.unmatched,
             progress=not args.quiet,
         )
-    if not _is_table(args.input):
-        if not args.input.is_file():
-            raise FileNotFoundError(f"{args.input} does not exist.")
-        import anndata
-
-        adata = anndata.read_h5ad(args.input)
-    else:
-        columns = {"drug": args.drug, "cell_line": args.cell_line, "value": args.value}
-        adata = io.read_table(
-            args.input,
-            layout=args.layout,
-            drugs=args.drugs_in,
-            na_values=args.na_values,
-            aggregate=args.aggregate,
-            var=args.lines,
-            **{name: column for name, column in columns.items() if column is not None},
-        )
+    adata = io.read(
+        args.input,
+        format=args.format,
+        measure=args.measure,
+        quiet=args.quiet,
+        layout=args.layout,
+        drugs=args.drugs_in,
+        drug=_one_or_several(args.drug),
+        cell_line=_one_or_several(args.cell_line),
+        value=args.value,
+        where=dict(args.where),
+        obs_columns=args.obs_columns,
+        var_columns=args.var_columns,
+        drop_unnamed=args.drop_unnamed,
+        sep=args.sep,
+        decimal=args.decimal,
+        encoding=args.encoding,
+        sheet=args.sheet,
+        skip_rows=args.skip_rows,
+        na_values=args.na_values,
+        censored=args.censored,
+        aggregate=args.aggregate,
+        obs=args.drug_info,
+        obs_key=args.drug_info_key,
+        var=args.lines,
+        var_key=args.lines_key,
+    )
     if args.higher_is is not None:
         adata.uns["measure"] = {**measure_of(adata), "higher_is": args.higher_is}
     return adata
+
+
+def _one_or_several(names: list[str] | None) -> str | list[str] | None:
+    return names[0] if names and len(names) == 1 else names
 
 
 def _write_enrichment(adata: AnnData, path: Path, key: str, force: bool) -> None:
@@ -418,6 +476,13 @@ def _number_or_name(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def _column_is(text: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must be COLUMN=VALUE, got {text!r}")
+    return column, value
 
 
 def _threshold(text: str) -> float | str:

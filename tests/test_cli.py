@@ -234,7 +234,7 @@ def test_without_r_the_trip_ends_in_tables(folder, capsys):
 
 BAD = [
     (("none.csv", "out.csv"), "none.csv"),
-    (("none.h5ad", "out.csv"), "none.h5ad does not exist"),
+    (("none.h5ad", "out.csv"), "There is no file none.h5ad"),
     (("in.csv", "out.xlsx"), "must end in"),
     (("in.csv", "nowhere/out.csv"), "folder of nowhere/out.csv does not exist"),
     (("in.csv", "in.csv", "--force"), "must all differ"),
@@ -297,7 +297,7 @@ def test_interrupt_leaves_no_file(folder):
         "    print('fitting', flush=True)\n"
         "    import time; time.sleep(60)\n"
         "stages.fit_chain = announce\n"
-        "sys.exit(cli.main(['correct', 'in.csv', 'out.csv']))\n"
+        "sys.exit(cli.main(['correct', 'in.csv', 'out.csv', '--quiet']))\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -290,7 +290,11 @@ def test_bad_tables_are_refused_with_what_was_found(tmp_path, text, options, mes
     "name, content, message",
     [
         ("table.bin", b"\x00\x01\x02\x03\x00\x00", "is no text, and no other kind of table"),
-        ("table.csv", b"drug,A\nx\xb5,1\nx\xc2\xb5,1\n", "is not UTF-8 text, though parts of it are"),
+        (
+            "table.csv",
+            b"drug,A\nx\xb5,1\nx\xc2\xb5,1\n",
+            "is not UTF-8 text, though parts of it are",
+        ),
         ("table.csv", b"drug,A\nx\x81,1\n", "is neither UTF-8 nor Windows-1252 text"),
         ("table.csv.gz", gzip.compress(b"drug,A\nx,1\n" * 99)[:-20], "damaged or was cut off"),
         ("table.parquet", b"drug,A\nx,1\n", "cannot be read as parquet"),

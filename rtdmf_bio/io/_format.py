@@ -180,7 +180,8 @@ class LongFormat:
         names, kinds = {}, {}
         for c in columns:
             kind = self.measures[c]
-            name = c.lower() if kind in names else kind
+            several = sum(self.measures[other] == kind for other in columns) > 1
+            name = c.lower() if several else kind
             names[name], kinds[name] = source.columns.get(normalised(c), c), kind
         if wanted is not None:
             key = next((k for k, c in names.items() if wanted in (k, c)), kind_name(wanted))
@@ -254,6 +255,7 @@ def told_apart(drugs: Sequence[str], rest: pd.DataFrame, columns: Sequence[str])
     return [f"{drug} [{more}]" if more else drug for drug, more in zip(drugs, added, strict=True)]
 
 
+_CCLE, _NEARLY_ALL = re.compile(r"[A-Z0-9]+_([A-Z][A-Z_]{3,})"), 0.8
 _TISSUES = (
     "tissue", "oncotreelineage", "lineage", "lineage1", "primarytissue", "primarysite",
     "ccleprimarysite", "tcgadesc", "primarydisease", "tissuesubtype",
@@ -261,13 +263,19 @@ _TISSUES = (
 
 
 def with_tissue(var: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Have a column ``tissue``, a copy of what is called otherwise, if there is one."""
+    """Have a column ``tissue``, a copy of what is called otherwise, if there is one.
+
+    Else of what CCLE puts behind the name of a line, as in ``A375_SKIN``.
+    """
     if "tissue" in var:
         return var
     spelled = {normalised(name): name for name in reversed(list(var.columns))}
     for column in (*map(normalised, columns), *_TISSUES):
         if column in spelled:
             return var.assign(tissue=var[spelled[column]])
+    found = [_CCLE.fullmatch(str(name)) for name in var.index]
+    if sum(match is not None for match in found) > _NEARLY_ALL * len(found):
+        return var.assign(tissue=[match[1].lower() if match else np.nan for match in found])
     return var
 
 

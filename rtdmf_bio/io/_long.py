@@ -167,17 +167,17 @@ def _differing(long: Long, known: Sequence[str]) -> list[str]:
         cells = long.rest.iloc[repeated, place].map(_text).reset_index(drop=True)
         distinct = cells.groupby(pair).nunique()
         told = float((pair.map(distinct) == size).mean())
-        n_values = cells.nunique()
-        if (distinct > 1).any() and not (n_values > _FEW and _is_measure(cells)):
-            found.append((-told, n_values, str(column)))
-    return [column for _, _, column in sorted(found)]
+        n_values, measure = cells.nunique(), _is_measure(cells)
+        if (distinct > 1).any() and not (n_values > _FEW and measure):
+            found.append((-told, measure, n_values, str(column)))
+    return [column for *_, column in sorted(found)]
 
 
 def _is_measure(cells: pd.Series) -> bool:
     """Whether a column has fractions, or another number in each row."""
     numbers = pd.to_numeric(cells, errors="coerce")
     fractions = bool((numbers.dropna() % 1 > 0).any())
-    return fractions or (cells.nunique() == len(cells) and numbers.notna().all())
+    return fractions or bool(cells.nunique() == len(cells) and numbers.notna().all())
 
 
 def describe_difference(long: Long, keys: Mapping[str, Sequence[str]]) -> str:
@@ -231,4 +231,5 @@ def annotation_of(
                 f"annotate it."
             )
         out[column] = first.reindex(range(len(once))).to_numpy()
-    return pd.DataFrame(out, index=pd.Index(once)).replace(list(MISSING_NAMES), np.nan)
+    found = pd.DataFrame(out, index=pd.Index(once))
+    return found.mask(found.isin(list(MISSING_NAMES)))

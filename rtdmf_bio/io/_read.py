@@ -29,9 +29,9 @@ def formats() -> list[Format]:
     --------
     >>> import rtdmf_bio.io
     >>> [form.name for form in rtdmf_bio.io.formats()][:2]
-    ['refused', 'gdsc_fitted']
+    ['gdsc_web', 'gdsc_fitted']
     """
-    from .formats import FORMATS
+    from ._formats import FORMATS
 
     known = [*_ADDED, *FORMATS, *_declared()]
     return sorted(known, key=lambda form: form.generic)
@@ -145,6 +145,8 @@ def read(
             f"read_table, {sorted(OPTIONS)}."
         )
     given = {**OPTIONS, **options, "measure": None}
+    if given["value"] is not None or None not in (given["drug"], given["cell_line"]):
+        given["layout"] = "long"
     check_options(given)
     given["measure"] = measure
     source = Source(path, given)

@@ -23,8 +23,8 @@ from . import (
 FORMATS: list[Format] = [
     module.FORMAT
     for module in (
-        gdsc_fitted,
         gdsc_web,
+        gdsc_fitted,
         prism_secondary,
         ccle_np24,
         gcsi,

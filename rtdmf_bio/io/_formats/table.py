@@ -24,12 +24,13 @@ def _sniff(source: Source) -> bool:
 
 
 def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
-    named = any(options[key] is not None for key in ("value", "where"))
-    if options["layout"] == "long" or named:
+    both = None not in (options["drug"], options["cell_line"])
+    if options["layout"] == "long" or options["value"] or both:
         return _long(source, options)
     columns = _long_columns(source)
-    if columns:
-        return _long(source, {**options, **columns})
+    if columns and options["drugs"] is None:
+        given = {key: value for key, value in options.items() if key in columns and value}
+        return _long(source, {**options, **columns, **given})
     return read_wide_format(source, options)
 
 

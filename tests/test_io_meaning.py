@@ -1,0 +1,428 @@
+"""Tables as people hold them: what is said in another way, and what is no measurement."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import rtdmf_bio as rt
+from rtdmf_bio.io import read_table
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made_files as made
+from made_files import AUC, DRUGS, LINES
+
+NAN = np.nan
+LONG = {"layout": "long"}
+
+
+def written(folder: Path, text: str, name: str = "table.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def noted(path: Path, **options):
+    """Read, and return also what was said about it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        adata = read_table(path, **options)
+    said = " ".join(str(warning.message) for warning in caught)
+    assert list(adata.uns.get("read_table", {}).get("notes", [])) == (
+        [part.rstrip(".") for part in said.split(": ", 1)[1].split("; ")] if said else []
+    )
+    return adata, said
+
+
+# Text in other forms ------------------------------------------------------------------------------
+
+FORMS = {
+    "semicolons": ("drug;A;B\nx;1.5;2\ny;;4\n", "utf-8"),
+    "decimal commas": ("drug;A;B\nx;1,5;2\ny;;4\n", "utf-8"),
+    "one decimal comma": ("drug;A;B\nx;1,5;2\ny;;4,0\n", "utf-8"),
+    "decimal commas in quotes": ('drug,A,B\nx,"1,5",2\ny,,"4,0"\n', "utf-8"),
+    "tabs, named csv": ("drug\tA\tB\nx\t1.5\t2\ny\t\t4\n", "utf-8"),
+    "bars": ("drug|A|B\nx|1.5|2\ny||4\n", "utf-8"),
+    "spaces": ('"A" "B"\n"x" 1.5 2\n"y" NA 4\n', "utf-8"),
+    "UTF-16": ("drug\tA\tB\r\nx\t1.5\t2\r\ny\t\t4\r\n", "utf-16"),
+    "UTF-16 without a mark": ("drug\tA\tB\r\nx\t1.5\t2\r\ny\t\t4\r\n", "utf-16-le"),
+    "UTF-16, the other end": ("drug,A,B\r\nx,1.5,2\r\ny,,4\r\n", "utf-16-be"),
+    "UTF-8 with a mark": ("drug,A,B\nx,1.5,2\ny,,4\n", "utf-8-sig"),
+    "a comma at each end": ("drug,A,B,\nx,1.5,2,\ny,,4,\n", "utf-8"),
+    "a comma at each end of the rows": ("drug,A,B\nx,1.5,2,\ny,,4,\n", "utf-8"),
+    "a comma at the end of the header": ("drug,A,B,\nx,1.5,2\ny,,4\n", "utf-8"),
+    "comments above": ("# made by us\n#, really\ndrug,A,B\nx,1.5,2\ny,,4\n", "utf-8"),
+    "comments between": ("drug,A,B\nx,1.5,2\n# half way\ny,,4\n# end\n", "utf-8"),
+    "a header that begins with #": ("#drug,A,B\nx,1.5,2\ny,,4\n", "utf-8"),
+    "errors of a spreadsheet": ("drug,A,B\nx,1.5,2\ny,#DIV/0!,4\n", "utf-8"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_text_is_read_in_the_form_it_has(tmp_path, form):
+    """Nothing need be said of it."""
+    text, encoding = FORMS[form]
+    adata, said = noted(written(tmp_path, text, encoding=encoding))
+    np.testing.assert_array_equal(adata.X, [[1.5, 2], [NAN, 4]])
+    assert list(adata.obs_names) == ["x", "y"]
+    assert list(adata.var_names) == ["A", "B"]
+    assert ("decimal mark" in said) == ("decimal" in form)
+    assert ("lines that begin with '#'" in said) == form.startswith("comments")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip", ".zst"])
+@pytest.mark.parametrize("named", [True, False])
+def test_packed_text_is_known_by_its_first_bytes(tmp_path, suffix, named):
+    """Whatever it is called."""
+    path = made.wide(tmp_path)
+    content = path.read_bytes()
+    packed = tmp_path / (f"packed.csv{suffix}" if named else "packed.csv")
+    if suffix == ".zip":
+        packed.write_bytes(made.zipped(tmp_path).read_bytes())
+    elif suffix == ".zst":
+        pyarrow = pytest.importorskip("pyarrow")
+        with pyarrow.output_stream(str(packed), compression="zstd") as stream:
+            stream.write(content)
+    else:
+        pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix]
+        packed.write_bytes(pack(content))
+    np.testing.assert_array_equal(read_table(packed).X, AUC)
+
+
+def test_windows_text_is_told(tmp_path):
+    """Its letters beyond ASCII stand in names only."""
+    path = written(tmp_path, "drug,A\nAra-Cµ,1\n", encoding="cp1252")
+    adata, said = noted(path)
+    assert list(adata.obs_names) == ["Ara-Cµ"]
+    assert "read as Windows-1252" in said
+    assert read_table(path, encoding="latin-1").obs_names[0] == "Ara-Cµ"
+    with pytest.raises(ValueError, match=r"is not text in ascii .* Pass another encoding"):
+        read_table(path, encoding="ascii")
+    with pytest.raises(ValueError, match="There is no encoding 'ebcdic-x'"):
+        read_table(path, encoding="ebcdic-x")
+
+
+@pytest.mark.parametrize(
+    "text, options, message",
+    [
+        ("drug;A\nx;1,234\n", {}, "whether the comma of '1,234' is the decimal mark"),
+        ("drug;A;B\nx;1,5;2.5\n", {}, "whether the comma of '1,5' is the decimal mark"),
+        ("drug;A;B\nx;1,5;2.5\n", {"decimal": ","}, "holds numbers with points; decimal=','"),
+        ("drug;A;B\nx;1,5;2\n", {"decimal": "."}, "whether the comma of '1,5'"),
+        ('drug,A\nx,1\n"y,2\nz,3\n', {}, "line 3: a quote opens there that is not closed"),
+        ('drug,A\nx,1\n"y,2\nz",3\nu,4,5\n', {}, "line 5: 3 cells"),
+        ('drug,A\nx,1\n"y\nz",2,3\n', {}, "line 4: 3 cells.* quote opens a cell of 2 lines"),
+        ("Our screen\n\ndrug,A,B\nx,1,2\n", {}, "line 3: 3 cells.* pass skip_rows"),
+        ("drug,A,\nx,1,\ny,2,3\n", {}, "lacks 1 of 2 names"),
+        ("drug,A\nx,12 uM\n", {}, "'12 uM' in row 'x', column 'A'. Correct '12 uM' in the file"),
+        ("drug,A\nx,1*\ny,n.d.\n", {}, r"na_values=\['n.d.'\]. Correct '1\*' in the file"),
+        ("drug,A\nx,2020-03-01\n", {}, "Correct '2020-03-01' in the file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_asked(tmp_path, text, options, message):
+    """And nothing with a digit in it is called missing."""
+    with pytest.raises(ValueError, match=message) as info:
+        read_table(written(tmp_path, text), **options)
+    advised = str(info.value).partition("na_values=")[2].partition("]")[0]
+    assert not any(map(str.isdigit, advised))
+
+
+def test_rows_above_the_header_are_skipped_on_request(tmp_path):
+    """A title, as people write above a table."""
+    path = written(tmp_path, "Our screen\n\ndrug,A,B\nx,1,2\n")
+    np.testing.assert_array_equal(read_table(path, skip_rows=2).X, [[1, 2]])
+
+
+def test_signs_of_word_processors_are_signs(tmp_path):
+    """A minus as typeset, and comparisons of one character."""
+    path = written(tmp_path, "drug,A,B,C\nx,\u22121.5,\u20130.2,3\ny,\u22648,\u22650.1,2\n")
+    adata, _ = noted(path)
+    np.testing.assert_array_equal(adata.X, [[-1.5, -0.2, 3], [8, 0.1, 2]])
+    np.testing.assert_array_equal(adata.layers["censored"], [[0, 0, 0], [-1, 1, 0]])
+
+
+@pytest.fixture
+def book(tmp_path):
+    """An Excel file of a title, a table and another sheet."""
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.title = "auc"
+    for row in (["Our screen"], [], ["drug", "A", "B", None], ["x", 0.1, ">8"], [7, None, 2]):
+        sheet.append(row)
+    workbook.create_sheet("empty")
+    workbook.save(tmp_path / "one.xlsx")
+    workbook.create_sheet("ic50").append(["drug", "A"])
+    workbook["ic50"].append(["x", 5])
+    workbook.save(tmp_path / "two.xlsx")
+    return tmp_path
+
+
+def test_excel_is_read_with_its_sheets(book):
+    """Numbers keep their digits, names of drugs may be numbers."""
+    adata, said = noted(book / "one.xlsx", skip_rows=2)
+    np.testing.assert_array_equal(adata.X, [[0.1, 8], [NAN, 2]])
+    assert list(adata.obs_names) == ["x", "7"]
+    assert "1 values are bounds" in said
+    np.testing.assert_array_equal(read_table(book / "two.xlsx", sheet="ic50").X, [[5]])
+    np.testing.assert_array_equal(read_table(book / "two.xlsx", sheet=2).X, [[5]])
+    with pytest.raises(ValueError, match=r"2 sheets with content: \['auc', 'ic50'\]. Pass sheet"):
+        read_table(book / "two.xlsx")
+    with pytest.raises(ValueError, match="has no sheet 'dss'"):
+        read_table(book / "two.xlsx", sheet="dss")
+    with pytest.raises(ValueError, match="If the header is further down, pass skip_rows"):
+        read_table(book / "one.xlsx")
+    with pytest.raises(ValueError, match="is no Excel file and has no sheet"):
+        read_table(made.wide(book), sheet="auc")
+    (book / "broken.xlsx").write_bytes((book / "one.xlsx").read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"cut off|cannot be read"):
+        read_table(book / "broken.xlsx")
+
+
+def test_names_that_excel_made_dates_are_refused(tmp_path):
+    """SEPT2 and MARCH1 are genes, and so are their dates."""
+    openpyxl = pytest.importorskip("openpyxl")
+    import datetime
+
+    workbook = openpyxl.Workbook()
+    for row in (["drug", "A"], [datetime.datetime(2020, 3, 1), 1.0]):
+        workbook.active.append(row)
+    workbook.save(tmp_path / "dates.xlsx")
+    with pytest.raises(ValueError, match="is a date: a spreadsheet has turned a name"):
+        read_table(tmp_path / "dates.xlsx")
+
+
+# Bounds -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_bounds_are_marked_left_out_or_refused(tmp_path, layout):
+    """An IC50 beyond the doses is known to be so."""
+    if layout == "wide":
+        path = written(tmp_path, "drug,A,B,C\nx,>8,0.5,< 0.01\ny,1,>=8,2\n")
+    else:
+        path = written(
+            tmp_path,
+            "drug,cell_line,value\nx,A,>8\nx,B,0.5\nx,C,< 0.01\ny,A,1\ny,B,>=8\ny,C,2\n",
+        )
+    adata, said = noted(path, layout=layout)
+    np.testing.assert_array_equal(adata.X, [[8, 0.5, 0.01], [1, 8, 2]])
+    np.testing.assert_array_equal(adata.layers["censored"], [[1, 0, -1], [0, 1, 0]])
+    assert adata.layers["censored"].dtype == np.int8
+    assert "3 values are bounds such as '>8', taken at the bound and marked" in said
+    adata, said = noted(path, layout=layout, censored="nan")
+    np.testing.assert_array_equal(adata.X, [[NAN, 0.5, NAN], [1, NAN, 2]])
+    assert "censored" not in adata.layers
+    assert "set to missing" in said
+    with pytest.raises(ValueError, match=r"3 values are bounds, the first >8 in .*'A'"):
+        read_table(path, layout=layout, censored="error")
+    with pytest.raises(ValueError, match="censored parameter must be one of"):
+        read_table(path, layout=layout, censored="drop")
+
+
+def test_bounds_among_replicates_mark_their_summary(tmp_path):
+    """To both sides they say nothing."""
+    path = written(tmp_path, "drug,A,A,B,B\nx,>8,6,>8,<2\n")
+    adata, _ = noted(path, aggregate="mean")
+    np.testing.assert_array_equal(adata.X, [[7, 5]])
+    np.testing.assert_array_equal(adata.layers["censored"], [[1, 0]])
+
+
+def test_turned_tables_keep_their_bounds(tmp_path):
+    """The marks turn with the values."""
+    path = written(tmp_path, "line,x,y\nA,>8,1\nB,2,3\n")
+    adata, _ = noted(path, drugs="columns")
+    np.testing.assert_array_equal(adata.layers["censored"], [[1, 0], [0, 0]])
+
+
+# What is no measurement ---------------------------------------------------------------------------
+
+
+def test_text_and_identifiers_annotate_and_counts_are_left_out(tmp_path):
+    """A nameless count, ids that became floats, text, and an empty column among them."""
+    path = written(
+        tmp_path,
+        ",COSMIC_ID,tissue,note,organ,Drug_1,Drug_2\n"
+        "0,905940.0,skin,,leg,0.5,1\n1,905949.0,lung,,chest,0.25,\n2,905950.0,skin,,arm,0,2\n",
+    )
+    adata, said = noted(path, drugs="columns")
+    assert list(adata.var_names) == ["905940", "905949", "905950"]
+    assert list(adata.obs_names) == ["Drug_1", "Drug_2"]
+    np.testing.assert_array_equal(adata.X, [[0.5, 0.25, 0], [1, NAN, 2]])
+    assert list(adata.var["tissue"]) == ["skin", "lung", "skin"]
+    assert set(adata.var.columns) == {"tissue", "note", "organ"}
+    assert "left out the column '', which counts the rows" in said
+    assert "took 'tissue', 'note', 'organ' as annotation" in said
+
+
+def test_rows_of_text_annotate_the_columns(tmp_path):
+    """Tissue below the header, as spreadsheets have it."""
+    path = written(
+        tmp_path, "drug,A,B,C\ntissue,skin,lung,skin\ncosmic_id,5,6,7\nx,0.1,0.2,0.3\ny,1,2,3.5\n"
+    )
+    adata, said = noted(path)
+    assert list(adata.obs_names) == ["x", "y"]
+    assert list(adata.var["tissue"]) == ["skin", "lung", "skin"]
+    assert list(adata.var["cosmic_id"]) == [5, 6, 7]
+    assert "took the rows 'tissue', 'cosmic_id' as annotation" in said
+
+
+@pytest.mark.parametrize("axis", ["row", "column"])
+def test_another_scale_is_refused_by_name(tmp_path, axis):
+    """An identifier among measurements, whatever it is called."""
+    X = AUC.copy()
+    if axis == "row":
+        X[3] = 900000 + np.arange(X.shape[1])
+    else:
+        X[:, 3] = 900000 + np.arange(X.shape[0])
+    path = made.rows(tmp_path, "scale.csv", ["drug", *LINES],
+                     [[DRUGS[i], *X[i]] for i in range(len(DRUGS))])  # fmt: skip
+    name = DRUGS[3] if axis == "row" else LINES[3]
+    with pytest.raises(ValueError, match=f"the {axis} '{name}' has values around 9000.* unit"):
+        read_table(path)
+    if axis == "column":
+        adata, _ = noted(path, obs_columns=[LINES[3]])
+        assert adata.shape == (len(DRUGS), len(LINES) - 1)
+        assert list(adata.obs[LINES[3]]) == list(X[:, 3])
+        with pytest.raises(ValueError, match="annotate its rows, which are drugs"):
+            read_table(path, var_columns=[LINES[3]])
+
+
+def test_concentrations_of_drugs_may_differ_a_thousandfold(tmp_path):
+    """Paclitaxel acts at nM, temozolomide hardly at mM."""
+    X = AUC * 10.0 ** np.linspace(-3, 3, len(DRUGS))[:, None]
+    path = made.rows(tmp_path, "ic50.csv", ["drug", *LINES],
+                     [[DRUGS[i], *X[i]] for i in range(len(DRUGS))])  # fmt: skip
+    np.testing.assert_array_equal(read_table(path).X, X)
+
+
+def test_nameless_rows_are_counted_and_left_out_on_request(tmp_path):
+    """By default each needs its name."""
+    path = written(tmp_path, "drug,A,,B\nx,1,2,3\n,4,5,6\ny,7,8,9\n")
+    adata, said = noted(path, drop_unnamed=True)
+    np.testing.assert_array_equal(adata.X, [[1, 3], [7, 9]])
+    assert "left out 1 rows without a name" in said
+    assert "left out 1 columns without a name" in said
+    long = written(tmp_path, "drug,cell_line,value\nx,A,1\n,A,2\nx,NA,3\ny,A,4\n", "long.csv")
+    with pytest.raises(ValueError, match="drop_unnamed=True"):
+        read_table(long, **LONG)
+    adata, said = noted(long, drop_unnamed=True, **LONG)
+    np.testing.assert_array_equal(adata.X, [[1], [4]])
+    assert "left out 2 rows without a name of drug or cell line" in said
+
+
+# Long tables --------------------------------------------------------------------------------------
+
+HEADER = "drug,cell_line,screen,metric,RMSE,auc\n"
+
+
+def test_the_column_that_tells_repeats_apart_is_named_before_any_average(tmp_path):
+    """Two screens are not two repeats of one."""
+    path = written(tmp_path, HEADER + "x,A,S1,m,0.1,1\nx,A,S2,m,0.2,2\nx,B,S1,m,0.3,3\n")
+    with pytest.raises(ValueError, match="They differ in the column 'screen'") as info:
+        read_table(path, value="auc", **LONG)
+    said = str(info.value)
+    assert "which has 'S1', 'S2'. Keep one of these, where={'screen': 'S1'}" in said
+    assert "or keep them apart, drug=['drug', 'screen']" in said
+    assert "aggregate" not in said
+    adata = read_table(path, value="auc", where={"screen": "S2"}, **LONG)
+    np.testing.assert_array_equal(adata.X, [[2]])
+    adata = read_table(path, value="auc", drug=["drug", "screen"], **LONG)
+    assert list(adata.obs_names) == ["x [S1]", "x [S2]"]
+    adata, said = noted(path, value="auc", aggregate="mean", **LONG)
+    np.testing.assert_array_equal(adata.X, [[1.5, 3]])
+    assert "combined rows that differ in the column 'screen'" in said
+    assert adata.uns["read_table"]["replicates"]["largest_spread"] == 1
+
+
+def test_metrics_are_filtered_and_never_averaged_or_named(tmp_path):
+    """A mean of an area and an IC50 is nothing."""
+    path = written(tmp_path, HEADER + "x,A,S1,auc,0.1,1\nx,A,S1,ic50,0.1,2\n")
+    with pytest.raises(ValueError, match=r"column 'metric'.*they measure different") as info:
+        read_table(path, value="auc", **LONG)
+    assert "keep them apart" not in str(info.value)
+
+
+def test_repeats_that_nothing_tells_apart_may_be_averaged(tmp_path):
+    """Numbers that go with the measurement tell nothing."""
+    many = "".join(f"x,L{k},S1,m,{0.01 * k + 0.001},{k}\n" for k in range(60))
+    again = "".join(f"x,L{k},S1,m,{0.01 * k + 0.002},{k + 1}\n" for k in range(60))
+    path = written(tmp_path, HEADER + many + again)
+    with pytest.raises(ValueError, match=r"60 pairs .*Pass aggregate='mean'"):
+        read_table(path, value="auc", **LONG)
+
+
+def test_rows_that_are_there_twice_are_left_out_and_counted(tmp_path):
+    """To the last cell; files are concatenated."""
+    path = written(tmp_path, HEADER + "x,A,S1,m,0.1,1\nx,A,S1,m,0.1,1\nx,B,S1,m,0.3,3\n")
+    adata, said = noted(path, value="auc", **LONG)
+    np.testing.assert_array_equal(adata.X, [[1, 3]])
+    assert "left out 1 rows that repeat another to the last cell" in said
+
+
+def test_rows_are_chosen_by_values_of_columns(tmp_path):
+    """One or several; as text, or as numbers that became floats."""
+    path = written(tmp_path, "drug,cell_line,dose,value\nx,A,2.5,1\nx,B,10.0,2\ny,A,10,3\n")
+    adata = read_table(path, where={"dose": 2.5}, **LONG)
+    np.testing.assert_array_equal(adata.X, [[1]])
+    assert read_table(path, where={"dose": ["2.5", "10.0"], "drug": "x"}, **LONG).shape == (1, 2)
+    with pytest.raises(ValueError, match=r"no row with 'dose' of \['7'\]. It has '10', '10.0'"):
+        read_table(path, where={"dose": 7}, **LONG)
+    with pytest.raises(ValueError, match="no column 'lab'"):
+        read_table(path, where={"lab": 7}, **LONG)
+    with pytest.raises(ValueError, match="has no row with all of"):
+        read_table(path, where={"dose": 2.5, "drug": "y"}, **LONG)
+
+
+def test_columns_of_a_long_table_annotate(tmp_path):
+    """They have one value for each drug, or line."""
+    path = written(
+        tmp_path,
+        "drug,cell_line,target,tissue,plate,value\nx,A,T1,skin,1,1\nx,B,T1,lung,2,2\ny,A,T2,skin,1,3\n",
+    )
+    adata = read_table(path, obs_columns=["target"], var_columns=["tissue", "plate"], **LONG)
+    assert list(adata.obs["target"]) == ["T1", "T2"]
+    assert list(adata.var["tissue"]) == ["skin", "lung"]
+    assert list(adata.var["plate"]) == [1, 2]
+    with pytest.raises(ValueError, match="'plate' has several values for the drug 'x'"):
+        read_table(path, obs_columns=["plate"], **LONG)
+    with pytest.raises(ValueError, match="no column 'moa'"):
+        read_table(path, obs_columns=["moa"], **LONG)
+
+
+def test_annotation_is_matched_by_the_column_named(tmp_path):
+    """DepMap's tables begin with an identifier, and screens go by names."""
+    path = made.wide(tmp_path)
+    models = made.model_table(tmp_path)
+    adata = read_table(path, var=models, var_key="CellLineName")
+    assert list(adata.var["OncotreeLineage"]) == list(made.TISSUES)
+    adata = read_table(path, var=pd.read_csv(models), var_key="CellLineName")
+    assert list(adata.var["OncotreeLineage"]) == list(made.TISSUES)
+    with pytest.raises(ValueError, match="no column 'Name'"):
+        read_table(path, var=models, var_key="Name")
+    with pytest.raises(ValueError, match="has no column 'Name'"):
+        read_table(path, var=pd.read_csv(models), var_key="Name")
+
+
+def test_identifiers_that_became_floats_match_their_annotation(tmp_path):
+    """905940.0 is 905940, as number and as text."""
+    path = written(tmp_path, "COSMIC_ID,x,y\n905940.0,1,2\n905949.0,3,4.5\n")
+    lines = written(tmp_path, "COSMIC_ID,tissue\n905949,lung\n905940,skin\n", "lines.csv")
+    adata = read_table(path, drugs="columns", var=lines)
+    assert list(adata.var_names) == ["905940", "905949"]
+    assert list(adata.var["tissue"]) == ["skin", "lung"]
+
+
+def test_ccle_names_tell_the_tissue(tmp_path):
+    """It stands behind the name."""
+    path = written(tmp_path, "drug,A375_SKIN,HL60_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE\nx,1,2\n")
+    adata = rt.io.read(path, quiet=True)
+    assert list(adata.var["tissue"]) == ["skin", "haematopoietic_and_lymphoid_tissue"]
