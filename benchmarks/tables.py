@@ -22,7 +22,7 @@ _TABLES = (
     ("lines x genes", 1178, 17_916, "ACH-{:06}", "GENE{0} ({0})", "", 0.002, 1.2, 1200),
     ("drugs x lines", 6790, 919, "BRD-K{:08}", "ACH-{:06}", "NA", 0.05, None, None),
 )
-_OURS = "import anndata, rtdmf_bio.io", "rtdmf_bio.io.read_table({!r})"
+_OURS = "import anndata, rtdmf_bio.io", "rtdmf_bio.io.read_table({!r}, drugs='rows')"
 _READERS = {
     "pandas.read_csv": ("import pandas", "pandas.read_csv({!r})"),
     "read_table": _OURS,

@@ -83,7 +83,7 @@ class TextTable(Table):
     def _begin(self, text: Text) -> list[str]:
         rows = text.rows()
         header = next(rows)
-        self._sample = list(islice(rows, _SAMPLE))
+        self._sample = list(islice(rows, max(3, min(_SAMPLE, _AT_ONCE // len(header)))))
         return header
 
     def _parse(self, parse: Callable[[Text], Any]) -> Any:

@@ -161,7 +161,8 @@ def recognise(path: str | os.PathLike[str], options: Mapping[str, Any]) -> Forma
     from ._source import Source
 
     source = Source(path, options)
-    return next((form for form in formats() if not form.generic and form.sniff(source)), None)
+    known = (form for form in formats() if not form.generic and form.name != "refused")
+    return next((form for form in known if form.sniff(source)), None)
 
 
 def _chosen(source: Any, name: str | None, options: Mapping[str, Any]) -> Format:

@@ -184,7 +184,17 @@ def read_table(
 
     check_options(options)
     table = open_table(path, sep=sep, encoding=encoding, sheet=sheet, skip_rows=skip_rows)
-    adata = matrix_from(table, options)
+    try:
+        adata = matrix_from(table, options)
+    except ValueError as error:
+        from ._read import recognise
+
+        form = recognise(path, options) if layout == "wide" and drugs is drug is None else None
+        if form is None:
+            raise
+        raise ValueError(
+            f"{error} It looks like {form.title}, which rtdmf_bio.io.read({str(path)!r}) knows."
+        ) from None
     if table.notes:
         warnings.warn(f"{path}: {'; '.join(table.notes)}.", UserWarning, stacklevel=2)
     return adata

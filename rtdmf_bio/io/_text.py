@@ -196,6 +196,8 @@ def open_text(
     # The last may have been cut off.
     lines = lines[skip_rows : -1 if len(head) == _SAMPLE_BYTES and len(lines) > 2 else None]
     lines = [line for line in lines if line.strip()][:_SAMPLE_ROWS]
+    long = len(lines[0]) if lines else 0
+    lines = lines[: max(3, _SAMPLE_BYTES // 8 // (long + 1))]
     usual = SEPARATORS.get(suffix_of(path), ",")
     chosen = sep or _separator(lines, usual)
     text = Text(path, chosen, known or "utf-8-sig", skip_rows)

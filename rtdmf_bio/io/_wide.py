@@ -20,7 +20,7 @@ from ._missing import Missing, bound
 
 _COUNTS = {"", "unnamed0", "index", "x", "row", "rownumber", "no", "nr"}
 _FAR = 1000.0
-_ENOUGH = 400  # entries of a row or column that tell its scale
+_ENOUGH = 100  # entries of a row or column that tell its scale
 
 
 @dataclass
