@@ -29,7 +29,7 @@ Parts: TypeAlias = tuple[list[Any], pd.DataFrame, np.ndarray, list[Bad]]
 """Names of the rows, the columns set aside, the numbers of the others, and what is none."""
 
 _AT_ONCE = 2**15  # cells of a wide text
-_SAMPLE = 50
+_SAMPLE, _LOOK = 50, 2**15  # rows and cells that tell what a table is
 _FLOAT_ID = re.compile(r"\d{3,}\.0")
 
 
@@ -83,7 +83,7 @@ class TextTable(Table):
     def _begin(self, text: Text) -> list[str]:
         rows = text.rows()
         header = next(rows)
-        self._sample = list(islice(rows, max(3, min(_SAMPLE, _AT_ONCE // len(header)))))
+        self._sample = list(islice(rows, max(3, min(_SAMPLE, _LOOK // len(header)))))
         return header
 
     def _parse(self, parse: Callable[[Text], Any]) -> Any:
