@@ -426,3 +426,57 @@ def test_ccle_names_tell_the_tissue(tmp_path):
     path = written(tmp_path, "drug,A375_SKIN,HL60_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE\nx,1,2\n")
     adata = rt.io.read(path, quiet=True)
     assert list(adata.var["tissue"]) == ["skin", "haematopoietic_and_lymphoid_tissue"]
+
+
+def test_what_excel_leaves_is_passed_over(tmp_path):
+    """A first line that tells the separator, empty columns, and averages below and beside."""
+    path = written(tmp_path, "sep=;\ndrug;A;B;;\nx;1,5;2;;\ny;;4;;\n")
+    adata, said = noted(path)
+    np.testing.assert_array_equal(adata.X, [[1.5, 2], [NAN, 4]])
+    assert "left out" in said
+    path = written(tmp_path, "drug,A,B,Mean\nx,1.5,2,1.75\ny,,4,4\nAverage,1.5,3,2.25\n")
+    adata, said = noted(path)
+    np.testing.assert_array_equal(adata.X, [[1.5, 2], [NAN, 4]])
+    assert list(adata.obs["Mean"]) == [1.75, 4]
+    assert list(adata.var["Average"]) == [1.5, 3]
+
+
+def test_a_long_table_read_as_wide_is_told(tmp_path):
+    """Instead of advising to average it."""
+    path = made.rows(tmp_path, "long.csv", ("drug", "cells", "potency"),
+                     [(DRUGS[i], LINES[j], AUC[i, j]) for i, j in made.pairs()])  # fmt: skip
+    for read in (read_table, rt.io.read):
+        with pytest.raises(ValueError, match=r"as in a long table.*Pass layout='long'") as info:
+            read(path)
+        assert "aggregate" not in str(info.value)
+    columns = {"cell_line": "cells", "value": "potency"}
+    np.testing.assert_array_equal(rt.io.read(path, quiet=True, **columns, **LONG).X, AUC)
+
+
+def test_a_screen_at_one_dose_is_no_raw_data(tmp_path):
+    """Its viabilities are what there is."""
+    table = [(DRUGS[i], LINES[j], 2.5, AUC[i, j]) for i, j in made.pairs()]
+    path = made.rows(tmp_path, "single.csv", ("drug", "cell_line", "dose", "viability"), table)
+    adata = rt.io.read(path, quiet=True)
+    np.testing.assert_array_equal(adata.X, AUC)
+    assert adata.uns["measure"]["kind"] == "viability"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
+def test_typed_columns_are_recognised_like_text(tmp_path, suffix):
+    """Identifiers are numbers there, and gaps make them floats."""
+    frame = pd.DataFrame(made.gdsc_rows(), columns=list(made.GDSC))
+    frame["COSMIC_ID"] = frame["COSMIC_ID"].astype(float)
+    frame.loc[frame["CELL_LINE_NAME"] == "A549", "COSMIC_ID"] = NAN
+    path = tmp_path / f"fitted{suffix}"
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(path)
+    else:
+        pytest.importorskip("openpyxl")
+        frame.to_excel(path, index=False)
+    adata = rt.io.read(path, quiet=True)
+    np.testing.assert_allclose(adata.X, AUC)
+    assert adata.var.loc["A375", "cosmic_id"] == 905000
+    assert pd.isna(adata.var.loc["A549", "cosmic_id"])
+    assert adata.obs.loc["Dabrafenib", "drug_id"] == 1000

@@ -293,6 +293,12 @@ def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str,
         raise ValueError(f"The names of a wide table are in one column. Got {key}.")
     aside = [*options["obs_columns"], *options["var_columns"]]
     wide = read_wide(table, missing, key=key, aside=aside, **how)
+    if len(set(wide.rows)) * 2 < len(wide.rows):
+        raise ValueError(
+            f"{table.path}: {len(wide.rows)} rows have only {len(set(wide.rows))} names, as in a "
+            f"long table with one measurement a row. Pass layout='long' and the columns drug, "
+            f"cell_line and value. Its columns are {name_some(table.header, 20)}."
+        )
     drugs = options["drugs"]
     if key is not None and drugs is None:
         drugs = "rows" if options["drug"] is not None else "columns"

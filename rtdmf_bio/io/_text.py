@@ -38,6 +38,7 @@ _LABELS = {
     *("cellline", "celllinename", "celllines", "line", "model", "modelid", "sample", "cosmicid"),
     *("depmapid", "gene", "wirkstoff", "substanz", "zelllinie"),
 }
+_EXCEL = re.compile(r"sep=(.)", re.IGNORECASE)  # a first line for Excel
 _BEYOND = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 
 
@@ -193,6 +194,8 @@ def open_text(
         lines = head.decode(known or "utf-8", errors="replace").lstrip("\ufeff").splitlines()
     except LookupError:
         raise ValueError(f"There is no encoding {encoding!r}.") from None
+    if skip_rows == 0 and lines and (said := _EXCEL.fullmatch(lines[0])):
+        sep, skip_rows = sep or said[1], 1
     # The last may have been cut off.
     lines = lines[skip_rows : -1 if len(head) == _SAMPLE_BYTES and len(lines) > 2 else None]
     lines = [line for line in lines if line.strip()][:_SAMPLE_ROWS]

@@ -19,6 +19,8 @@ from ._cells import Bad, Table, is_name, names, settle
 from ._missing import Missing, bound
 
 _COUNTS = {"", "unnamed0", "index", "x", "row", "rownumber", "no", "nr"}
+# What spreadsheets compute below or beside a table.
+_SUMMARIES = {"mean", "average", "median", "sd", "stdev", "stddev", "sem", "total", "count"}
 _FAR = 1000.0
 _ENOUGH = 100  # entries of a row or column that tell its scale
 
@@ -94,6 +96,14 @@ def read_wide(
             f"{path} has no column of numbers: {name_some(header)} are text or identifiers. If "
             f"the table has one measurement a row, pass layout='long'."
         )
+    empty = [
+        j
+        for j, name in enumerate(rest)
+        if not is_name(name) and np.isnan(values[:, j]).all() and j not in {b[1] for b in bad}
+    ]
+    if empty:
+        table.note(f"left out {len(empty)} columns without a name or a value")
+        rest, values, bad = _without(empty, rest, values, bad)
     named = [is_name(cell) for cell in found]
     if drop_unnamed and not all(named):
         table.note(f"left out {len(named) - sum(named)} rows without a name")
@@ -103,11 +113,9 @@ def read_wide(
         values = values[rows_kept]
         bad = [(place[i], j, cell) for i, j, cell in bad if i in place]
     if drop_unnamed and not all(map(is_name, rest)):
-        keep = [j for j, name in enumerate(rest) if is_name(name)]
-        table.note(f"left out {len(rest) - len(keep)} columns without a name")
-        place = {old: new for new, old in enumerate(keep)}
-        rest, values = [rest[j] for j in keep], values[:, keep]
-        bad = [(i, place[j], cell) for i, j, cell in bad if j in place]
+        lost = [j for j, name in enumerate(rest) if not is_name(name)]
+        table.note(f"left out {len(lost)} columns without a name")
+        rest, values, bad = _without(lost, rest, values, bad)
     columns = names(rest, f"{path}: the header", first=2)
     where = "the first column" if name_at == 0 else f"the column {header[name_at]!r}"
     rows = names(found, f"{path}: {where}")
@@ -121,6 +129,16 @@ def read_wide(
     _set_rows_aside(wide, text_rows, table)
     _refuse_other_scales(wide, path)
     return wide
+
+
+def _without(
+    lost: Sequence[int], header: list[str], values: np.ndarray, bad: list[Bad]
+) -> tuple[list[str], np.ndarray, list[Bad]]:
+    """Leave out columns by place."""
+    keep = [j for j in range(len(header)) if j not in set(lost)]
+    place = {old: new for new, old in enumerate(keep)}
+    left = [(i, place[j], cell) for i, j, cell in bad if j in place]
+    return [header[j] for j in keep], values[:, keep], left
 
 
 def _names_at(table: Table, sample: list[list[Any]], key: str | None) -> tuple[int, int | None]:
@@ -149,6 +167,8 @@ def _counts(name: str, sample: list[list[Any]], j: int) -> bool:
 
 def _is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
     plain = normalised(name)
+    if plain in _SUMMARIES:
+        return True
     if plain in LINE_COLUMNS | DRUG_COLUMNS and not any(_is_fraction(cell) for cell in cells):
         return True
     said = [cell for cell in cells if isinstance(cell, str) and not missing.is_missing(cell)]
@@ -191,9 +211,14 @@ def _set_rows_aside(wide: Wide, text_rows: dict[int, dict[int, object]], table: 
     ids = [
         i
         for i, name in enumerate(wide.rows)
-        if normalised(name) in others
-        and i not in text_rows
-        and not (wide.values[i][np.isfinite(wide.values[i])] % 1 > 0).any()
+        if i not in text_rows
+        and (
+            normalised(name) in _SUMMARIES
+            or (
+                normalised(name) in others
+                and not (wide.values[i][np.isfinite(wide.values[i])] % 1 > 0).any()
+            )
+        )
     ]
     at = sorted([*ids, *text_rows])
     if not at or len(at) == len(wide.rows):

@@ -49,7 +49,7 @@ def _what(source: Source) -> str | None:
             "rtdmf_bio.io.read_table(layout='long')."
         )
     fitted = any(kind_name(name) not in (None, *_NOT_FITTED) for name in source.header)
-    if there & _DOSES and there & _READOUTS and not fitted:
+    if there & _DOSES and there & _READOUTS and not fitted and _several_doses(source):
         return (
             "raw responses at each dose. Fit dose-response curves first (PharmacoGx, GRmetrics, "
             "gdscIC50, CurveCurator) and pass one value a drug and line, such as the area under "
@@ -71,6 +71,12 @@ def _what(source: Source) -> str | None:
             "rtdmf_bio.io.read(screen, obs=this)."
         )
     return None
+
+
+def _several_doses(source: Source) -> bool:
+    """Whether doses differ; a screen at a single dose is one of its own kind."""
+    at = [j for j, name in enumerate(source.header) if normalised(name) in _DOSES]
+    return len({str(row[at[0]]).strip() for row in source.table.sample()}) > 1
 
 
 def _is_lines(source: Source, there: set[str]) -> bool:
