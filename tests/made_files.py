@@ -167,6 +167,13 @@ def prism_primary_old(folder: Path) -> Path:
                 ["", *ids], [[MODELS[j], *LFC[:, j]] for j in range(len(LINES))])  # fmt: skip
 
 
+def prism_lfc(folder: Path) -> Path:
+    found = [(f"{MODELS[j]}::PR500", f"BRD-K{i:08d}", LFC[i, j], "PR500") for i, j in pairs()]
+    failed = [(f"{MODELS[0]}::PR500", "BRD-K1 (QC Failure)", 9.5, "PR500")]
+    return rows(folder, "Repurposing_Public_24Q2_LFC_COLLAPSED.csv",
+                ("row_id", "broad_id", "LFC", "pool"), [*found, *failed])  # fmt: skip
+
+
 def prism_secondary(folder: Path) -> Path:
     header = ("broad_id", "depmap_id", "ccle_name", "screen_id", "upper_limit", "lower_limit",
               "slope", "r2", "auc", "ec50", "ic50", "name", "moa", "target", "disease.area",

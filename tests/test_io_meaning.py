@@ -480,3 +480,44 @@ def test_typed_columns_are_recognised_like_text(tmp_path, suffix):
     assert adata.var.loc["A375", "cosmic_id"] == 905000
     assert pd.isna(adata.var.loc["A549", "cosmic_id"])
     assert adata.obs.loc["Dabrafenib", "drug_id"] == 1000
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ('"","X","COSMIC_ID","D1"\n"1",0,905940,1.5\n"2",1,905949,2\n', ["905940", "905949"]),
+        ("Unnamed: 0,cell_line,D1\n0,A375,1.5\n1,A549,2\n", ["A375", "A549"]),
+        (",D1,D2\n0,1.5,2\n1,2,2\n", ["0", "1"]),
+        ("tissue,cell_line,D1\nskin,A375,1.5\nskin,A549,2\n", ["A375", "A549"]),
+        ("cell_line,tissue,D1\nA375,skin,1.5\nA549,skin,2\n", ["A375", "A549"]),
+    ],
+)
+def test_names_of_rows_are_where_they_are(tmp_path, text, names):
+    """Behind counts, behind a label, or all there is."""
+    adata, _ = noted(written(tmp_path, text), drugs="columns")
+    assert list(adata.var_names) == names
+    np.testing.assert_array_equal(adata["D1"].X, [[1.5, 2]])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("<!DOCTYPE html>\n<html></html>\n", "is a web page, and no data"),
+        ("version https://git-lfs.github.com/spec/v1\noid x\n", "is a pointer of git LFS"),
+        ("drug,A375\nx,45%\n", "Correct '45%' in the file"),
+        ("drug,A375\nx,0.5 uM\n", "Correct '0.5 uM' in the file"),
+        ("drug,note,potency\nx,a,1\ny,b,2\n", "a single column of numbers, 'potency'"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_named(tmp_path, text, message):
+    """Downloads that failed, and units beside numbers."""
+    with pytest.raises(ValueError, match=message):
+        rt.io.read(written(tmp_path, text))
+
+
+def test_gct_is_read(tmp_path):
+    """Two lines above the header, and a column of descriptions."""
+    text = "#1.2\n2\t2\nName\tDescription\tA375\tA549\nx\tone\t1\t2\ny\ttwo\t3\t4.5\n"
+    adata = rt.io.read(written(tmp_path, text, "screen.gct"), quiet=True)
+    np.testing.assert_array_equal(adata.X, [[1, 2], [3, 4.5]])
+    assert list(adata.obs["Description"]) == ["one", "two"]

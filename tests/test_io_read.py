@@ -61,6 +61,8 @@ EXPECTED = [
     Expected(made.prism_primary_old, "prism_primary", LFC, "log_fold_change",
              [f"BRD-K{i:08d}-001-01-{i}::2.5::HTS" for i in range(len(DRUGS))], MODELS,
              obs={"drug_name": LOWER}),
+    Expected(made.prism_lfc, "prism_lfc", LFC, "log_fold_change",
+             [f"BRD-K{i:08d}" for i in range(len(DRUGS))], MODELS),
     Expected(made.prism_oncref, "prism_oncref", LFC, "log2_auc",
              [f"PRC-{5000000 + i:09d}-001-01" for i in range(len(DRUGS))], MODELS,
              obs={"drug_name": [name.upper() for name in DRUGS]}),

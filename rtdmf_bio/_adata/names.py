@@ -26,7 +26,7 @@ LINE_COLUMNS = frozenset({
     "cosmicid", "cosmic", "cosmicsampleid", "cosmicidentifier", "depmapid", "modelid",
     "depmapmodelid", "sangermodelid", "sangerid", "cellosaurusid", "rrid", "cvclid", "cellline",
     "celllinename", "celllinedisplayname", "strippedcelllinename", "ccleid", "cclename", "linename",
-    "celllineid", "improvesampleid", "masterccid", "masterccliid",
+    "celllineid", "improvesampleid", "mastercclid",
 })  # fmt: skip
 """What columns that identify cell lines are called, without case and punctuation."""
 DRUG_COLUMNS = frozenset({

@@ -50,8 +50,10 @@ class Table(ABC):
         """Return the cells as they stand, of all columns or some; names may repeat."""
 
     @abstractmethod
-    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
-        """Read all, with the column of names, those set aside, and one left out."""
+    def parts(
+        self, names: int, aside: Sequence[int], dropped: Sequence[int], how: Missing
+    ) -> Parts:
+        """Read all, with the column of names, those set aside, and those left out."""
 
     def note(self, said: str) -> None:
         """Remember what was found and passed over."""
@@ -113,9 +115,11 @@ class TextTable(Table):
         )
         return _not_empty(found, self.path)
 
-    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
+    def parts(
+        self, names: int, aside: Sequence[int], dropped: Sequence[int], how: Missing
+    ) -> Parts:
         """Read all, some rows at a time."""
-        left_out = {names, *aside, *([] if dropped is None else [dropped])}
+        left_out = {names, *aside, *dropped}
         kept = [j for j in range(len(self.header)) if j not in left_out]
         width = len(kept)
         rest = slice(kept[0], kept[-1] + 1) if kept and kept[-1] - kept[0] == width - 1 else None
@@ -170,10 +174,12 @@ class FrameTable(Table):
         return _not_empty(found.set_axis([self.header[i] for i in self.positions(columns)], axis=1),
                           self.path)  # fmt: skip
 
-    def parts(self, names: int, aside: Sequence[int], dropped: int | None, how: Missing) -> Parts:
+    def parts(
+        self, names: int, aside: Sequence[int], dropped: Sequence[int], how: Missing
+    ) -> Parts:
         """Read all, a column at a time."""
         frame = self.frame()
-        left_out = {names, *aside, *([] if dropped is None else [dropped])}
+        left_out = {names, *aside, *dropped}
         kept = [j for j in range(len(self.header)) if j not in left_out]
         values, bad = by_column(frame.iloc[:, kept], how)
         return list(frame.iloc[:, names]), frame.iloc[:, list(aside)], values, bad

@@ -56,6 +56,12 @@ class Source:
         keys = ("sep", "encoding", "sheet", "skip_rows")
         return open_table(self.path, **{key: self._options[key] for key in keys})
 
+    def with_table(self, table: Table) -> Source:
+        """Return the same source with another table in place of its own."""
+        new = Source(self.path, self._options)
+        new.__dict__["table"] = table
+        return new
+
     @cached_property
     def header(self) -> list[str]:
         """Names of the columns."""

@@ -299,6 +299,12 @@ def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str,
             f"long table with one measurement a row. Pass layout='long' and the columns drug, "
             f"cell_line and value. Its columns are {name_some(table.header, 20)}."
         )
+    if len(wide.columns) == 1 and len(wide.of_rows.columns) and len(wide.rows) > 1:
+        raise ValueError(
+            f"{table.path} has a single column of numbers, {wide.columns[0]!r}, beside "
+            f"{name_some(list(wide.of_rows.columns))}, as in a long table with one measurement a "
+            f"row. Pass layout='long' and the columns drug, cell_line and value."
+        )
     drugs = options["drugs"]
     if key is not None and drugs is None:
         drugs = "rows" if options["drug"] is not None else "columns"

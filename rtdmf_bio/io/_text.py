@@ -38,6 +38,11 @@ _LABELS = {
     *("cellline", "celllinename", "celllines", "line", "model", "modelid", "sample", "cosmicid"),
     *("depmapid", "gene", "wirkstoff", "substanz", "zelllinie"),
 }
+_NO_DATA = {
+    "<!doctype": "a web page, and no data",
+    "<html": "a web page, and no data",
+    "version https://git-lfs": "a pointer of git LFS, and no data",
+}
 _EXCEL = re.compile(r"sep=(.)", re.IGNORECASE)  # a first line for Excel
 _BEYOND = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 
@@ -194,6 +199,10 @@ def open_text(
         lines = head.decode(known or "utf-8", errors="replace").lstrip("\ufeff").splitlines()
     except LookupError:
         raise ValueError(f"There is no encoding {encoding!r}.") from None
+    if lines and (what := next((w for b, w in _NO_DATA.items() if _begins(lines[0], b)), None)):
+        raise ValueError(f"{path} is {what}. Fetch the file again.")
+    if skip_rows == 0 and lines and _begins(lines[0], "#1.2"):
+        skip_rows = 2  # GCT has its size in the second line
     if skip_rows == 0 and lines and (said := _EXCEL.fullmatch(lines[0])):
         sep, skip_rows = sep or said[1], 1
     # The last may have been cut off.
@@ -241,6 +250,10 @@ def decoded(text: Text, given: str | None, parse: Callable[[Text], T]) -> T:
         ) from None
     text.note("read as Windows-1252, as it is not UTF-8")
     return out
+
+
+def _begins(line: str, with_: str) -> bool:
+    return line.strip().lower().startswith(with_)
 
 
 def _is_utf8(found: bytes) -> bool:

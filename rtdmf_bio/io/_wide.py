@@ -6,6 +6,7 @@ or is left out; a row of text annotates the columns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from ._missing import Missing, bound
 _COUNTS = {"", "unnamed0", "index", "x", "row", "rownumber", "no", "nr"}
 # What spreadsheets compute below or beside a table.
 _SUMMARIES = {"mean", "average", "median", "sd", "stdev", "stddev", "sem", "total", "count"}
+_NUMBERLIKE = re.compile(r"[<>~=+\-\u2212]*\s*[.,]?\d+([.,]\d+)?\s*([%*]|[a-zA-Z\u00b5]{0,3}$|$)")
 _FAR = 1000.0
 _ENOUGH = 100  # entries of a row or column that tell its scale
 
@@ -72,25 +74,25 @@ def read_wide(
     at = [
         j
         for j in range(len(header))
-        if j not in (name_at, dropped)
+        if j not in (name_at, *dropped)
         and (j in chosen or _is_annotation(header[j], [row[j] for row in sample], missing))
     ]
     # What is empty to the left of annotation belongs to it.
     at += [
         j
         for j in range(max(at, default=0))
-        if j not in (name_at, dropped, *at) and all(missing.is_missing(row[j]) for row in sample)
+        if j not in (name_at, *dropped, *at) and all(missing.is_missing(row[j]) for row in sample)
     ]
     at.sort()
-    if len(at) + 1 + (dropped is not None) == len(header):
+    if len(at) + 1 + len(dropped) == len(header):
         # Something must be meant for numbers; what stands in their place will be named.
         at = sorted(chosen - {name_at})
     found, beside, values, bad = table.parts(name_at, at, dropped, missing)
-    if dropped is not None:
-        table.note(f"left out the column {header[dropped]!r}, which counts the rows")
+    for j in dropped:
+        table.note(f"left out the column {header[j]!r}, which counts the rows")
     if at:
         table.note(f"took {name_some([header[j] for j in at])} as annotation")
-    rest = [header[j] for j in range(len(header)) if j not in (name_at, dropped, *at)]
+    rest = [header[j] for j in range(len(header)) if j not in (name_at, *dropped, *at)]
     if not rest:
         raise ValueError(
             f"{path} has no column of numbers: {name_some(header)} are text or identifiers. If "
@@ -141,17 +143,26 @@ def _without(
     return [header[j] for j in keep], values[:, keep], left
 
 
-def _names_at(table: Table, sample: list[list[Any]], key: str | None) -> tuple[int, int | None]:
-    """Place of the column of names, and of one that only counts the rows."""
-    if key is not None:
-        return table.positions([key])[0], 0 if _counts(table.header[0], sample, 0) else None
+def _names_at(table: Table, sample: list[list[Any]], key: str | None) -> tuple[int, list[int]]:
+    """Place of the column of names, and of those before it that only count the rows."""
     header = table.header
-    if not _counts(header[0], sample, 0):
-        return 0, None
-    second = [row[1] for row in sample]
-    known = normalised(header[1]) in LINE_COLUMNS | DRUG_COLUMNS
-    words = any(isinstance(cell, str) and bound(cell, True) is None for cell in second)
-    return (1, 0) if len(header) > 2 and (known or (words and header[1])) else (0, None)
+    counts: list[int] = []
+    while len(counts) + 2 < len(header) and _counts(header[len(counts)], sample, len(counts)):
+        counts.append(len(counts))
+    if key is not None:
+        return table.positions([key])[0], counts
+    known = LINE_COLUMNS | DRUG_COLUMNS
+    first = len(counts)
+    cells = [row[first] for row in sample]
+    if counts and normalised(header[first]) not in known and not any(map(_is_word, cells)):
+        return 0, []  # numbers come next, so that the count is all there is of names
+    if normalised(header[first]) not in known and len(set(map(str, cells))) < len(cells):
+        # Labels that repeat, such as the tissue; the names may stand beside them.
+        for j, name in enumerate(header):
+            column = {str(row[j]) for row in sample}
+            if normalised(name) in known and len(column) == len(sample):
+                return j, counts
+    return first, counts
 
 
 def _counts(name: str, sample: list[list[Any]], j: int) -> bool:
@@ -174,10 +185,15 @@ def _is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
     said = [cell for cell in cells if isinstance(cell, str) and not missing.is_missing(cell)]
     if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
         return False
-    words = [cell for cell in said if bound(cell, True) is None]
+    words = [cell for cell in said if _is_word(cell)]
     # "n.d." and "?" stand for nothing, and are told when they are met.
-    return bool(said) and len(words) == len(said) and any(len(word.strip()) > 4 or
+    return len(words) * 2 > len(said) and not any(bound(cell, True) for cell in said) and any(len(word.strip()) > 4 or
         normalised(word) not in ("", "nd", "na", "no", "nt", "ns") for word in words)  # fmt: skip
+
+
+def _is_word(cell: Any) -> bool:
+    """Whether a cell is text that does not begin like a number, as "5 uM" and "45%" do."""
+    return isinstance(cell, str) and bool(cell.strip()) and not _NUMBERLIKE.match(cell.strip())
 
 
 def _is_fraction(cell: Any) -> bool:
@@ -279,7 +295,7 @@ def way_round_of(table: Table) -> str | None:
     columns = [
         name
         for j, name in enumerate(table.header)
-        if j not in (at, dropped)
+        if j not in (at, *dropped)
         and not _is_annotation(name, [row[j] for row in sample], Missing(()))
     ]
     return way_round([str(row[at]).strip() for row in sample], columns, table.header[at])

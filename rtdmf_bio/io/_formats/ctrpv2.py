@@ -46,10 +46,7 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
         frame = frame.merge(other[new], on=key, how="left", validate="many_to_one")
     joined: Table = FrameTable(source.path, frame)
     joined.notes = table.notes
-    whole = Source(curves, options)
-    whole.__dict__["table"] = joined
-    adata = _TABLE.read(whole, options)
-    return adata
+    return _TABLE.read(Source(curves, options).with_table(joined), options)
 
 
 def _one(source: Source, word: str) -> Any:

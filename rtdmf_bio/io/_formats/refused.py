@@ -6,7 +6,7 @@ from typing import Any
 from anndata import AnnData
 
 from ..._adata.measure import kind_name
-from ..._adata.names import normalised
+from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._format import Format
 from .._source import Source
 
@@ -34,6 +34,14 @@ _COMPOUNDS = {
     "cpdname", "repurposingtarget", "moa", "target", "putativetarget", "screeningsite",
     "targetpathway", "smiles", "genesymboloftargets", "drugname", "compoundname",
 }  # fmt: skip
+_NUMBERS_OF_LINES = {
+    "age",
+    "ageatsampling",
+    "ploidy",
+    "mutationalburden",
+    "msiscore",
+    "doublingtime",
+}
 _NOT_FITTED = {"viability", "inhibition", "percent_viability", "gr_value"}
 
 
@@ -81,17 +89,17 @@ def _several_doses(source: Source) -> bool:
 
 def _is_lines(source: Source, there: set[str]) -> bool:
     """Whether lines are named and there is no number beside them."""
-    names = {"cellline", "celllinename", "modelid", "depmapid", "cosmicid", "cclname"}
-    return bool(there & names) and not _has_numbers(source)
+    return bool(there & LINE_COLUMNS) and not there & DRUG_COLUMNS and not _has_numbers(source)
 
 
 def _has_numbers(source: Source) -> bool:
     for j, name in enumerate(source.header):
-        if normalised(name) in ("age", "cosmicid", "pubchemcid") or normalised(name).endswith("id"):
+        if normalised(name) in _NUMBERS_OF_LINES or normalised(name).endswith("id"):
             continue
         for row in source.table.sample():
             try:
-                if j and float(row[j]) % 1 > 0:
+                # Mutations are 0 and 1.
+                if j and float(row[j]) not in (0, 1) and row[j] == row[j]:
                     return True
             except (TypeError, ValueError):
                 continue

@@ -6,10 +6,12 @@ from typing import Any
 from anndata import AnnData
 
 from ..._adata.measure import as_measure, kind_name
+from ..._adata.names import normalised
 from .._format import Format, read_wide_format, with_tissue
 from .._source import Source
 from .._tables import matrix_from
 
+_VALUES = {"value", "response", "sensitivity", "score", "measurement"}
 _LABELS = {
     "drug": ("drug", "drugname", "compound", "compoundname", "treatment", "treatmentid", "drugid"),
     "cell_line": (
@@ -42,7 +44,7 @@ def _long_columns(source: Source) -> dict[str, Any]:
         if not names:
             return {}
         found[key] = names[0]
-    values = [name for name in source.header if kind_name(name) or name.lower() == "value"]
+    values = [n for n in source.header if kind_name(n) or normalised(n) in _VALUES]
     return {**found, "value": values} if values else {}
 
 
