@@ -506,7 +506,7 @@ def test_names_of_rows_are_where_they_are(tmp_path, text, names):
         ("version https://git-lfs.github.com/spec/v1\noid x\n", "is a pointer of git LFS"),
         ("drug,A375\nx,45%\n", "Correct '45%' in the file"),
         ("drug,A375\nx,0.5 uM\n", "Correct '0.5 uM' in the file"),
-        ("drug,note,potency\nx,a,1\ny,b,2\n", "a single column of numbers, 'potency'"),
+        ("drug,cell_line,potency\nx,a,1\ny,b,2\n", "a single column of numbers, 'potency'"),
     ],
 )
 def test_what_is_no_table_of_numbers_is_named(tmp_path, text, message):

@@ -284,6 +284,7 @@ def matrix_of_pairs(
 
 def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str, Any]) -> Any:
     """Measurements of a wide table, and annotation of its drugs and of its lines."""
+    from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
     from ..model.checks import name_some
     from ._matrix import typed, wide_pairs
     from ._wide import read_wide, way_round
@@ -299,7 +300,8 @@ def _wide(table: Table, missing: Any, options: Mapping[str, Any], how: dict[str,
             f"long table with one measurement a row. Pass layout='long' and the columns drug, "
             f"cell_line and value. Its columns are {name_some(table.header, 20)}."
         )
-    if len(wide.columns) == 1 and len(wide.of_rows.columns) and len(wide.rows) > 1:
+    others = {normalised(name) for name in wide.of_rows} & (LINE_COLUMNS | DRUG_COLUMNS)
+    if len(wide.columns) == 1 and others and len(wide.rows) > 1:
         raise ValueError(
             f"{table.path} has a single column of numbers, {wide.columns[0]!r}, beside "
             f"{name_some(list(wide.of_rows.columns))}, as in a long table with one measurement a "

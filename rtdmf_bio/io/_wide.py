@@ -186,9 +186,11 @@ def _is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
     if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
         return False
     words = [cell for cell in said if _is_word(cell)]
+    if len(words) * 2 <= len(said) or any(bound(cell, True) for cell in said):
+        return False
     # "n.d." and "?" stand for nothing, and are told when they are met.
-    return len(words) * 2 > len(said) and not any(bound(cell, True) for cell in said) and any(len(word.strip()) > 4 or
-        normalised(word) not in ("", "nd", "na", "no", "nt", "ns") for word in words)  # fmt: skip
+    nothing = ("", "nd", "na", "no", "nt", "ns")
+    return any(len(word.strip()) > 4 or normalised(word) not in nothing for word in words)
 
 
 def _is_word(cell: Any) -> bool:

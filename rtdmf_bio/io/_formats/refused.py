@@ -34,14 +34,7 @@ _COMPOUNDS = {
     "cpdname", "repurposingtarget", "moa", "target", "putativetarget", "screeningsite",
     "targetpathway", "smiles", "genesymboloftargets", "drugname", "compoundname",
 }  # fmt: skip
-_NUMBERS_OF_LINES = {
-    "age",
-    "ageatsampling",
-    "ploidy",
-    "mutationalburden",
-    "msiscore",
-    "doublingtime",
-}
+_NUMBERS_OF_LINES = {"age", "ageatsampling", "ploidy", "mutationalburden", "doublingtime"}
 _NOT_FITTED = {"viability", "inhibition", "percent_viability", "gr_value"}
 
 
@@ -67,7 +60,7 @@ def _what(source: Source) -> str | None:
         return None
     if {"experimentid", "runid"} <= there or {"mastercpdid", "cpdname"} <= there:
         return "one of the tables of CTRPv2. Pass the folder, or the table of curves."
-    if len(there & _LINES) > 1 or {"masterccliid"} <= there or _is_lines(source, there):
+    if len(there & _LINES) > 1 or {"mastercclid"} <= there or _is_lines(source, there):
         return (
             "a table of cell lines, without responses. Pass it as annotation of a screen: "
             "rtdmf_bio.io.read(screen, var=this), --lines on the command line, or "
