@@ -57,7 +57,9 @@ POINTER = object()
 def matrix(values, rows, cols):
     values = np.asarray(values)
     names = [list(rows), list(cols)]
-    return R(values.ravel(order="F"), {"dim": np.array(values.shape, np.int32), "dimnames": names})
+    flat = values.ravel(order="F")
+    flat = flat.tolist() if flat.dtype == object else flat
+    return R(flat, {"dim": np.array(values.shape, np.int32), "dimnames": names})
 
 
 def data_table(frame, key):

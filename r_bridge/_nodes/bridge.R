@@ -97,7 +97,11 @@ accessors <- function(x) {
       assay <- getExportedValue("SummarizedExperiment", "assay")
       list(joined = assay(response, "profiles", withDimnames = TRUE, key = FALSE))
     } else {
-      list(info = read("sensitivityInfo"), profiles = read("sensitivityProfiles"))
+      list(
+        info = read("sensitivityInfo"),
+        profiles = read("sensitivityProfiles"),
+        raw = response[["raw"]]
+      )
     },
     curation = read("curation"),
     annotation = read("annotation"),
