@@ -352,7 +352,7 @@ def test_a_summary_is_marked_where_the_true_values_could_move_it(how):
         stored = summarize(drug, line, value, shape, how)[0]
         above = summarize(drug, line, value + 1e6 * (side > 0), shape, how)[0] > stored
         below = summarize(drug, line, value - 1e6 * (side < 0), shape, how)[0] < stored
-        expected = np.select([above & below, above, below], [2, 1, -1], 0)
+        expected = np.select([above & below, above, below], [0, 1, -1], 0)
         found = summarize_sides(drug, line, value, side, shape, how)
         np.testing.assert_array_equal(found, expected)
 

@@ -5,8 +5,9 @@ side: 1 where the true value is at the bound or above, -1 where it is at or belo
 value is exact.
 
 All summaries of replicates rise, or stay, where one of their values rises. So the summary of the
-bounds is itself a bound: of the side on which it moves where censored values go on to infinity, and
-exact where it does not move, as the median of 1, 2 and >8.
+bounds is itself a bound: of the side on which it moves where censored values go on to infinity. It
+is exact where it does not move, as the median of 1, 2 and >8, and where it moves to both sides, as
+the mean of <1 and >8, it is a bound of none.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ Array: TypeAlias = NDArray[np.float64]
 Sides: TypeAlias = NDArray[np.int8]
 Censored: TypeAlias = Literal["bound", "nan", "keep", "error"]
 CENSORED = ("bound", "nan", "keep", "error")
-EITHER = 2
-"""Mark of a summary that is a bound of neither side, as the mean of >8 and <0.01."""
 
 _ENTRY = re.compile(
     r"\s*(?P<side>[<>]=?|[≤≥])?\s*(?P<number>[-+\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
@@ -161,7 +160,7 @@ def summarize_sides(
     shape: tuple[int, int],
     how: Summary,
 ) -> Sides:
-    """Sides of summaries of drugs x lines, `EITHER` for a bound of neither side."""
+    """Sides of summaries of drugs x lines, 0 for what is exact or a bound of neither side."""
     summary = summarize(drug, line, values, shape, how)[0]
     moved = {}
     for side in (1, -1):
@@ -169,5 +168,4 @@ def summarize_sides(
         moved[side] = summarize(drug, line, extreme, shape, how)[0]
     there = ~np.isnan(summary)
     above, below = (there & (moved[side] != summary) for side in (1, -1))
-    marks = above.astype(np.int8) - below.astype(np.int8)
-    return np.where(above & below, EITHER, marks).astype(np.int8)
+    return above.astype(np.int8) - below.astype(np.int8)

@@ -100,10 +100,10 @@ def read_pset(
         Number of values behind each entry of ``X``.
     ``layers["censored"]`` : int8
         Where values are censored: 1 if the true summary is ``X`` or above, -1 if it is ``X`` or
-        below, 0 if it is ``X``. A summary is one of the bounds of its censored and the values of
-        its other experiments; it is exact if it does not depend on how far beyond their bounds
-        the true values are, as the median of 1, 2 and >8, and 2 stands where it is a bound of
-        neither side, as the mean of <1 and >8.
+        below, else 0. Of replicates the bounds are summarised, with what is exact; the result is
+        exact if it does not depend on how far beyond the bounds the true values are, as the median
+        of 1, 2 and >8. It is a bound of neither side, and 0, if it depends on both, as the mean of
+        <1 and >8.
     ``layers[<measure>]`` : float64, ``layers["<measure>_censored"]`` : int8
         For each of `layers`.
     ``obs["replicate_sd"]`` : float64
