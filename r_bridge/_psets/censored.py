@@ -168,4 +168,4 @@ def summarize_sides(
         moved[side] = summarize(drug, line, extreme, shape, how)[0]
     there = ~np.isnan(summary)
     above, below = (there & (moved[side] != summary) for side in (1, -1))
-    return above.astype(np.int8) - below.astype(np.int8)
+    return np.asarray(above.astype(np.int8) - below.astype(np.int8))

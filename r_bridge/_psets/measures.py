@@ -161,11 +161,13 @@ def meaning(
     elif outside or (turned and not stated.higher_is):
         text = _refusal(name, values, entry, stated, file, outside, turned)
         raise ValueError(f"{label}: {text}")
-    if stated.higher_is not in (None, entry.get("higher_is")):
+    given = _given(stated)
+    # What has another direction or unit is another measure.
+    if entry.get("higher_is") not in (None, given.get("higher_is", entry.get("higher_is"))):
         entry = {}
-    elif stated.unit not in (None, entry.get("unit")):
-        entry = {k: v for k, v in entry.items() if k == "higher_is"}
-    return {"name": name, **entry, **_given(stated)}, notes
+    elif entry.get("unit") not in (None, given.get("unit", entry.get("unit"))):
+        entry = {key: value for key, value in entry.items() if key == "higher_is"}
+    return {"name": name, **entry, **given}, notes
 
 
 def meaning_beside(name: str, values: Array, file: File) -> tuple[dict[str, Any], list[str]]:
