@@ -150,13 +150,25 @@ def test_bounds_in_text_are_read_as_bounds_and_marked(kind, generation, backend,
     [
         {"info": {"max.Dose.uM": DOSE}},
         {"info": {"max.dose": [f"{x:.12g}" for x in DOSE]}},
+        {"info": {"Top concentration (µM)": DOSE}},
+        {"info": {"conc_max_nM": DOSE * 1000}},
         {"info": {"Dose1.uM": DOSE / 3, "Dose2.uM": DOSE, "Dose3.uM": [np.nan] * N}},
         {"raw": doses(DOSE)},
         {"raw": doses(DOSE, DATA.experiments.index, text=True)},
         {"raw": doses(DOSE[::-1].copy(), DATA.experiments.index[::-1])},
         {"info": {"max.Dose.uM": np.where(np.arange(N) % 2, DOSE, np.nan)}, "raw": doses(DOSE)},
     ],
-    ids=["info", "info as text", "doses", "raw", "raw as text", "raw turned over", "both"],
+    ids=[
+        "info",
+        "info as text",
+        "info by another name",
+        "info in nM",
+        "doses",
+        "raw",
+        "raw as text",
+        "raw turned over",
+        "both",
+    ],
 )
 @pytest.mark.parametrize("generation", ["2016", "current"])
 def test_an_infinite_ic50_stands_at_the_largest_dose_of_its_experiment(
@@ -164,7 +176,7 @@ def test_an_infinite_ic50_stands_at_the_largest_dose_of_its_experiment(
 ):
     adata = read(pset(tmp_path / "pset.rds", generation, **where), backend=backend)
     here = INFINITE & ALONE
-    assert of_experiments(adata, adata.X).tolist() == DOSE[here].tolist()
+    np.testing.assert_allclose(of_experiments(adata, adata.X), DOSE[here], rtol=1e-15)
     assert (of_experiments(adata, adata.layers["censored"]) == 1).all()
     finite = np.flatnonzero(ALONE & np.isfinite(DATA.profiles[MEASURE].to_numpy()))
     assert [adata.X[at(adata, i)] for i in finite] == DATA.profiles[MEASURE].iloc[finite].tolist()

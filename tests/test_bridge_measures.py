@@ -103,12 +103,20 @@ def test_an_ic50_in_the_file_tells_the_direction_too(pset):
     "name, values, message",
     [
         ("aac_published", response(1, 0, 92), "look like percentages.*such as 'aac_percent'"),
+        ("aac_published", response(1, -3, 104), "look like percentages.*such as 'aac_percent'"),
         ("auc_recomputed", response(1, 0, 92), "look like percentages.*such as 'aac_percent'"),
         ("ic50_published", np.log(ic50), "above 0; they may be logarithms.*'ln_ic50' or 'log10"),
         ("aac_published", response(1, 0, 7.9), "such as 'auc_ctrp' or 'activity_area' or 'dss'"),
         ("aac_published", response(1, -3, 3), r"Say which: kind, or higher_is"),
     ],
-    ids=["percentages", "percentages by the old name", "logarithms", "activity area", "z-scores"],
+    ids=[
+        "percentages",
+        "percentages and noise",
+        "percentages by the old name",
+        "logarithms",
+        "activity area",
+        "z-scores",
+    ],
 )
 def test_what_the_values_can_be_is_said(name, values, message, pset):
     with pytest.raises(ValueError, match=message):

@@ -219,6 +219,18 @@ def test_an_experiment_is_read_as_it_stands_whatever_version_wrote_it(holder, ra
     assert found == {"assays": ["auc", "n", "gaps"], "file": "x.rds", "object": ""}
 
 
+def test_an_experiment_of_the_first_version_has_its_ranges_in_a_slot_of_another_name(one):
+    content = made.experiment(assays(), ROWS, COLUMNS, holder="environment", ranges="ranges")
+    content.slots["rowData"] = content.slots.pop("rowRanges")
+    for slot in ("elementMetadata", "NAMES", "metadata"):
+        del content.slots[slot]
+    content.cls = "SummarizedExperiment"
+    adata = one(content)
+    assert (list(adata.obs_names), list(adata.var_names)) == (DRUGS, LINES)
+    assert adata.obs["target"].isna().tolist() == [False, True, False]
+    np.testing.assert_array_equal(adata.X, VALUES)
+
+
 def test_an_experiment_survives_h5ad(one, tmp_path):
     adata = one(made.experiment(assays(), ROWS.assign(**{"a/b": 1.0}), COLUMNS))
     rtdmf_bio.io.write_h5ad(adata, tmp_path / "x.h5ad")

@@ -66,7 +66,8 @@ def kind_of(node: Any) -> str:
     if "PharmacoSet" in nodes.classes(node):
         return "PharmacoSet"
     slots = set(node.attributes) if node.kind == "S4" else set()
-    if {"assays", "colData", "elementMetadata"} <= slots:
+    # Until 2015 the ranges, with the annotation of the rows, lay in a slot rowData.
+    if {"assays", "colData"} <= slots and slots & {"elementMetadata", "rowData"}:
         return "SummarizedExperiment"
     if {"listData", "nrows"} <= slots:
         return "table"

@@ -108,7 +108,7 @@ def _assay(node: Any) -> tuple[Any, pd.Index, pd.Index] | str:
 
 def _annotation(node: Node, axis: str, left_out: list[str]) -> pd.DataFrame:
     """``rowData`` or ``colData``; that of ranges is theirs."""
-    ranges = node.attr("rowRanges") if axis == "row" else None
+    ranges = _ranges(node) if axis == "row" else None
     slot = "elementMetadata" if axis == "row" else "colData"
     table = (node if ranges is None else ranges).attr(slot)
     if table is None:
@@ -118,12 +118,17 @@ def _annotation(node: Node, axis: str, left_out: list[str]) -> pd.DataFrame:
     return found
 
 
+def _ranges(node: Node) -> Node | None:
+    """Ranges of the rows, under the name of their slot now or until 2015."""
+    return _first(node.attr("rowRanges"), node.attr("rowData"))
+
+
 def _named(node: Node, table: pd.DataFrame, of_assay: pd.Index, axis: str) -> pd.DataFrame:
     """Annotation by the names of the rows, or columns, as the object has them."""
     names: list[Any] = []
     if axis == "row":
         # Ranges keep their names, a list of ranges in how it is parted.
-        ranges = node.attr("rowRanges")
+        ranges = _ranges(node)
         parts = (
             [ranges.attr(slot) for slot in ("ranges", "partitioning")] if ranges is not None else []
         )

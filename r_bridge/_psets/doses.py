@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_LARGEST = re.compile(r"max(imum)?(tested)?(dose|conc|concentration)(tested)?(um)?")
-_SINGLE = re.compile(r"(dose|conc|concentration)\d+(um)?")
+_DOSE, _UNIT = "(?:dose|conc|concentration)s?", "(?P<unit>[nuµμ]m)?"
+_MOST = "(?:max|maximum|maximal|top|highest|largest)"
+_LARGEST = re.compile(
+    f"{_MOST}(?:tested|screening)?{_DOSE}{_UNIT}|{_DOSE}{_MOST}{_UNIT.replace('unit', 'of')}"
+)
+_SINGLE = re.compile(rf"{_DOSE}\d+{_UNIT}")
 
 
 def largest(response: Node, names: pd.Index) -> Array | None:
@@ -54,10 +58,15 @@ def _annotated(info: Node | None) -> Array | None:
         return None
     plain = {name: re.sub(r"[\W_]", "", name.lower()) for name in nodes.columns(info)}
     for pattern in (_LARGEST, _SINGLE):
-        columns = [nodes.column(info, name) for name in plain if pattern.fullmatch(plain[name])]
-        columns = [numbers(values) for values in columns if values is not None]
-        if columns:
-            return most(np.column_stack(columns))
+        found = []
+        for name, text in plain.items():
+            match = pattern.fullmatch(text)
+            values = nodes.column(info, name) if match else None
+            if match and values is not None:
+                nano = "nm" in match.groupdict().values()
+                found.append(numbers(values) * (1e-3 if nano else 1.0))
+        if found:
+            return most(np.column_stack(found))
     return None
 
 

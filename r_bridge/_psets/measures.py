@@ -289,15 +289,14 @@ def _refusal(
     kind, (least, most) = str(entry.get("kind")), outside.range
     likely: tuple[str, ...] = ("auc_ctrp", "activity_area", "dss")
     hint = ""
-    if kind in _PERCENT and least >= 0 and 50 < most <= 100:
+    if kind in _PERCENT and least > -20 and 50 < most < 120:
         likely, hint = (_PERCENT[kind],), "They look like percentages. "
     elif kind in KINDS and KINDS[kind].linear and least < 0:
         likely, hint = _LOGARITHMS, "A concentration is above 0; they may be logarithms. "
     fits = [
         one
         for one in likely
-        if KINDS[one].bounds[0] <= least
-        and most <= KINDS[one].bounds[1]
+        if (hint or (KINDS[one].bounds[0] <= least and most <= KINDS[one].bounds[1]))
         and not _turned(values, KINDS[one].higher_is, file.witnesses)
     ]
     such = f", such as {' or '.join(map(repr, fits))}" if fits else ""
