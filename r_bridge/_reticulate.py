@@ -223,11 +223,11 @@ def _read(message: Node) -> tuple[PSet, AnnData]:
     from ._psets.open import Opened
 
     settings = {"fill_missing": False, **_dict(message.item("reading"))}
-    measure, higher_is, unit = (settings.pop(name) for name in ("measure", "higher_is", "unit"))
-    check_settings(settings, higher_is)
+    measure, *stated = (settings.pop(name) for name in ("measure", "higher_is", "unit", "kind"))
+    check_settings(settings, *stated)
     opened = Opened(message.item("pset"), "The PharmacoSet", "r", None, "")  # type: ignore[arg-type]
     pset = slots.read(opened, settings["combinations"])
-    return pset, assemble(pset, measure, (), settings, higher_is, unit)
+    return pset, assemble(pset, measure, (), settings, *stated)
 
 
 def _named_as_in_r(table: pd.DataFrame) -> pd.DataFrame:
@@ -346,7 +346,7 @@ def _dict(node: Node | None) -> dict[str, Any]:
 
 
 _AXES = ("rows", "columns")
-_COUNTS = ("n_experiments", "n_unmatched", "n_infinite", "n_below", "n_above")
+_COUNTS = ("n_experiments", "n_unmatched", "n_infinite", "n_below", "n_above", "n_censored")
 _NOISE = f"{_KEY}_unexplained_sd"
 _LAYERS = {
     "corrected": _KEY,

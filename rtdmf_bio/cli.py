@@ -151,9 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     t.add_argument("--na-values", nargs="+", default=(), metavar="TEXT")
     t.add_argument(
         "--censored",
-        choices=("bound", "nan", "error"),
+        choices=("bound", "nan", "keep", "error"),
         default="bound",
-        help="values such as >8 or inf: take at the bound and mark, leave out, or refuse",
+        help="values such as >8 or inf: take at the bound and mark, leave out, or refuse; of a "
+        "PharmacoSet also keep infinite ones",
     )
     t.add_argument("--transpose", action="store_true", help="write drugs as columns, to tables")
     t.add_argument(
@@ -187,6 +188,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=choices(),
         default="auto",
         help="what reads it; only R writes one",
+    )
+    r.add_argument(
+        "--kind", metavar="NAME", help="what the measure is, e.g. dss; a wrong name lists the kinds"
     )
     r.add_argument("--out-of-range", choices=("keep", "nan", "clip"), default="keep")
     r.add_argument("--combinations", choices=("error", "join"), default="error")
@@ -334,6 +338,8 @@ def _read(args: argparse.Namespace) -> AnnData:
             backend=args.backend,
             name=args.object,
             higher_is=args.higher_is,
+            kind=args.kind,
+            censored=args.censored,
             out_of_range=args.out_of_range,
             combinations=args.combinations,
             unmatched=args.unmatched,

@@ -50,6 +50,35 @@ class Linked:
     values: list[Any]
 
 
+@dataclass
+class Call:
+    """A call of a function by name, which R would run if it were asked for its value."""
+
+    function: str
+    arguments: list[Any]
+
+
+@dataclass
+class Function:
+    """A function without arguments, of a `Call` or value."""
+
+    body: Any
+
+
+@dataclass
+class Promise:
+    """What R evaluates when it is looked at."""
+
+    code: Any
+
+
+@dataclass
+class Environment:
+    """Variables by name."""
+
+    variables: dict[str, Any]
+
+
 POINTER = object()
 """An external pointer, as data.table leaves one behind."""
 
@@ -57,7 +86,52 @@ POINTER = object()
 def matrix(values, rows, cols):
     values = np.asarray(values)
     names = [list(rows), list(cols)]
-    return R(values.ravel(order="F"), {"dim": np.array(values.shape, np.int32), "dimnames": names})
+    flat = values.ravel(order="F")
+    flat = flat.tolist() if flat.dtype == object else flat
+    return R(flat, {"dim": np.array(values.shape, np.int32), "dimnames": names})
+
+
+def dframe(frame, rows=None):
+    """As S4Vectors has a data frame, perhaps with names of rows."""
+    columns = _frame(frame.reset_index(drop=True)).value
+    slots = {
+        "rownames": rows if rows is None else list(rows),
+        "nrows": np.array([len(frame)], np.int32),
+        "listData": columns,
+        "elementType": ["ANY"],
+        "elementMetadata": None,
+        "metadata": {},
+    }
+    return S4("DFrame", slots, "S4Vectors")
+
+
+def experiment(assays, row_data, col_data, *, metadata=None, holder="simple", ranges=""):
+    """Describe a SummarizedExperiment; tables have names as index.
+
+    `holder` is what assays lie in: ``"simple"``, ``"list"`` or ``"environment"``; `ranges` where
+    the rows have their names: ``""``, ``"ranges"`` or ``"list"`` of ranges.
+    """
+    listed = S4("SimpleList", {"listData": assays, "metadata": {}}, "S4Vectors")
+    package = "SummarizedExperiment"
+    held = {
+        "simple": S4("SimpleAssays", {"data": listed}, package),
+        "list": listed,
+        "environment": S4(
+            "ShallowSimpleListAssays",
+            {".xData": Environment({"data": Function(Call("stop", [["no"]])), ".->data": listed})},
+            package,
+        ),
+    }
+    names, rows = list(row_data.index), dframe(row_data)
+    slots = {"colData": dframe(col_data, col_data.index), "assays": held[holder], "NAMES": names}
+    if ranges:
+        where = "ranges" if ranges == "ranges" else "partitioning"
+        inner = S4("IRanges", {"start": np.zeros(len(names), np.int32), "NAMES": names}, "IRanges")
+        own = {where: inner, "elementMetadata": rows}
+        slots |= {"rowRanges": S4("GRanges", own, "GenomicRanges"), "NAMES": None}
+        rows = dframe(row_data.iloc[:, :0])
+    slots |= {"elementMetadata": rows, "metadata": metadata or {}}
+    return S4(f"{'Ranged' * bool(ranges)}SummarizedExperiment", slots, package)
 
 
 def data_table(frame, key):
@@ -101,6 +175,23 @@ class _Writer:
             self.ints(25 | 0x300 | (1 << 4 << 12))
             cls = R([thing.cls], {"package": [thing.package]})
             self.pairs({**thing.slots, "class": cls})
+            return
+        if isinstance(thing, Call):
+            self.ints(6)
+            self.symbol(thing.function)
+            self.put(Linked(thing.arguments))
+            return
+        if isinstance(thing, (Function, Promise)):
+            # Both of the global environment; without arguments, and without a value yet.
+            number, second = (3, 254) if isinstance(thing, Function) else (5, 252)
+            self.ints(number | 0x400, 253, second)
+            self.put(thing.body if number == 3 else thing.code)
+            return
+        if isinstance(thing, Environment):
+            self.seen[object()] = len(self.seen) + 1
+            self.ints(4, 0, 242)
+            self.pairs(thing.variables)
+            self.ints(254, 254)
             return
         if isinstance(thing, Linked):
             for value in thing.values:

@@ -49,11 +49,12 @@ def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend, fi
         settings = {
             "summary": summary,
             "fill_missing": fill,
+            "censored": "keep",
             "out_of_range": "keep",
             "combinations": "error",
             "unmatched": "error",
         }
-        adata = assemble(pset, measure, (), settings, None, None)
+        adata = assemble(pset, measure, (), settings)
         expected = reference(measure, summary, fill)
         assert list(adata.obs_names) == list(expected.index)
         assert list(adata.var_names) == list(expected.columns)
@@ -64,12 +65,34 @@ def test_every_summary_is_pharmacogx_own_to_the_last_bit(generation, backend, fi
         assert np.array_equal(ours, theirs, equal_nan=True), (measure, summary, fill)
 
 
+def read_ic50(path, **kwargs):
+    return r_bridge.read_pset(path, "ic50_recomputed", "median", True, progress=False, **kwargs)
+
+
 def test_read_pset_itself_answers_so(file, reference):
-    adata = r_bridge.read_pset(file("current"), "ic50_recomputed", "median", True, progress=False)
+    adata = read_ic50(file("current"), censored="keep")
     expected = reference("ic50_recomputed", "median", True)
     pd.testing.assert_frame_equal(adata.to_df(), expected, check_names=False, check_exact=True)
     assert adata.uns["pset"]["n_infinite"] == 363
     assert adata.uns["measure"]["higher_is"] == "resistant"
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_what_is_not_censored_is_pharmacogx_own(generation, backend, file, reference):
+    """And an infinite IC50 is above the largest dose of its experiment, which the file says."""
+    adata = read_ic50(file(generation), backend=backend)
+    expected, censored = reference("ic50_recomputed", "median", True), adata.layers["censored"]
+    assert censored.dtype == np.int8
+    assert np.isinf(expected.to_numpy()[censored == 1]).all()
+    assert np.array_equal(
+        adata.X[censored == 0], expected.to_numpy()[censored == 0], equal_nan=True
+    )
+    assert np.isfinite(adata.X[censored == 1]).all()
+    assert (censored == 1).sum() > 300
+    # Of each drug one dose is the largest, in all lines but few.
+    for drug in ("Doxorubicin", "etoposide"):
+        bounds = adata[drug].X[adata[drug].layers["censored"] == 1]
+        assert set(bounds) <= {"Doxorubicin": {1.024}, "etoposide": {16.0}}[drug]
 
 
 def test_tables_are_pharmacogx_own(file, folder):

@@ -220,6 +220,24 @@ def test_a_pharmacoset_makes_the_whole_trip(folder, expected, needs_r, capsys):
     assert r_bridge.list_measures("out.rds") == ["auc_recomputed", "mine"]
 
 
+def test_of_a_pharmacoset_kind_and_bounds_can_be_said(folder, capsys, monkeypatch):
+    asked = {}
+
+    def read(*args, **kwargs):
+        asked.update(kwargs)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(r_bridge, "read_pset", read, raising=False)
+    assert run("in.rds", "out.csv") == 1
+    assert (asked["kind"], asked["censored"]) == (None, "bound")
+    assert run("in.rds", "out.csv", "--kind", "aac", "--censored", "nan") == 1
+    assert (asked["kind"], asked["censored"]) == ("aac", "nan")
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run("in.rds", "out.csv", "--kind", "area") == 1
+    assert "The kind parameter must be one of" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_without_r_the_trip_ends_in_tables(folder, capsys):
     """Which a quiet run says, too: the file that was asked for is not there."""

@@ -31,7 +31,7 @@ FLOORS = (
     ("r_bridge._nodes",),
     ("r_bridge.backends",),
     ("r_bridge._psets",),
-    ("r_bridge._session", "r_bridge._download"),
+    ("r_bridge._session", "r_bridge._download", "r_bridge._objects"),
     ("r_bridge",),
     ("rtdmf_bio.cli",),
 )

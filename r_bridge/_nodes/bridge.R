@@ -36,7 +36,14 @@ bare <- function(x) {
 open_file <- function(path, single) {
   if (single) return(list(readRDS(path)))
   into <- new.env(parent = emptyenv())
-  mget(load(path, envir = into), envir = into)
+  names <- load(path, envir = into)
+  structure(lapply(names, binding, into), names = names)
+}
+
+# A variable as it is, NULL if there is none: a promise is its code, which `get` would run.
+binding <- function(name, from) {
+  if (!exists(name, from, inherits = FALSE) || bindingIsActive(as.symbol(name), from)) return(NULL)
+  do.call("substitute", list(as.symbol(name), from))
 }
 
 # A character vector as UTF-8 bytes: positions among the distinct strings, then their bytes and
@@ -97,7 +104,11 @@ accessors <- function(x) {
       assay <- getExportedValue("SummarizedExperiment", "assay")
       list(joined = assay(response, "profiles", withDimnames = TRUE, key = FALSE))
     } else {
-      list(info = read("sensitivityInfo"), profiles = read("sensitivityProfiles"))
+      list(
+        info = read("sensitivityInfo"),
+        profiles = read("sensitivityProfiles"),
+        raw = response[["raw"]]
+      )
     },
     curation = read("curation"),
     annotation = read("annotation"),

@@ -25,6 +25,9 @@ class RDataNode(Node):
     """A parsed object as `Node`."""
 
     def __init__(self, parsed: Any) -> None:
+        # What was there before, such as an environment, is referred to.
+        if parsed.info.type.name == "REF" and parsed.referenced_object is not None:
+            parsed = parsed.referenced_object
         self._object = parsed
         self._attributes = dict(_pairs(parsed.attributes))
 
@@ -32,6 +35,16 @@ class RDataNode(Node):
     def kind(self) -> str:
         """R's ``typeof``."""
         return _KINDS.get(self._object.info.type.name, "other")
+
+    @property
+    def is_symbol(self) -> bool:
+        """Whether it is a name."""
+        return bool(self._object.info.type.name == "SYM")
+
+    @property
+    def word(self) -> str:
+        """What is no data."""
+        return _WORDS.get(self._object.info.type.name, "")
 
     @property
     def attributes(self) -> list[str]:
@@ -48,6 +61,16 @@ class RDataNode(Node):
 
     def _element(self, position: int) -> RDataNode | None:
         return _node(self._object.value[position])
+
+    def binding(self, name: str) -> RDataNode | None:
+        """Return a variable of an environment."""
+        found = self._object.value if self._object.info.type.name == "ENV" else None
+        if found is None:
+            return None
+        frames = [found.frame, *(found.hash_table.value or ())]
+        at = next((v for f in frames for key, v in _pairs(f) if key == name), None)
+        node = None if at is None else _node(at)
+        return None if node is None or node.word else node
 
     def values(self) -> Any:
         """Atomic vector as array."""
@@ -74,6 +97,11 @@ _KINDS = {
     "VEC": "list",
     "S4": "S4",
 }
+_WORDS = {
+    **dict.fromkeys(("CLO", "SPECIAL", "BUILTIN"), "a function"),
+    **dict.fromkeys(("ENV", "GLOBALENV", "BASEENV", "EMPTYENV", "NAMESPACE"), "an environment"),
+    **dict.fromkeys(("SYM", "PROM", "LANG", "DOT", "EXPR", "BCODE", "MISSINGARG"), "code"),
+}
 _LATIN1 = 1 << 2
 
 
@@ -99,7 +127,7 @@ def _decode(data: bytes | None, flags: int) -> str | None:
 def _node(parsed: Any) -> RDataNode | None:
     # NULL, or the symbol that stands for it in an empty slot of an S4 object.
     node = RDataNode(parsed)
-    return None if node.kind == "NULL" or parsed.info.type.name in ("SYM", "REF") else node
+    return None if node.kind == "NULL" or node.is_symbol else node
 
 
 def _pairs(parsed: Any) -> Iterator[tuple[str, Any]]:

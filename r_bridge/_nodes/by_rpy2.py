@@ -168,6 +168,11 @@ class RNode(Node):
         return _KINDS.get(int(self.sexp.typeof), "other")
 
     @property
+    def word(self) -> str:
+        """What is no data."""
+        return _WORDS.get(int(self.sexp.typeof), "")
+
+    @property
     def attributes(self) -> list[str]:
         """Names of the attributes."""
         return list(self.sexp.list_attrs())
@@ -181,6 +186,13 @@ class RNode(Node):
 
     def _element(self, position: int) -> RNode | None:
         return _node(self.sexp[position])
+
+    def binding(self, name: str) -> RNode | None:
+        """Return a variable of an environment."""
+        if self.word != "an environment":
+            return None
+        node = _node(functions()["binding"](_symbol(name), self.sexp))
+        return None if node is None or node.word else node
 
     def values(self) -> Any:
         """Atomic vector as array."""
@@ -219,6 +231,12 @@ _KINDS = {
     16: "character",
     19: "list",
     25: "S4",
+}
+_WORDS = {
+    **dict.fromkeys((3, 7, 8), "a function"),
+    4: "an environment",
+    # Symbol, promise, call, dots, expression, byte code.
+    **dict.fromkeys((1, 5, 6, 17, 20, 21), "code"),
 }
 _VECTORS = ("logical", "integer", "double", "character", "list")
 

@@ -31,6 +31,15 @@ class Node(ABC):
 
     @property
     @abstractmethod
+    def word(self) -> str:
+        """What an object of the kind ``"other"`` is, if it is no data, else empty.
+
+        ``"a function"``, ``"an environment"``, or ``"code"``: a promise, a call, a name. None of
+        it is ever run.
+        """
+
+    @property
+    @abstractmethod
     def attributes(self) -> list[str]:
         """Names of the attributes, which are the slots of an S4 object."""
 
@@ -45,6 +54,10 @@ class Node(ABC):
     @abstractmethod
     def _element(self, position: int) -> Self | None:
         """Return `item` of a list that is long enough."""
+
+    @abstractmethod
+    def binding(self, name: str) -> Self | None:
+        """Return a variable of an environment, None if there is none, it is NULL or code."""
 
     @property
     def names(self) -> list[str]:
@@ -121,7 +134,12 @@ def is_table(node: Node | None) -> bool:
     """Whether `node` is a data frame or a matrix."""
     if node is None:
         return False
-    return "data.frame" in classes(node) or _shape(node) is not None
+    return "data.frame" in classes(node) or shape(node) is not None
+
+
+def is_matrix(node: Node) -> bool:
+    """Whether `node` is a matrix."""
+    return shape(node) is not None
 
 
 def is_empty(node: Node | None) -> bool:
@@ -131,7 +149,7 @@ def is_empty(node: Node | None) -> bool:
 
 def columns(node: Node) -> list[str]:
     """Names of the columns of a table."""
-    if _shape(node) is None:
+    if shape(node) is None:
         return node.names
     dimnames = node.attr("dimnames")
     names = None if dimnames is None else dimnames.item(1)
@@ -151,11 +169,17 @@ def row_names(node: Node) -> pd.Index:
     return pd.Index(np.asarray(values, dtype=object), dtype=text_dtype())
 
 
+def has_row_names(node: Node) -> bool:
+    """Whether the rows of a table have names, and R does not count them."""
+    names = _row_names(node)
+    return names is not None and not _is_short(names)
+
+
 def height(node: Node) -> int:
     """Return the number of rows of a table."""
-    shape = _shape(node)
-    if shape is not None:
-        return shape[0]
+    size = shape(node)
+    if size is not None:
+        return size[0]
     names = _row_names(node)
     if names is None:
         raise TableError("the data frame has no row names, so that its length is unknown")
@@ -176,7 +200,7 @@ def height(node: Node) -> int:
 
 
 def _row_names(node: Node) -> Node | None:
-    if _shape(node) is None:
+    if shape(node) is None:
         return node.attr("row.names")
     dimnames = node.attr("dimnames")
     return None if dimnames is None else dimnames.item(0)
@@ -189,10 +213,10 @@ def _is_short(names: Node) -> bool:
 
 def column(node: Node, name: str) -> Any:
     """One column of a table as array, a factor as Categorical; None if it is no plain vector."""
-    shape = _shape(node)
-    if shape is not None:
+    size = shape(node)
+    if size is not None:
         position = columns(node).index(name)
-        return node.values()[position * shape[0] : (position + 1) * shape[0]]
+        return node.values()[position * size[0] : (position + 1) * size[0]]
     item = node.item(name)
     if item is None or item.kind not in ATOMIC or item.attr("dim") is not None:
         return None
@@ -236,7 +260,8 @@ def required(node: Node, names: list[str]) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
-def _shape(node: Node) -> tuple[int, int] | None:
+def shape(node: Node) -> tuple[int, int] | None:
+    """Return the numbers of rows and columns of a matrix, None of anything else."""
     if node.kind not in ATOMIC:
         return None
     dim = node.attr("dim")
@@ -246,3 +271,14 @@ def _shape(node: Node) -> tuple[int, int] | None:
     if min(rows, cols) < 0 or rows * cols != len(node):
         raise TableError(f"the matrix of {rows} x {cols} has {len(node)} entries")
     return rows, cols
+
+
+def settings(node: Node | None) -> dict[str, Any]:
+    """Read a named list of vectors, those of one element as scalars, None for NA."""
+    found = {name: node.item(name) for name in node.names if name} if node is not None else {}
+    plain = {}
+    for name, item in found.items():
+        if item is not None and item.kind in ATOMIC:
+            values = [None if value is pd.NA else value for value in item.values().tolist()]
+            plain[name] = values[0] if len(values) == 1 else values
+    return plain

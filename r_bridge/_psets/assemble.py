@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,12 @@ from anndata import AnnData
 
 from rtdmf_bio._adata.columns import is_text, text_dtype
 from rtdmf_bio._adata.inputs import REPLICATE_SD
+from rtdmf_bio._adata.measure import KINDS
 from rtdmf_bio.model.checks import check_choice
 from rtdmf_bio.model.repeats import noise_of_summaries
 
 from . import measures
+from .censored import CENSORED, DOSES, at_bounds, infinite_sides, summarize_sides
 from .summary import SUMMARIES, summarize
 
 if TYPE_CHECKING:
@@ -23,13 +25,43 @@ if TYPE_CHECKING:
     from .slots import PSet
 
 
-def check_settings(settings: dict[str, Any], higher_is: str | None) -> None:
+def check_settings(
+    settings: dict[str, Any], higher_is: str | None, unit: str | None, kind: str | None
+) -> None:
     """Refuse settings of `assemble` that have no meaning."""
+    check_choice("kind", kind, (None, *KINDS))
     check_choice("higher_is", higher_is, (None, "resistant", "sensitive"))
+    if kind and (higher_is or unit):
+        raise ValueError(
+            f"kind={kind!r} says direction and unit. Leave higher_is and unit out, or kind."
+        )
     check_choice("summary", settings["summary"], SUMMARIES)
+    check_choice("censored", settings["censored"], CENSORED)
     check_choice("out_of_range", settings["out_of_range"], ("keep", "nan", "clip"))
     check_choice("combinations", settings["combinations"], ("error", "join"))
     check_choice("unmatched", settings["unmatched"], ("error", "drop"))
+
+
+class _Experiments(NamedTuple):
+    """Row and column of each experiment."""
+
+    drug: NDArray[np.int64]
+    line: NDArray[np.int64]
+    kept: NDArray[np.intp]
+    """Rows of the profiles."""
+    shape: tuple[int, int]
+
+
+class _Summary(NamedTuple):
+    """A measure, one value per drug and line."""
+
+    matrix: NDArray[np.float64]
+    sides: NDArray[np.int8] | None
+    """Of bounds among the values; None where there are none."""
+    n: NDArray[np.int32]
+    noise: NDArray[np.float64] | None
+    meaning: dict[str, Any]
+    counts: dict[str, int]
 
 
 def assemble(
@@ -37,67 +69,55 @@ def assemble(
     measure: str | None,
     layers: tuple[str, ...],
     settings: dict[str, Any],
-    higher_is: str | None,
-    unit: str | None,
+    higher_is: str | None = None,
+    unit: str | None = None,
+    kind: str | None = None,
 ) -> AnnData:
-    """Summarise `measure` and `layers`, and put annotation and experiments beside them."""
+    """Summarise `measure` and `layers`, and put annotation and experiments beside them.
+
+    What `settings` do not say is done as PharmacoGx does it.
+    """
+    settings = {"censored": "keep", **settings}
+    stated = measures.Stated(kind, higher_is, unit)
     if measure is None:
         measure = measures.default(pset.listed, pset.label)
     drug, line, dropped = _codes(pset, settings["unmatched"])
-    kept = pset.first[~dropped]
     shape = (len(pset.treatment), len(pset.sample))
-
-    values = pset.values(measure)[kept]
-    meaning = measures.meaning(
-        *(measure, values),
-        higher_is=higher_is,
-        unit=unit,
-        written=pset.written,
-        witnesses={} if higher_is else _witnesses(pset, kept, measure),
-        label=pset.label,
-    )
-    counts = {
-        "n_experiments": len(pset.first),
-        "n_unmatched": int(dropped.sum()),
-        **_out_of_range(values, meaning.get("bounds")),
-    }
-    policy, how = settings["out_of_range"], settings["summary"]
-    X, n = summarize(drug, line, _treat(values, meaning.get("bounds"), policy), shape, how)
-    if not n.any():
+    experiments = _Experiments(drug, line, pset.first[~dropped], shape)
+    X = _summarised(pset, measure, experiments, settings, stated)
+    if not X.n.any():
         raise ValueError(
-            f"{pset.label}: the measure {measure!r} has no value in {len(values)} experiments."
+            f"{pset.label}: the measure {measure!r} has no value in {len(drug)} experiments."
         )
-    further = {}
-    for name in layers:
-        bounds = (measures.known(name, pset.written) or {}).get("bounds")
-        own = _treat(pset.values(name)[kept], bounds, policy)
-        further[name] = summarize(drug, line, own, shape, how)[0]
+    further = {name: _summarised(pset, name, experiments, settings, None) for name in layers}
 
-    there = ~np.isnan(X)
+    there = ~np.isnan(X.matrix)
     full = settings["fill_missing"]
     rows = np.flatnonzero(there.any(axis=1) | full)
     cols = np.flatnonzero(there.any(axis=0) | full)
     at = np.ix_(rows, cols)
+    found: dict[str, NDArray[Any] | None] = {"n_replicates": X.n, "censored": X.sides}
+    for name, one in further.items():
+        found |= {name: one.matrix, f"{name}_censored": one.sides}
     adata = AnnData(
-        X=X[at],
+        X=X.matrix[at],
         obs=_axis(pset.treatment.iloc[rows], "drug"),
         var=_axis(_tissue(pset.sample).iloc[cols], "cell_line"),
-        layers={"n_replicates": n[at], **{name: matrix[at] for name, matrix in further.items()}},
+        layers={name: matrix[at] for name, matrix in found.items() if matrix is not None},
     )
-    noise = noise_of_summaries(_treat(values, meaning.get("bounds"), policy), drug, line, X, how)
-    if noise is not None and REPLICATE_SD not in adata.obs:
-        adata.obs[REPLICATE_SD] = noise[rows]
-    adata.uns["measure"] = meaning
+    if X.noise is not None and REPLICATE_SD not in adata.obs:
+        adata.obs[REPLICATE_SD] = X.noise[rows]
+    adata.uns["measure"] = X.meaning
     if layers:
-        adata.uns["layer_measures"] = {
-            name: {"name": name, **(measures.known(name, pset.written) or {})} for name in layers
-        }
+        adata.uns["layer_measures"] = {name: one.meaning for name, one in further.items()}
     adata.uns["pset"] = {
         "name": pset.name,
         "generation": pset.generation,
         "backend": pset.backend,
         **settings,
-        **counts,
+        "n_experiments": len(pset.first),
+        "n_unmatched": int(dropped.sum()),
+        **X.counts,
         "experiments": storable(pset.rows),
         "curation": {name: storable(table) for name, table in pset.curation.items()},
         "annotation": pset.annotation,
@@ -106,12 +126,104 @@ def assemble(
     return adata
 
 
+def _summarised(
+    pset: PSet,
+    name: str,
+    of: _Experiments,
+    settings: dict[str, Any],
+    stated: measures.Stated | None,
+) -> _Summary:
+    """Read, judge and summarise a measure.
+
+    One beside the main one, of which nothing can be `stated`, is judged but not refused.
+    """
+    named = measures.known(name)
+    unit = KINDS[stated.kind].unit if stated and stated.kind else named.get("unit")
+    values, sides, is_text = pset.censored(name, unit)
+    values, sides = values[of.kept], sides[of.kept]
+    if is_text:
+        pset.notes.append(f"the measure {name} is stored as text and was read as numbers")
+    file = measures.File(pset.name, pset.written, _witnesses(pset, of.kept, name))
+    if stated is None:
+        meaning, notes = measures.meaning_beside(name, values, file)
+    else:
+        meaning, notes = measures.meaning(name, values, stated, file, pset.label)
+    pset.notes.extend(notes)
+    bounds = meaning.get("bounds")
+    counts = _out_of_range(values, bounds)
+    infinite = infinite_sides(values, bounds)
+    sides = np.where(sides == 0, infinite, sides)
+    counts["n_censored"] = int((sides != 0).sum())
+    if counts["n_censored"]:
+        values, sides = _censor(pset, name, values, sides, of, settings["censored"], meaning)
+    values = _treat(values, bounds, settings["out_of_range"])
+    how = settings["summary"]
+    matrix, n = summarize(of.drug, of.line, values, of.shape, how)
+    marked = (sides != 0) & ~np.isnan(values)
+    return _Summary(
+        matrix,
+        summarize_sides(of.drug, of.line, values, sides, of.shape, how) if marked.any() else None,
+        n,
+        # A bound is as far from the truth as nobody knows.
+        noise_of_summaries(np.where(marked, np.nan, values), of.drug, of.line, matrix, how),
+        meaning,
+        counts,
+    )
+
+
+def _censor(
+    pset: PSet,
+    name: str,
+    values: NDArray[np.float64],
+    sides: NDArray[np.int8],
+    of: _Experiments,
+    policy: str,
+    meaning: dict[str, Any],
+) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """Do with bounds and infinite values as the `policy` says."""
+    infinite = np.isinf(values) & (sides != 0)
+    text = (sides != 0) & ~infinite
+    said = f"{(sides != 0).sum()} of {(~np.isnan(values)).sum()} values of {name} are censored"
+    kinds = {"infinite": infinite.sum(), "bounds in text": text.sum()}
+    which = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n)
+    if policy == "error":
+        raise ValueError(
+            f"{pset.label}: {said} ({which}). Pass censored='bound' to take each as its bound, "
+            "marked in layers['censored']."
+        )
+    if policy == "nan":
+        pset.notes.append(f"{said} ({which}) and were left out")
+        return np.where(sides != 0, np.nan, values), np.zeros_like(sides)
+    if policy == "keep" or not infinite.any():
+        if text.any():
+            pset.notes.append(f"{said} ({which}); bounds stand in their place")
+        return values, np.where(infinite, 0, sides).astype(np.int8)
+    largest = pset.largest_dose()
+    largest = None if largest is None else largest[of.kept]
+    try:
+        bounds = at_bounds(values, sides, of.drug, largest, meaning.get("kind"))
+    except ValueError as error:
+        raise ValueError(
+            f"{pset.label}: the measure {name!r} has no bound for its {infinite.sum()} infinite "
+            f"values, as {error} and its doses are not known. Pass censored='keep' to keep them."
+        ) from error
+    pset.notes.append(f"{said} ({which}); bounds stand in their place")
+    if largest is not None and meaning.get("kind") in DOSES:
+        beyond = int((np.isfinite(values) & (sides == 0) & (values > largest)).sum())
+        if beyond:
+            pset.notes.append(
+                f"{beyond} finite values of {name} lie beyond the largest dose of their "
+                "experiment, and so above the bounds of infinite ones: a fit has extrapolated them"
+            )
+    return bounds, sides
+
+
 def _witnesses(pset: PSet, kept: NDArray[np.intp], measure: str) -> dict[str, NDArray[np.float64]]:
     """Values of the other measures that a direction can be checked against."""
     found = {}
     for name in measures.WITNESSES:
         if name in pset.measures and name != measure:
-            # Text, such as ">10", is no reason not to read another measure.
+            # Text that is no number is no reason not to read another measure.
             with suppress(ValueError):
                 found[name] = pset.values(name)[kept]
     return found
@@ -166,18 +278,13 @@ def _out_of_range(values: NDArray[np.float64], bounds: list[float] | None) -> di
 def _treat(
     values: NDArray[np.float64], bounds: list[float] | None, policy: str
 ) -> NDArray[np.float64]:
-    if policy == "keep":
+    """Do with values outside the bounds as the `policy` says; infinite ones may be within."""
+    if policy == "keep" or bounds is None:
         return values
-    low, high = bounds or (-np.inf, np.inf)
+    low, high = bounds
     if policy == "nan":
-        fine = np.isfinite(values) & (values >= low) & (values <= high)
-        return np.where(fine, values, np.nan)
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return np.where(np.isinf(values), np.nan, values)
-    lowest = low if np.isfinite(low) else finite.min()
-    highest = high if np.isfinite(high) else finite.max()
-    return np.clip(values, lowest, highest)
+        return np.where((values >= low) & (values <= high), values, np.nan)
+    return np.clip(values, low, high)
 
 
 def _tissue(sample: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ doses, so that the experiments are the distinct profiles of a drug and line.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 from rtdmf_bio._adata.columns import text_dtype
 
 from .._nodes import node as nodes
+from . import doses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +33,10 @@ _DOSE = re.compile(r"(treatment|drug)\d*dose")
 
 def read(
     response: Node, label: str, slot: str, combinations: Combinations
-) -> tuple[pd.DataFrame, Node, NDArray[np.intp]]:
+) -> tuple[pd.DataFrame, Node, NDArray[np.intp], partial[NDArray[np.float64] | None]]:
     """Return ids of each row of the profiles, the profiles, and the rows that are experiments.
+
+    And what finds the largest dose of the experiment of each row, as `doses.largest` does.
 
     Raises
     ------
@@ -71,7 +75,47 @@ def read(
     distinct.columns = pd.RangeIndex(distinct.shape[1])
     first = np.flatnonzero(~distinct.duplicated())
     name = [f"{drug}_{line}" for drug, line in rows.itertuples(index=False)]
-    return rows.set_axis(pd.Index(name, dtype=text_dtype())), profiles, first
+    rows = rows.set_axis(pd.Index(name, dtype=text_dtype()))
+    return rows, profiles, first, partial(_largest_dose, response, profiles, distinct, joint)
+
+
+def _largest_dose(
+    response: Node, profiles: Node, distinct: pd.DataFrame, joint: pd.Series
+) -> NDArray[np.float64] | None:
+    """Take the largest over the rows that repeat a profile; a combination has no dose."""
+    by_row = _doses(response, profiles)
+    if by_row is None:
+        return None
+    experiment = distinct.groupby(list(distinct), sort=False, dropna=False).ngroup()
+    largest = pd.Series(by_row).groupby(experiment.to_numpy()).transform("max").to_numpy(float)
+    found = np.where(joint, np.nan, largest)
+    return None if np.isnan(found).all() else found
+
+
+def _doses(response: Node, profiles: Node) -> NDArray[np.float64] | None:
+    """Dose of each row of the profiles; the largest, if the index gives it several."""
+
+    def column(table: Node) -> str | None:
+        return min((name for name in table.names if _DOSE.fullmatch(name)), default=None)
+
+    joined = response.item("joined")
+    if joined is not None:
+        name = column(joined)
+        return None if name is None else doses.numbers(nodes.column(joined, name))
+    rows: Any = response.attr("rowData")
+    name = column(rows)
+    if name is None:
+        return None
+    by_key = nodes.required(rows, ["rowKey", name])
+    dose = pd.Series(doses.numbers(by_key[name]), index=by_key["rowKey"])
+    if "rowKey" in profiles.names:
+        own = nodes.required(profiles, ["rowKey"])["rowKey"]
+        return np.asarray(dose.reindex(own), dtype=np.float64)
+    intern: Any = response.attr(".intern")
+    index = nodes.required(intern.item("assayIndex"), ["rowKey", ".profiles"]).dropna()
+    most = pd.Series(dose.reindex(index["rowKey"]).to_numpy()).groupby(index[".profiles"].values)
+    own = nodes.required(profiles, [".profiles"])[".profiles"]
+    return np.asarray(most.max().reindex(own), dtype=np.float64)
 
 
 def measures(profiles: Node) -> list[str]:

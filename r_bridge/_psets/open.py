@@ -29,6 +29,7 @@ _UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SEVERAL = tuple(f"RD{form}{version}\n".encode() for form in "XAB" for version in "23")
 _SINGLE = (b"X\n", b"A\n", b"B\n", b"A\r\n")
+_OTHERS = "Matrices, data frames and SummarizedExperiments are read by r_bridge.read_r."
 MAGIC = (*_UNPACK, _ZSTD, *_SEVERAL, *_SINGLE)
 """What the first bytes of an R file can be."""
 
@@ -45,6 +46,16 @@ class Opened:
     name: str
     """Name of the object in the file; empty in an .rds."""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class File:
+    """What an R file holds."""
+
+    objects: Mapping[str, Node]
+    """By name, "" for a lone one."""
+    backend: str
+    warnings: tuple[str, ...]
 
 
 def open_pset(
@@ -64,6 +75,8 @@ def open_pset(
         The file is no R file, is damaged, or does not hold the PharmacoSet asked for.
     """
     check_choice("backend", backend, choices())
+    if isinstance(source, Opened):
+        return source
     if isinstance(source, (str, os.PathLike)):
         return _open_file(Path(source), name, backend, progress)
     if not hasattr(source, "__sexp__"):
@@ -83,6 +96,14 @@ def open_pset(
 
 
 def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -> Opened:
+    file = open_file(path, backend, progress)
+    name = _pick(file.objects, name, path)
+    return Opened(file.objects[name], path.name, file.backend, path, name, file.warnings)
+
+
+def open_file(path: Path, backend: Backend, progress: bool) -> File:
+    """Read all objects of an R file; errors are those of `open_pset`."""
+    check_choice("backend", backend, choices())
     single, packed = sniff(path)
     chosen, why = _choose(backend)
     size = path.stat().st_size / 1e6
@@ -98,8 +119,7 @@ def _open_file(path: Path, name: str | None, backend: Backend, progress: bool) -
         found, warnings = BACKENDS[chosen].read(path, single, packed, progress)
     except DamagedError as error:
         raise _damaged(path, str(error)) from error
-    name = _pick(found, name, path)
-    return Opened(found[name], path.name, chosen, path, name, tuple(warnings))
+    return File(found, chosen, tuple(warnings))
 
 
 def sniff(path: Path) -> tuple[bool, Any]:
@@ -163,7 +183,7 @@ def _pick(found: Mapping[str, Node], name: str | None, path: Path) -> str:
             (node,) = found.values()
             _check_class(node, str(path))
         kinds = {key: _kind(node) for key, node in found.items()}
-        raise ValueError(f"{path} holds no PharmacoSet, only {kinds or 'nothing'}.")
+        raise ValueError(f"{path} holds no PharmacoSet, only {kinds or 'nothing'}. {_OTHERS}")
     if name not in found or name == "":
         there = [key for key in found if key] or "one object without a name; leave name out"
         raise ValueError(f"{path} holds no object named {name!r}. It has {there}.")
@@ -177,7 +197,4 @@ def _kind(node: Any) -> str:
 
 def _check_class(node: Any, label: str) -> None:
     if "PharmacoSet" not in classes(node):
-        raise ValueError(
-            f"{label} is no PharmacoSet, but of class {_kind(node)}. PharmacoSets come from "
-            "PharmacoGx; other tables can be read with rtdmf_bio.io.read_table."
-        )
+        raise ValueError(f"{label} is no PharmacoSet, but of class {_kind(node)}. {_OTHERS}")

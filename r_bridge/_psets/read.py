@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from ..backends import Backend
+    from .censored import Censored
     from .long_table import Combinations
     from .slots import PSet
     from .summary import Summary
@@ -29,6 +30,8 @@ def read_pset(
     layers: Sequence[str] = (),
     higher_is: Literal["resistant", "sensitive"] | None = None,
     unit: str | None = None,
+    kind: str | None = None,
+    censored: Censored = "bound",
     out_of_range: OutOfRange = "keep",
     combinations: Combinations = "error",
     unmatched: Unmatched = "error",
@@ -62,12 +65,23 @@ def read_pset(
     layers
         Further measures, summarised alike.
     higher_is, unit
-        Direction and unit of the measure. Those of PharmacoGx's own measures are known, and are
-        checked against the IC50 in the same file; for any other `higher_is` must be given.
+        Direction and unit of the measure. Those of PharmacoGx's own measures are known by name, and
+        checked: the direction against the IC50 in the same file, the bounds against the values. For
+        any other measure `higher_is` or `kind` must be given. Where values contradict the name,
+        `higher_is` goes before it, and of unit and bounds is said what `unit` says.
+    kind
+        What the measure is, instead of `higher_is` and `unit`: a name such as ``"dss"`` or
+        ``"auc_ctrp"``, for which unit, direction and bounds are known. Another word lists them.
+    censored
+        Values only known to lie beyond a bound: infinite ones of a measure without a bound, such as
+        the IC50 of a curve that never comes to a half, and text such as ``>8``. ``"bound"``: the
+        bound, marked in ``layers["censored"]``. That of an infinite value is the largest dose of
+        its experiment if the PSet says it and the measure is a dose or the logarithm of one, else
+        the most extreme finite value of the drug, or of all drugs where it has none. ``"nan"``:
+        left out. ``"keep"``: infinite values stay so, as PharmacoGx has them. ``"error"``.
     out_of_range
-        Infinite values and values outside the bounds of the measure, before the summary:
-        ``"keep"``, ``"nan"`` (not measured) or ``"clip"`` (to the bounds; infinite values of an
-        unbounded measure to the finite range).
+        Values outside the bounds of the measure, before the summary: ``"keep"``, ``"nan"`` (left
+        out) or ``"clip"`` (to the bounds). Where more than a few are, the measure is refused.
     combinations
         Combinations of treatments: ``"error"``, or ``"join"`` to read each as a drug named
         ``"A///B"``.
@@ -84,7 +98,13 @@ def read_pset(
     ``X`` : float64, NaN where not measured
     ``layers["n_replicates"]`` : int32
         Number of values behind each entry of ``X``.
-    ``layers[<measure>]`` : float64
+    ``layers["censored"]`` : int8
+        Where values are censored: 1 if the true summary is ``X`` or above, -1 if it is ``X`` or
+        below, else 0. Of replicates the bounds are summarised, with what is exact; the result is
+        exact if it does not depend on how far beyond the bounds the true values are, as the median
+        of 1, 2 and >8. It is a bound of neither side, and 0, if it depends on both, as the mean of
+        <1 and >8.
+    ``layers[<measure>]`` : float64, ``layers["<measure>_censored"]`` : int8
         For each of `layers`.
     ``obs["replicate_sd"]`` : float64
         Where at least ten experiments repeat others (not with a summary of max or min): standard
@@ -96,15 +116,15 @@ def read_pset(
         ``tissue``; missing stays missing. Columns that are no plain vectors are left out; dates
         are numbers, as R stores them.
     ``uns["measure"]`` : dict
-        ``name``, ``unit``, ``higher_is`` and ``bounds``, as far as known.
+        ``name``, ``kind``, ``unit``, ``higher_is`` and ``bounds``, as far as known.
     ``uns["layer_measures"][<measure>]`` : dict
-        The same for `layers`.
+        The same for `layers`, as far as their values agree.
     ``uns["pset"]`` : dict
         ``name``, ``file``, ``object``, ``generation``, ``backend``, ``summary`` and the other
-        settings; ``n_experiments``, ``n_unmatched``, ``n_infinite``, ``n_below`` and ``n_above``
-        (of the measure's experiments, before `out_of_range`); ``experiments``, a table with
-        ``treatmentid`` and ``sampleid`` of every row of the profiles, in the order of the file;
-        ``curation`` tables; ``annotation``; ``notes`` on what was unusual.
+        settings; ``n_experiments``, ``n_unmatched``, ``n_infinite``, ``n_below``, ``n_above`` and
+        ``n_censored`` (of the measure's experiments, before `censored` and `out_of_range`);
+        ``experiments``, a table with ``treatmentid`` and ``sampleid`` of every row of the profiles,
+        in the order of the file; ``curation`` tables; ``annotation``; ``notes`` on what is unusual.
 
     Raises
     ------
@@ -114,8 +134,8 @@ def read_pset(
         The back end asked for is not installed.
     ValueError
         The file is no R file, is damaged or holds no PharmacoSet; a slot is missing or its tables
-        do not fit; there is no such measure, or its direction is unknown; a parameter has no such
-        value. The message names the file and the slot.
+        do not fit; there is no such measure, its direction is unknown, or its values contradict
+        what is said of it; a parameter has no such value. The message names the file and the slot.
 
     Notes
     -----
@@ -138,16 +158,17 @@ def read_pset(
     settings = {
         "summary": summary,
         "fill_missing": bool(fill_missing),
+        "censored": censored,
         "out_of_range": out_of_range,
         "combinations": combinations,
         "unmatched": unmatched,
     }
-    check_settings(settings, higher_is)
+    check_settings(settings, higher_is, unit, kind)
     if isinstance(layers, str):
         layers = [layers]
     opened = open_pset(path_or_object, name=name, backend=backend, progress=progress)
     pset = slots.read(opened, combinations)
-    adata = assemble(pset, measure, tuple(layers), settings, higher_is, unit)
+    adata = assemble(pset, measure, tuple(layers), settings, higher_is, unit, kind)
     adata.uns["pset"] |= {
         "file": "" if opened.path is None else opened.path.name,
         "object": opened.name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,13 @@ import pandas as pd
 from rtdmf_bio._adata.columns import is_text, text_dtype
 
 from .._nodes import node as nodes
-from . import long_table
+from . import doses, long_table
+from .censored import from_text
 from .measures import FLAG, usable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .._nodes.node import Node
@@ -56,6 +60,7 @@ class PSet:
     """``treatmentid`` and ``sampleid`` of each row of the profiles, in the order of the file."""
     first: NDArray[np.intp]
     """Rows that are experiments of their own: all, unless doses repeat them."""
+    find_largest_dose: Callable[[], NDArray[np.float64] | None]
     profiles: Node
     measures: list[str]
     curation: dict[str, pd.DataFrame]
@@ -72,30 +77,42 @@ class PSet:
         return [measure for measure in self.measures if measure not in flags]
 
     def values(self, measure: str) -> NDArray[np.float64]:
-        """Return a measure for each row, NaN for NA.
+        """Return a measure for each row, NaN for NA; of a bound such as ``>8`` the number.
 
         Raises
         ------
         ValueError
             There is no such measure, or it is text without numbers.
         """
+        return self.censored(measure)[0]
+
+    def censored(
+        self, measure: str, unit: str | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int8], bool]:
+        """Return `values`, the side of each that is a bound, and whether they are text in the file.
+
+        Text may have units of concentration if that of the measure is `unit` "uM".
+        """
         if measure not in self.measures:
             raise ValueError(f"{self.label} has no measure {measure!r}. It has {self.measures}.")
         with nodes.within(f"{self.label}: the profiles of the slot {self.slot}"):
             values = nodes.column(self.profiles, measure)
         if isinstance(values, pd.Categorical) or is_text(values):
-            text = pd.Series(np.asarray(values, dtype=object))
-            numbers = np.array([_number(entry) for entry in text], dtype=np.float64)
-            lost = np.isnan(numbers) & text.notna() & ~text.isin(["NA", "NaN"])
-            if lost.any():
+            numbers, sides, lost = from_text(np.asarray(values, dtype=object).tolist(), unit)
+            if lost:
                 raise ValueError(
                     f"{self.label}: the column {measure!r} of the profiles is text, and "
-                    f"{lost.sum()} entries are no numbers, such as {text[lost].iloc[0]!r}. "
-                    "Correct them in R, or choose another measure."
+                    f"{len(lost)} entries are no numbers, nor bounds such as '>8', but such as "
+                    f"{lost[0]!r}. Correct them in R, or choose another measure."
                 )
-            self.notes.append(f"the measure {measure} is stored as text and was read as numbers")
-            return np.asarray(numbers)
-        return np.asarray(pd.array(values).to_numpy(np.float64, na_value=np.nan))
+            return numbers, sides, True
+        numbers = np.asarray(pd.array(values).to_numpy(np.float64, na_value=np.nan))
+        return numbers, np.zeros(len(numbers), dtype=np.int8), False
+
+    def largest_dose(self) -> NDArray[np.float64] | None:
+        """Return the largest dose of each row in uM, NaN where not known; None if none is."""
+        with nodes.within(f"{self.label}: the slot {self.slot}"):
+            return self.find_largest_dose()
 
 
 def read(opened: Opened, combinations: Combinations = "error") -> PSet:
@@ -118,11 +135,12 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     response = parts["response"]
     with nodes.within(f"{label}: the slot {slot}"):
         if generation == LONG:
-            rows, profiles, first = long_table.read(response, label, slot, combinations)
+            rows, profiles, first, largest = long_table.read(response, label, slot, combinations)
             measures = long_table.measures(profiles)
         else:
             rows, profiles = _lists(response, label, slot)
             measures, first = _measures(profiles), np.arange(len(rows))
+            largest = partial(doses.largest, response, rows.index)
     if len(rows) == 0:
         raise ValueError(f"{label}: the slot {slot} has no experiments.")
     if not measures:
@@ -153,6 +171,7 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
         **tables,
         rows=rows,
         first=first,
+        find_largest_dose=largest,
         profiles=profiles,
         measures=measures,
         curation=curation,
@@ -251,14 +270,6 @@ def _measures(profiles: Node) -> list[str]:
     ]
 
 
-def _number(entry: Any) -> float:
-    """Read text as pandas will not: to the last digit."""
-    try:
-        return np.nan if pd.isna(entry) or "_" in entry else float(entry)
-    except ValueError:
-        return np.nan
-
-
 def _as_text(values: Any) -> Any:
     """Ids as text, None where missing."""
     ids = pd.Series(values).astype(object)
@@ -337,7 +348,7 @@ def _entry(node: Node | None) -> dict[str, Any]:
     if node is None:
         return {}
     entry: dict[str, Any] = {}
-    for name in ("unit", "higher_is"):
+    for name in ("kind", "unit", "higher_is"):
         if values := nodes.text(node.item(name)):
             entry[name] = values[0]
     bounds = node.item("bounds")

@@ -15,7 +15,7 @@ from rtdmf_bio._adata.measure import as_mapping, measure_of
 from rtdmf_bio.model.checks import check_choice
 
 from .._nodes import by_rpy2 as r
-from .._nodes.node import ATOMIC, column
+from .._nodes.node import ATOMIC, column, settings
 from .._nodes.vector import as_vector
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def to_r(adata: AnnData, *, as_: Literal["auto", "SummarizedExperiment", "list"]
     try:
         metadata = {}
         if measure:
-            settings = {str(key): _setting_to_r(value) for key, value in measure.items()}
-            metadata["measure"] = r.named({k: v for k, v in settings.items() if v is not None})
+            known = {str(key): _setting_to_r(value) for key, value in measure.items()}
+            metadata["measure"] = r.named({k: v for k, v in known.items() if v is not None})
         if isinstance(enrichment, pd.DataFrame):
             metadata["enrichment"] = _frame_to_r(enrichment, "rows", "enrichment")
         packed, _ = r.call(
@@ -174,7 +174,7 @@ def adata_of(parts: Node, measure: str | Mapping[str, Any] | None = None) -> Ann
     """Put together what ``unpack`` in R took apart; errors are those of `from_r`."""
     assays: Any = parts.item("assays")
     names: list[Any] = assays.names or [""] * len(assays)
-    known = _settings(parts.item("measure"))
+    known = settings(parts.item("measure"))
     given = {"name": measure} if isinstance(measure, str) else dict(measure or {})
     if given.get("name", known.get("name")) == known.get("name"):
         given = {**known, **given}
@@ -258,16 +258,6 @@ def _vector(values: Any, what: str) -> Any:
         return r.doubles(vector.values)
     whole = r.integers(vector.values)
     return whole if vector.kind == "integer" else r.session().baseenv["as.logical"](whole)
-
-
-def _settings(node: Any) -> dict[str, Any]:
-    found = {name: node.item(name) for name in ([] if node is None else node.names) if name}
-    settings = {}
-    for name, item in found.items():
-        if item is not None and item.kind in ATOMIC:
-            values = [None if value is pd.NA else value for value in item.values().tolist()]
-            settings[name] = values[0] if len(values) == 1 else values
-    return settings
 
 
 def _index(node: Any) -> pd.Index:

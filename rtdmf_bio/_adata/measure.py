@@ -26,12 +26,15 @@ class Kind(NamedTuple):
     """A concentration as it is, which spans orders of magnitude: its logarithm is to be taken."""
 
 
+_SMIRNOV = "Smirnov 2016, PharmacoGx"
 _YANG, _CCLE = "Yang 2013, GDSC", "Barretina 2012, CCLE"
 _SEASHORE, _CORSELLO = "Seashore-Ludlow 2015, CTRPv2", "Corsello 2020, PRISM"
 _HAFNER, _POZDEYEV = "Hafner 2016, GR metrics", "Pozdeyev 2016"
 KINDS: dict[str, Kind] = {
     "auc": Kind("fraction of full viability", "resistant", (0, 1), _YANG, ("fitauc",)),
-    "aac": Kind("fraction of full response", "sensitive", (0, 1), "Smirnov 2016, PharmacoGx"),
+    "auc_percent": Kind("% of full viability", "resistant", (0, 100), _YANG),
+    "aac": Kind("fraction of full response", "sensitive", (0, 1), _SMIRNOV),
+    "aac_percent": Kind("% of full response", "sensitive", (0, 100), _SMIRNOV),
     "auc_ctrp": Kind(
         "viability x log2 concentration", "resistant", (0, math.inf), _SEASHORE, ("areaundercurve",)
     ),

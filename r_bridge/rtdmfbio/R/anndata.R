@@ -5,13 +5,15 @@
 #' @param path File to write, `.h5ad`; whole or not at all.
 #' @param overwrite Whether an existing file may be replaced.
 #' @param ... For a `PharmacoSet`, what is to be read: `measure`, `summary`, `higher_is`, `unit`,
-#'   `out_of_range`, `combinations` and `unmatched`, as for [rtdmf_correct()].
+#'   `kind`, `censored`, `out_of_range`, `combinations` and `unmatched`, as for [rtdmf_correct()].
 #'
 #' @return `as_anndata`: an AnnData of drugs x cell lines as a Python object of reticulate. What was
 #'   corrected has the layers `rtdmf`, `rtdmf_residual`, `rtdmf_flag`, `rtdmf_lower`, `rtdmf_upper`,
 #'   `rtdmf_sd` and `rtdmf_qvalue`, groups in `var` and everything else in `uns["rtdmf"]`, so that `rtdmf_bio.pl` and `rtdmf_bio.tl` take it. A
 #'   `SummarizedExperiment` keeps all its assays, `rowData` and `colData`, a `PharmacoSet` the
-#'   annotation of drugs and lines (for the correction of one, pass its [rtdmf_result()]).
+#'   annotation of drugs and lines (for the correction of one, pass its [rtdmf_result()]), and where
+#'   values are bounds the layer `censored`: 1 where the true value is there or above, -1 where it
+#'   is there or below.
 #'
 #'   `write_h5ad`: the path, invisibly.
 #' @export
@@ -89,12 +91,13 @@ parts_of.SummarizedExperiment <- function(x, ...) {
 
 #' @export
 parts_of.PharmacoSet <- function(x, measure = NULL, summary = "median", higher_is = NULL,
-                                 unit = NULL, out_of_range = "keep", combinations = "error",
+                                 unit = NULL, kind = NULL, censored = "bound",
+                                 out_of_range = "keep", combinations = "error",
                                  unmatched = "error", ...) {
   list(
     pset = tables_of(x),
     reading = reading(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
-                      out_of_range = out_of_range, combinations = combinations,
-                      unmatched = unmatched)
+                      kind = kind, censored = censored, out_of_range = out_of_range,
+                      combinations = combinations, unmatched = unmatched)
   )
 }

@@ -28,8 +28,14 @@
 #' @param summary One value out of replicates: `"median"`, `"mean"`, `"first"`, `"last"`, `"max"` or
 #'   `"min"`.
 #' @param unit Unit of the measure, where it is not one of PharmacoGx's own.
-#' @param out_of_range Infinite values and values outside the bounds of the measure, before the
-#'   summary: `"keep"`, `"nan"` (not measured) or `"clip"`.
+#' @param kind What the measure is, instead of `higher_is` and `unit`, such as `"dss"` or
+#'   `"auc_ctrp"`; another word lists what there is.
+#' @param censored Values only known to lie beyond a bound, as an infinite IC50, or text such as
+#'   `>8`: `"bound"` (that of an infinite IC50 is the largest dose of its experiment, or else the
+#'   largest finite value of the drug), `"nan"` (left out), `"keep"` (infinite values stay so) or
+#'   `"error"`.
+#' @param out_of_range Values outside the bounds of the measure, before the summary: `"keep"`,
+#'   `"nan"` (left out) or `"clip"`. Where more than a few are, the measure is refused.
 #' @param combinations Combinations of treatments: `"error"`, or `"join"` to take each as a drug
 #'   named `A///B`.
 #' @param unmatched Experiments whose drug or line is missing, or is not in the tables of the

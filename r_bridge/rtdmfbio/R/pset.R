@@ -1,7 +1,8 @@
 #' @rdname rtdmf_correct
 #' @export
 rtdmf_correct.PharmacoSet <- function(x, measure = NULL, groups = "tissueid", summary = "median",
-                                      higher_is = NULL, unit = NULL, out_of_range = "keep",
+                                      higher_is = NULL, unit = NULL, kind = NULL,
+                                      censored = "bound", out_of_range = "keep",
                                       combinations = "error", unmatched = "error",
                                       key_added = "rtdmf", measure_name = NULL, ...) {
   if (length(groups) && !is.character(groups)) {
@@ -12,8 +13,8 @@ rtdmf_correct.PharmacoSet <- function(x, measure = NULL, groups = "tissueid", su
   job <- list(
     pset = tables_of(x),
     reading = reading(measure = measure, summary = summary, higher_is = higher_is, unit = unit,
-                      out_of_range = out_of_range, combinations = combinations,
-                      unmatched = unmatched),
+                      kind = kind, censored = censored, out_of_range = out_of_range,
+                      combinations = combinations, unmatched = unmatched),
     groups = unique(groups),
     key_added = key_added,
     measure_name = measure_name
@@ -68,15 +69,44 @@ lean_response <- function(response) {
     return(response)
   }
   if (!is.list(response)) return(response)
+  # What is beyond the largest dose is infinite: that dose is its bound.
+  infinite <- holds_infinite(response$profiles)
+  doses <- if (infinite) largest_doses(response$raw, names_of_rows(response$info))
   response <- response[intersect(c("info", "profiles"), names(response))]
+  response$raw <- doses
   if (is.data.frame(response$info)) {
-    response$info <- lean_table(response$info, c("treatmentid", "drugid", "sampleid", "cellid"))
+    kept <- c("treatmentid", "drugid", "sampleid", "cellid")
+    if (infinite) kept <- c(kept, grep("dose|conc", names(response$info), TRUE, value = TRUE))
+    response$info <- lean_table(response$info, kept)
   }
   if (!is.null(response$info) && identical(names_of_rows(response$info),
                                            names_of_rows(response$profiles))) {
-    response[] <- lapply(response, without_row_names)
+    both <- c("info", "profiles")
+    response[both] <- lapply(response[both], without_row_names)
   }
   response
+}
+
+holds_infinite <- function(profiles) {
+  columns <- if (is.list(profiles)) unclass(profiles) else list(profiles)
+  any(vapply(columns, function(x) is.numeric(x) && any(is.infinite(x)), NA))
+}
+
+# The array of single doses with the largest alone, in the order of `rows`; NULL if there is none.
+largest_doses <- function(raw, rows) {
+  if (length(dim(raw)) != 3 || !all(dim(raw))) return(NULL)
+  kinds <- dimnames(raw)[[3]]
+  at <- if ("Dose" %in% kinds) match("Dose", kinds) else 1L
+  doses <- suppressWarnings(as.numeric(raw[, , at]))
+  doses[!is.finite(doses) | doses <= 0] <- NA
+  doses <- matrix(doses, dim(raw)[1])
+  largest <- do.call(pmax, c(lapply(seq_len(ncol(doses)), function(j) doses[, j]), na.rm = TRUE))
+  names <- rownames(raw)
+  if (!is.null(names) && any(rows %in% names) && !anyDuplicated(names) && !anyDuplicated(rows)) {
+    largest <- largest[match(rows, names)]
+  }
+  if (length(largest) != length(rows)) return(NULL)
+  array(largest, c(length(rows), 1, 1), list(NULL, NULL, "Dose"))
 }
 
 lean_table <- function(table, kept) {

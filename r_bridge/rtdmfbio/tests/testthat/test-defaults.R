@@ -16,8 +16,8 @@ test_that("every setting has Python's name and default, and none is missing", {
   expect_defaults(control, c(defaults$correct, defaults$model[setdiff(names(defaults$model),
                                                                       names(defaults$correct))]))
   expect_defaults(formals(rtdmf_tune), defaults$tune)
-  reading <- c("measure", "summary", "higher_is", "unit", "out_of_range", "combinations",
-               "unmatched")
+  reading <- c("measure", "summary", "higher_is", "unit", "kind", "censored", "out_of_range",
+               "combinations", "unmatched")
   pset <- formals(rtdmf_correct.PharmacoSet)
   expect_true(all(reading %in% names(pset)))
   expect_defaults(pset[reading], defaults$read_pset)

@@ -85,3 +85,29 @@ test_that("a PharmacoSet without an annotation gets one for the result", {
   corrected <- quietly(pset, measure = "aac_published")
   expect_identical(dim(rtdmf_flags(corrected)), c(20L, 40L))
 })
+
+test_that("an infinite IC50 stands at the largest dose, and one measure is no other", {
+  skip_without_python()
+  pset <- made_pset()
+  response <- attr(pset, "treatmentResponse")
+  n <- nrow(response$info)
+  far <- which(response$info$treatmentid == "drug2" & !duplicated(response$info[1:2]))[1:5]
+  response$profiles$ic50_published <- exp(response$profiles$ic50_published)
+  response$profiles$ic50_published[far] <- Inf
+  dose <- as.character(rep(c(0.1, 8, 2), each = n))
+  response$raw <- array(c(dose, dose), c(n, 3, 2), list(rownames(response$info), NULL,
+                                                        c("Dose", "Viability")))
+  attr(pset, "treatmentResponse") <- response
+  measured <- function(...) rtdmf_result(quietly(pset, "ic50_published", groups = NULL, ...))$measured
+  at <- as.matrix(response$info[far, c("treatmentid", "sampleid")])
+  once <- !duplicated(response$info[c("treatmentid", "sampleid")]) &
+    !duplicated(response$info[c("treatmentid", "sampleid")], fromLast = TRUE)
+  expect_true(all(measured()[at][once[far]] == 8))
+  expect_true(all(is.na(measured(censored = "nan")[at][once[far]])))
+  expect_error(measured(censored = "error"), "5 of .* censored.*censored = 'bound'")
+  attr(pset, "treatmentResponse")$profiles$ic50_published <- response$profiles$aac_published * 100
+  expect_error(quietly(pset, "ic50_published", kind = "auc"), "0 to 1.*It is no 'auc'",
+               class = "rtdmf_error")
+  result <- rtdmf_result(quietly(pset, "ic50_published", groups = NULL, kind = "aac_percent"))
+  expect_identical(result$measure$unit, "% of full response")
+})

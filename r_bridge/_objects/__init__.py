@@ -1,0 +1,1 @@
+"""Matrices, data frames and SummarizedExperiments of R files."""
