@@ -1,4 +1,4 @@
-"""Names of the files that hold a PharmacoSet, known without looking into one."""
+"""Files that hold a PharmacoSet: their names, known without looking into one, and others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class NoPharmacoSetError(ValueError):
+    """The file is sound, and what it holds is no PharmacoSet."""
+
 
 SUFFIXES = (".rds", ".rda", ".rdata")
 """File name endings of a PharmacoSet, in lower case."""

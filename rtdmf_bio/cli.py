@@ -327,24 +327,34 @@ def _is_pset(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def _read_pset(args: argparse.Namespace) -> AnnData:
+    from r_bridge import read_pset
+
+    return read_pset(
+        *(args.input, args.measure, args.summary),
+        backend=args.backend,
+        name=args.object,
+        higher_is=args.higher_is,
+        kind=args.kind,
+        censored=args.censored,
+        out_of_range=args.out_of_range,
+        combinations=args.combinations,
+        unmatched=args.unmatched,
+        progress=not args.quiet,
+    )
+
+
 def _read(args: argparse.Namespace) -> AnnData:
+    from r_bridge.files import NoPharmacoSetError
+
     from . import io
 
     if _is_pset(args.input):
-        from r_bridge import read_pset
-
-        return read_pset(
-            *(args.input, args.measure, args.summary),
-            backend=args.backend,
-            name=args.object,
-            higher_is=args.higher_is,
-            kind=args.kind,
-            censored=args.censored,
-            out_of_range=args.out_of_range,
-            combinations=args.combinations,
-            unmatched=args.unmatched,
-            progress=not args.quiet,
-        )
+        try:
+            return _read_pset(args)
+        except NoPharmacoSetError:
+            if _is_pset(args.output):
+                raise
     adata = io.read(
         args.input,
         format=args.format,
@@ -362,7 +372,7 @@ def _read(args: argparse.Namespace) -> AnnData:
         sep=args.sep,
         decimal=args.decimal,
         encoding=args.encoding,
-        sheet=args.sheet,
+        sheet=args.sheet or args.object,
         skip_rows=args.skip_rows,
         na_values=args.na_values,
         censored=args.censored,

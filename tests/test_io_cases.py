@@ -61,6 +61,21 @@ READ = {
     "unicode_text_utf16.txt": ((6, 8), 0.1783, None, "Dabrafenib", "A375"),
     "windows1252.csv": ((24, 8), 0.1783, None, "Dabrafenib", "A375"),
 }  # fmt: skip
+READ_OF_R = {
+    "GDSC2_Res_like.rds": ((24, 40), -4.067210193731178, "ln_ic50", "Dabrafenib_1000",
+                           "COSMIC_900000"),
+    "pset_ic50_inf.rds": ((24, 40), 0.017125100949327184, "ic50", "Dabrafenib", "A375"),
+    "pset_ic50_text.rds": ((24, 40), 0.017125101, "ic50", "Dabrafenib", "A375"),
+    "pset_raw_is_table.rds": ((24, 40), 0.821703, "aac", "Dabrafenib", "A375"),
+    "r_integer_matrix_with_NA.rds": ((24, 40), None, None, "drug1", "line1"),
+    "summarized_experiment.rds": ((24, 40), -4.067210193731178, None, "Dabrafenib_1000",
+                                  "COSMIC_900000"),
+}  # fmt: skip
+REFUSED_OF_R = {
+    "pset_auc_named_aac.rds": "839 of 839 values .* go from 1.285 to 15.84",
+    "pset_auc_named_aac_ic50.rds": "has the measures .* Pass measure",
+    "pset_ids_differ.rds": "609 of 839 experiments have ids that are not in the tables",
+}
 REFUSED = {
     "Model.csv.gz": "a table of cell lines",
     "ctrp_meta_per_cell_line.txt": "a table of cell lines",
@@ -84,10 +99,10 @@ def read(path, **options):
         return rt.io.read(path, quiet=True, **options)
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", [*READ, *READ_OF_R])
 def test_each_is_read_to_what_it_says(cases, name):
     """Shape, names, a value and the measure."""
-    shape, value, kind, drug, line = READ[name]
+    shape, value, kind, drug, line = (READ | READ_OF_R)[name]
     adata = read(cases / name)
     assert adata.shape == shape
     assert adata.obs_names[0] == drug
@@ -97,10 +112,10 @@ def test_each_is_read_to_what_it_says(cases, name):
     assert adata.uns.get("measure", {}).get("kind") == kind
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", [*REFUSED, *REFUSED_OF_R])
 def test_each_other_is_refused_for_what_it_is(cases, name, tmp_path, capsys):
     """By the function and by the command."""
-    with pytest.raises(ValueError, match=REFUSED[name]):
+    with pytest.raises(ValueError, match=(REFUSED | REFUSED_OF_R)[name]):
         read(cases / name)
     assert cli.main(["correct", str(cases / name), str(tmp_path / "out.csv")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -108,9 +123,9 @@ def test_each_other_is_refused_for_what_it_is(cases, name, tmp_path, capsys):
 
 
 def test_every_file_is_in_one_of_the_tables(cases):
-    """None is left out, but what is R's and what is said below."""
-    there = {path.name for path in cases.iterdir() if path.suffix not in (".md", ".rds")}
-    assert there == {*READ, *REFUSED, "lines_as_obs.h5ad"}
+    """None is left out, but what is said below."""
+    there = {path.name for path in cases.iterdir() if path.suffix != ".md"}
+    assert there == {*READ, *READ_OF_R, *REFUSED, *REFUSED_OF_R, "lines_as_obs.h5ad"}
 
 
 def test_tissue_comes_from_the_same_file(cases):
@@ -139,6 +154,25 @@ def test_the_two_olaparibs_are_a_quarter_apart(cases):
     assert len(two) == 2
     difference = np.abs(np.diff(adata[two].X, axis=0))
     assert np.nanmedian(difference) == pytest.approx(0.25, abs=0.02)
+
+
+def test_bounds_in_pharmacosets_are_marked(cases):
+    """Infinite ones and those written as text."""
+    for name in ("pset_ic50_inf.rds", "pset_ic50_text.rds"):
+        adata = read(cases / name)
+        assert np.isfinite(adata.X[~np.isnan(adata.X)]).all()
+        assert (adata.layers["censored"] == 1).any()
+
+
+def test_a_measure_whose_values_contradict_it_has_no_direction(cases):
+    """The assay is called auc, and holds logarithms."""
+    adata = read(cases / "summarized_experiment.rds")
+    assert adata.uns["measure"] == {"name": "auc"}
+    assert "are none of 'auc'" in adata.uns["read"]["said"]
+    assert adata.var.loc["COSMIC_900000", "cosmic_id"] == "900000"
+    assert adata.obs.loc["Dabrafenib_1000", "drug_name"] == "Dabrafenib"
+    with pytest.raises(ValueError, match="rank correlation with 'ic50_recomputed'"):
+        read(cases / "pset_auc_named_aac_ic50.rds", measure="aac_published")
 
 
 def test_bounds_are_marked(cases):

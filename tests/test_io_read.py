@@ -278,7 +278,7 @@ def test_what_is_no_screen_is_refused_with_what_it_is(tmp_path, name):
 def test_a_format_of_ones_own_is_tried_first(tmp_path, capsys):
     """Twenty lines: a title, a sniff and a read."""
     from rtdmf_bio.io import Format, LongFormat, formats, register_format
-    from rtdmf_bio.io._read import _ADDED
+    from rtdmf_bio.io._registry import _ADDED
 
     table = LongFormat(
         drug="substance", line="cells", measures={"potency": "pic50"}, needs=("lab",)
@@ -405,7 +405,7 @@ def between(page: str, mark: str, lines: list[str]) -> str:
 
 def test_the_example_of_the_page_reads_a_table(tmp_path):
     """As a user would take it over."""
-    from rtdmf_bio.io._read import _ADDED
+    from rtdmf_bio.io._registry import _ADDED
 
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[-1]
     path = made.rows(

@@ -16,6 +16,7 @@ from rtdmf_bio.model.checks import check_choice
 
 from .._nodes.node import DamagedError, classes
 from ..backends import AUTO, BACKENDS, choices
+from ..files import NoPharmacoSetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,7 +184,9 @@ def _pick(found: Mapping[str, Node], name: str | None, path: Path) -> str:
             (node,) = found.values()
             _check_class(node, str(path))
         kinds = {key: _kind(node) for key, node in found.items()}
-        raise ValueError(f"{path} holds no PharmacoSet, only {kinds or 'nothing'}. {_OTHERS}")
+        raise NoPharmacoSetError(
+            f"{path} holds no PharmacoSet, only {kinds or 'nothing'}. {_OTHERS}"
+        )
     if name not in found or name == "":
         there = [key for key in found if key] or "one object without a name; leave name out"
         raise ValueError(f"{path} holds no object named {name!r}. It has {there}.")
@@ -197,4 +200,6 @@ def _kind(node: Any) -> str:
 
 def _check_class(node: Any, label: str) -> None:
     if "PharmacoSet" not in classes(node):
-        raise ValueError(f"{label} is no PharmacoSet, but of class {_kind(node)}. {_OTHERS}")
+        raise NoPharmacoSetError(
+            f"{label} is no PharmacoSet, but of class {_kind(node)}. {_OTHERS}"
+        )

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from ._files import TABLE_SUFFIXES
 from ._h5ad import write_h5ad
-from ._read import formats, read, register_format
+from ._read import read
+from ._registry import formats, register_format
 from ._tables import read_table, write_table
 
 if TYPE_CHECKING:
+    from ._cells import FrameTable
     from ._format import Format, LongFormat
     from ._source import Source
 
 __all__ = [
     "TABLE_SUFFIXES",
     "Format",
+    "FrameTable",
     "LongFormat",
     "Source",
     "formats",
@@ -33,6 +36,10 @@ def __getattr__(name: str) -> Any:
         from . import _format
 
         return getattr(_format, name)
+    if name == "FrameTable":
+        from ._cells import FrameTable
+
+        return FrameTable
     if name == "Source":
         from ._source import Source
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._adata.measure import KINDS, as_measure, kind_name
-from .._adata.names import normalised
+from .._adata.measure import KINDS, as_mapping, as_measure, kind_name, measure_of
+from .._adata.names import DRUG_IDS, LINE_IDS, id_kind, normalised
 from ..model.checks import name_some
 from ._cells import FrameTable, is_name, open_table
 from ._matrix import typed
@@ -115,10 +115,10 @@ class LongFormat:
         line: str,
         where: Mapping[str, Any],
     ) -> AnnData:
+        from ._build import matrix_of_pairs
         from ._long import annotation_of, describe_difference, read_long
         from ._matrix import long_pairs
         from ._missing import Missing
-        from ._tables import matrix_of_pairs
 
         how = {key: options[key] for key in ("decimal", "censored")}
         drop = self.drop_unnamed or options["drop_unnamed"]
@@ -290,7 +290,7 @@ def read_wide_format(
 
     `drugs` and `kind` are what the format knows; options given by the user go first.
     """
-    from ._tables import matrix_from
+    from ._build import matrix_from
     from ._wide import way_round_of
 
     given = dict(options)
@@ -353,6 +353,52 @@ def join_beside(
 def plain_id(name: Any) -> str:
     """An identifier without what some files put before it."""
     return str(name).strip().removeprefix("BRD:").upper()
+
+
+_NUMBERED = re.compile(r"(.+)_(\d{1,5})")  # oncoPredict: Paclitaxel_1080
+
+
+def with_ids(adata: AnnData) -> None:
+    """Have identifiers that the names are, or hold, as columns of their own."""
+    lines, drugs = list(adata.var_names), list(adata.obs_names)
+    kind = id_kind(lines, LINE_IDS)
+    if kind is not None and kind not in adata.var:
+        adata.var[kind] = [re.sub(r"\D", "", x) if kind == "cosmic_id" else x for x in lines]
+    brackets = bracket_ids(drugs)
+    numbered = [_NUMBERED.fullmatch(name) for name in drugs]
+    found: dict[str, list[Any]] = {}
+    if len(brackets.columns):
+        found = {column: list(brackets[column]) for column in brackets}
+    elif kind == "cosmic_id" and sum(match is not None for match in numbered) > len(drugs) / 2:
+        found["drug_name"] = [match[1] if match else np.nan for match in numbered]
+        found["drug_id"] = [match[2] if match else np.nan for match in numbered]
+    if id_kind(drugs, DRUG_IDS) == "broad_id":
+        found["broad_id"] = [name.removeprefix("BRD:").split("::")[0] for name in drugs]
+    for column, values in found.items():
+        if column not in adata.obs:
+            adata.obs[column] = values
+
+
+def measure_told(adata: AnnData) -> None:
+    """Say what is known of a measure of which there is a name, if the values can be it."""
+    measure = measure_of(adata)
+    kind = kind_name(str(measure.get("name", "")))
+    if kind is None or "higher_is" in measure:
+        return
+    low, high = KINDS[kind].bounds
+    values = np.asarray(adata.X, dtype=float)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return
+    if ((values < low) | (values > high)).mean() <= _TOO_MANY:
+        adata.uns["measure"] = as_measure(kind, measure["name"])
+        return
+    said = (
+        f"values from {values.min():.3g} to {values.max():.3g} are none of {measure['name']!r}, "
+        f"which is {low:g} to {high:g}; its direction is left open"
+    )
+    notes = [*as_mapping(adata.uns.get("read_table")).get("notes", ()), said]
+    adata.uns["read_table"] = {**as_mapping(adata.uns.get("read_table")), "notes": notes}
 
 
 def bracket_ids(names: Sequence[str]) -> pd.DataFrame:

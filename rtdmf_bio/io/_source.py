@@ -59,6 +59,7 @@ class Source:
     def with_table(self, table: Table) -> Source:
         """Return the same source with another table in place of its own."""
         new = Source(self.path, self._options)
+        new.kind = "table"
         new.__dict__["table"] = table
         return new
 

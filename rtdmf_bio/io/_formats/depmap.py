@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from ..._adata.measure import as_measure, measure_of
 from ..._adata.names import LINE_IDS, id_kind
-from .._format import Format, bracket_ids, join_beside, name_said, read_wide_format
+from .._format import Format, join_beside, name_said, read_wide_format, with_ids
 from .._source import Source
 
 # The first that is in the name of the file.
@@ -46,12 +46,9 @@ def read_models(source: Source, options: Mapping[str, Any], kind: str | None = N
     """Read a matrix of which one axis is DepMap's models, with Model.csv if it lies beside."""
     across = _kind_of_columns(source) == "depmap_id"
     adata = read_wide_format(source, options, drugs="rows" if across else "columns")
-    ids = bracket_ids(list(adata.obs_names))
-    for column in ids.columns.difference(adata.obs.columns, sort=False):
-        adata.obs[column] = ids[column].to_numpy()
+    with_ids(adata)
     if options["var"] is None and "tissue" not in adata.var:
         join_beside(adata, source, "var", *_MODELS)
-    adata.var["depmap_id"] = adata.var_names.to_numpy()
     if not measure_of(adata):
         said = kind or next((k for word, k in _SAID.items() if word in name_said(source)), None)
         said = said or ("gene_effect" if "gene" in adata.obs else None)

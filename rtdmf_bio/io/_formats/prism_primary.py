@@ -31,7 +31,6 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
         for name in ("Drug.Name", "name"):
             if name in adata.obs and "drug_name" not in adata.obs:
                 adata.obs = adata.obs.rename(columns={name: "drug_name"})
-    adata.obs["broad_id"] = [name.removeprefix("BRD:").split("::")[0] for name in adata.obs_names]
     return adata
 
 

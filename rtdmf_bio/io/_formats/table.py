@@ -7,9 +7,9 @@ from anndata import AnnData
 
 from ..._adata.measure import as_measure, kind_name
 from ..._adata.names import normalised
+from .._build import matrix_from
 from .._format import Format, read_wide_format, with_tissue
 from .._source import Source
-from .._tables import matrix_from
 
 _VALUES = {"value", "response", "sensitivity", "score", "measurement"}
 _LABELS = {
