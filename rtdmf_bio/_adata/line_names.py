@@ -19,8 +19,8 @@ CCLE_TISSUES = (
     "TESTIS", "THYROID", "UPPER_AERODIGESTIVE_TRACT", "URINARY_TRACT", "UVEA", "VULVA",
 )  # fmt: skip
 _TISSUE = re.compile(rf"(?P<line>.+?)_(?:{'|'.join(CCLE_TISSUES)})", re.I)
-# Lines that the NCI made, with its name before theirs or without: NCI-H23, H23; NCI-SNU-1.
-_NCI = re.compile(r"nci(?=h\d{2}|snu\d|n87$)")
+# Institutes whose name may stand before that of a line: NCI-H23, H23; NCI-SNU-1; NIH:OVCAR-3.
+_INSTITUTE = re.compile(r"nci(?=h\d{2}|snu\d|n87$)|nih(?=ovcar\d)")
 
 
 class LineName(NamedTuple):
@@ -38,5 +38,5 @@ def line_name(name: str) -> LineName:
     """Take a name apart. What is in brackets belongs to it: NB(TU)1-10, SK-N-BE(2)."""
     text = unicodedata.normalize("NFKC", as_text(name))
     match = _TISSUE.fullmatch(text)
-    key = _NCI.sub("", normalised(match["line"] if match else text)) or text
+    key = _INSTITUTE.sub("", normalised(match["line"] if match else text)) or text
     return LineName(key, normalised(text) if match else "", re.sub(r"^x(?=\d)", "", key))
