@@ -40,11 +40,11 @@ NAMES = {
         "celllinename", "cellline", "celllines", "modelname", "cclname", "samplename", "name",
         "celllinedisplayname", "strippedcelllinename", "primarycelllinename",
         "celllineprimaryname", "cclename", "ccleid", "cclecelllinename", "cellid", "cellname",
-        "sampleid", "line",
+        "sampleid", "line", "index",
     ),
     "drugs": (
         "drugname", "drug", "name", "compoundname", "compound", "cpdname", "treatmentid",
-        "treatment", "genericname", "prefname",
+        "treatment", "genericname", "prefname", "index",
     ),
 }  # fmt: skip
 """The same of columns of names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .identity import IDS, Things, contradict
+from .identity import IDS, Things, contradict, merged
 from .line_names import line_name
 from .linking import Keys, Links, Step, link, places
 
@@ -43,6 +43,31 @@ def link_lines(
         lambda i, j: contradict(left.ids[i], right.ids[j], kinds),
         many=many,
     )
+
+
+def lines_of(things: Things, kinds: Sequence[str]) -> tuple[Things, list[list[int]]]:
+    """Put rows of a table together that are one line, by identifier or name; and which they are."""
+    of = list(range(len(things)))
+    ids = [dict(own) for own in things.ids]
+    marks = [
+        [*((kind, one) for kind in kinds for one in own.get(kind, ())), *(("", n) for n in names)]
+        for own, names in zip(things.ids, things.names, strict=True)
+    ]
+    for rows in places(marks).values():
+        for row in rows[1:]:
+            one, other = of[rows[0]], of[row]
+            if one != other and not contradict(ids[one], ids[other], kinds):
+                ids[one] = merged([ids[one], ids[other]])
+                of = [one if k == other else k for k in of]
+    groups = {k: [row for row, own in enumerate(of) if own == k] for k in dict.fromkeys(of)}
+    synonyms = things.synonyms or [[]] * len(things)
+    joined = Things(
+        [_once(name for row in rows for name in things.names[row]) for rows in groups.values()],
+        [ids[k] for k in groups],
+        [frozenset().union(*(things.numbers[row] for row in rows)) for rows in groups.values()],
+        [_once(name for row in rows for name in synonyms[row]) for rows in groups.values()],
+    )
+    return joined, list(groups.values())
 
 
 def settled(things: Things, others: Things, kinds: Sequence[str]) -> Things:

@@ -7,10 +7,14 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from .identity import COLUMNS, NAMES
+from .names import normalised
 
 
 def read_frame(table: Any, what: str) -> pd.DataFrame:
@@ -35,13 +39,23 @@ def read_frame(table: Any, what: str) -> pd.DataFrame:
         table.index.name is None and pd.api.types.is_integer_dtype(table.index)
     )
     if not counted:
-        table = table.rename_axis(table.index.name or "name").reset_index(allow_duplicates=True)
+        # An index that is called nothing known holds names.
+        name, known = table.index.name, {x for of in (NAMES, COLUMNS) for x in _spellings(of)}
+        if normalised(name) not in known:
+            name = "index" if "name" in table else "name"
+        table = table.rename_axis(name).reset_index(allow_duplicates=True)
     if table.columns.has_duplicates:
         twice = list(table.columns[table.columns.duplicated()].unique())
         raise ValueError(f"{what} has the columns {twice} more than once. Rename them.")
     if not len(table):
         raise ValueError(f"{what} has no rows.")
     return table
+
+
+def _spellings(of: Mapping[str, Any]) -> Iterator[str]:
+    for names in of.values():
+        for name in names.values() if isinstance(names, dict) else [names]:
+            yield from name
 
 
 def _read(path: Path, what: str) -> pd.DataFrame:
