@@ -10,15 +10,22 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .identity import Ids, ids_of_name, merged
 from .names import DRUG_IDS, normalised
 
-_MINUS = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-" * 8)
 _GREEK = {
     "\u03b1": "alpha", "\u03b2": "beta", "\u03b3": "gamma", "\u03b4": "delta",
     "\u03b5": "epsilon", "\u03ba": "kappa", "\u03c9": "omega",
 }  # fmt: skip
+_WRITTEN = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"),
+        **_GREEK,
+        **{greek.upper(): latin for greek, latin in _GREEK.items()},
+    }
+)
 _SIGN = re.compile(r"\(\s*(\+/-|\+-|-/\+|\u00b1|\+|-)\s*\)")
 _FORM = r"cis|trans|alpha|beta|gamma|delta|rac|racemic|racemate|endo|exo|syn|anti"
 _CENTRES = r"\d*[a-z]?[RSEZ]\*?(?:,\s*\d*[a-z]?[RSEZ]\*?)*"
@@ -90,10 +97,7 @@ def plain(name: object) -> str:
 
 def _latin(text: str) -> str:
     """Without what is only another way to write it: dashes, Greek letters, full width."""
-    text = unicodedata.normalize("NFKC", text).translate(_MINUS)
-    for greek, latin in _GREEK.items():
-        text = re.sub(greek, latin, text, flags=re.I)
-    return text.strip()
+    return unicodedata.normalize("NFKC", text).translate(_WRITTEN).strip()
 
 
 def drug_names(names: Sequence[str]) -> list[DrugName]:
@@ -116,6 +120,7 @@ def drug_names(names: Sequence[str]) -> list[DrugName]:
     return out
 
 
+@lru_cache(2**14)
 def drug_name(name: str) -> DrugName:
     """Take one name apart."""
     text = name.strip()

@@ -66,18 +66,16 @@ def bridge(
     for things in (left, right):
         found = link_lines(things, table, kinds, many=True)
         rows = _rows(things, table, kinds)
-        by_name = {i: str(j) for i, j in found.partner.items() if found.how[i] not in kinds}
+        by_id = {i for i in found.partner if found.how[i] in kinds}
         ids = [
-            {**own, _KIND: rows[i]} if rows[i] and i not in by_name else own
+            {**own, _KIND: rows[i]} if i in by_id and rows[i] else own
             for i, own in enumerate(things.ids)
         ]
         sides.append(replace(things, ids=ids))
         links.append(found)
+        by_name = {i: [str(j)] for i, j in found.partner.items() if i not in by_id}
         weak.append(
-            [
-                [by_name[i]] if i in by_name else sorted(own.get(_KIND, ()))
-                for i, own in enumerate(ids)
-            ]
+            [sorted(rows[i]) if i in by_id else by_name.get(i, []) for i in range(len(things))]
         )
     step = Step(_KIND, weak[0], weak[1], unique=True, alike=False)
     return Bridge(

@@ -262,9 +262,10 @@ def _no_shared(
     ambiguous: Collection[str],
 ) -> str:
     """Name the most similar pairs, which may be the same under two names."""
-    near = nearest(keys[0], keys[1], loose=True)
+    loose = what == "drug"
+    near = nearest(keys[0], keys[1], loose=loose)
     pairs = [
-        (-likeness(keys[0][i], keys[1][j], loose=True), f"{names[0][i]} / {names[1][j]}")
+        (-likeness(keys[0][i], keys[1][j], loose=loose), f"{names[0][i]} / {names[1][j]}")
         for i, j in enumerate(near)
         if j >= 0
     ]

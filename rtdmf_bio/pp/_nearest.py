@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CANDIDATES = 5
-_ENOUGH, _LOOSE = 0.75, 0.5  # of difflib's ratio
+_ENOUGH, _LOOSE = 0.85, 0.5  # of difflib's ratio
 
 
 def nearest(keys: Sequence[str], others: Sequence[str], *, loose: bool = False) -> list[int]:
@@ -22,7 +22,8 @@ def nearest(keys: Sequence[str], others: Sequence[str], *, loose: bool = False) 
     if not keys or not others:
         return [-1] * len(keys)
     alike = _shared_pairs(keys, others)
-    order = np.argsort(-alike, axis=1, kind="stable")[:, :_CANDIDATES]
+    few = min(_CANDIDATES, len(others))
+    order = np.argpartition(-alike, few - 1, axis=1)[:, :few]
     out = []
     for key, row, scores in zip(keys, order, alike, strict=True):
         rated = [
@@ -42,10 +43,9 @@ def likeness(one: str, other: str, *, loose: bool = False) -> float:
     if not loose and not (numbers[0] <= numbers[1] or numbers[0] >= numbers[1]):
         return 0.0
     ratio = difflib.SequenceMatcher(None, one, other).ratio()
-    # One name within the other: H23 and NCI-H23, a drug and its salt.
+    # One name goes on where the other ends, as that of a salt.
     short, long = sorted((one, other), key=len)
-    ends = long.startswith(short) or long.endswith(short)
-    if ends and len(short) > 2 and not short.isdecimal() and not loose:
+    if long.startswith(short) and len(short) > 3 and not short.isdecimal() and not loose:
         ratio = max(ratio, _ENOUGH)
     return ratio if ratio >= (_LOOSE if loose else _ENOUGH) else 0.0
 
