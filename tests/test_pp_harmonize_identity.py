@@ -98,6 +98,19 @@ def test_what_says_that_there_is_no_identifier_is_none(nothing):
     assert matches(rt.pp.harmonize(drugs(*"abcde", **ids), drugs(*"vwxyz", **ids)).drugs) == {}
 
 
+def test_one_identifier_for_all_is_none():
+    """As in a table whose column was filled with the first number, or with one for "unknown"."""
+    one, two = lines(*"abcd", RRID=["CVCL_0001"] * 4), lines(*"abcx", RRID=["CVCL_0001"] * 4)
+    found = matches(rt.pp.harmonize(one, two).lines)
+    assert found == {(name, name): "name" for name in "abc"}
+    four = drugs(*"abcd", broad_id=["BRD-K00000001"] * 4)
+    other = drugs("a", broad_id=["BRD-K00000002"])
+    for pair in ((four, other), (other, four)):
+        assert matches(rt.pp.harmonize(*pair).drugs) == {("a", "a"): "name"}
+    ids = {"pubchem_id": [11111] * 5}
+    assert matches(rt.pp.harmonize(drugs(*"abcde", **ids), drugs(*"vwxyz", **ids)).drugs) == {}
+
+
 KEY, ITS_MIRROR = "DNVXATUJJDPFDM-KRWDZBQOSA-N", "DNVXATUJJDPFDM-QGZVFWFLSA-N"
 
 
@@ -116,6 +129,7 @@ KEY, ITS_MIRROR = "DNVXATUJJDPFDM-KRWDZBQOSA-N", "DNVXATUJJDPFDM-QGZVFWFLSA-N"
         ("Drug_1003", "X [1003]", {}, {}, "drug_id"),
         ("X (GDSC1:1003)", "Drug_1003_IC50", {}, {}, "drug_id"),
         ("X (CTRP:30000)", "y", {}, {"master_cpd_id": 30000}, "ctrp_id"),
+        ("176870", "y", {}, {"pubchem_id": 176870}, "pubchem_id"),
     ],
 )
 def test_drugs_are_the_same_by_identifier_wherever_it_stands(a, b, obs_a, obs_b, how):
@@ -123,6 +137,16 @@ def test_drugs_are_the_same_by_identifier_wherever_it_stands(a, b, obs_a, obs_b,
     two = drugs(b, **{k: [v] for k, v in obs_b.items()})
     assert matches(rt.pp.harmonize(one, two).drugs) == {(a, b): how}
     assert matches(rt.pp.harmonize(two, one).drugs) == {(b, a): how}
+
+
+def test_names_that_are_all_numbers_are_gdsc_s():
+    one = screen(["1003", "1004", "1005"], ["k"])
+    two = screen(["p", "q", "r", "1005"], ["k"], obs={"DRUG_ID": [1004, 1003, None, None]})
+    found = matches(rt.pp.harmonize(one, two).drugs)
+    assert found == {("1003", "q"): "drug_id", ("1004", "p"): "drug_id", ("1005", "1005"): "name"}
+    one.obs_names = ["1003", "x", "y"]  # a number among names is a name
+    with pytest.raises(ValueError, match="share no drug"):
+        rt.pp.harmonize(one, two)
 
 
 def test_a_column_of_drug_numbers_counts_where_both_are_of_gdsc():
@@ -317,6 +341,9 @@ def test_one_identifier_at_two_names_makes_no_replicates():
     with pytest.warns(UserWarning, match=UNCLEAR):
         both = rt.pp.harmonize(one, drugs("RG7204", pubchem_id=[42611257]))
     assert left_out(both.drugs) == ["Vemurafenib", "PLX4032", "RG7204"]
+    counted = drugs("Olaparib_1", "Olaparib_2", "z", pubchem_id=[23725625, 23725625, 7])
+    both = rt.pp.harmonize(counted, drugs("olaparib", pubchem_id=[23725625]))
+    assert both.a.n_obs == 2
     # A rescreen, or another batch, is a replicate.
     one = drugs("torin2", "Torin 2", "BRD-K00000001-001-01-1", "BRD-K00000001-002-02-2",
                 pubchem_id=[1, 1, None, None])  # fmt: skip
@@ -357,6 +384,13 @@ def test_screens_named_by_identifiers_go_by_their_names_too():
     assert both.a.shape == (2, 2)
     assert set(both.lines["how"]) == {"normalised name", "name"}
     assert "z" not in set(both.drugs["name"])
+
+
+def test_when_identifiers_contradict_all_the_error_says_so():
+    one = screen(["d"], ["TT"], var={"cosmic_id": [1]})
+    two = screen(["d"], ["TT"], var={"cosmic_id": [2]})
+    with pytest.raises(ValueError, match=r"share no cell line.*Contradicted by their.*: 'TT'\."):
+        rt.pp.harmonize(one, two)
 
 
 NEAR = [

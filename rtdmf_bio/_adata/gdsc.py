@@ -34,14 +34,16 @@ def says_gdsc(uns: Mapping[str, Any], depth: int = 2) -> bool:
 def numbers_of_gdsc(a: pd.DataFrame, b: pd.DataFrame, of_gdsc: tuple[bool, bool]) -> bool:
     """Whether both screens number their drugs as GDSC does, so that one number is one drug.
 
-    A column of numbers alone could number anything: it counts beside names such as ``Drug_1003``,
-    where both screens call it the same and are GDSC's, or where the names of one number agree.
+    A column of numbers alone could number anything: it counts beside names such as ``Drug_1003``
+    or ``1003``, where both screens call it the same and are GDSC's, or where the names of one
+    number agree.
     """
     frames = (a, b)
     names = [drug_names([str(name) for name in frame.index]) for frame in frames]
     columns = [_column(frame) for frame in frames]
     formed = [any(one.ids.get("drug_id") for one in side) for side in names]
-    if any(formed):
+    bare = [sum(one.text.isdecimal() for one in side) >= _MOST * len(side) for side in names]
+    if any(formed) or any(bare):
         return True
     if None in columns or normalised(columns[0]) != normalised(columns[1]):
         return False

@@ -60,7 +60,7 @@ _WRITTEN = {
 _NUMBERS = {"cosmic_id", "pubchem_id", "drug_id", "ctrp_id"}
 # In other columns than these an identifier has to be of its form.
 _FREE = ("depmapid", "modelid", "depmapmodelid")
-_MOST = 3  # A text of no form that more lines have than this says that there is no identifier.
+_MOST = 3  # What more differently named lines or drugs have than this identifies none of them.
 _BARE = re.compile(r"\d{5,8}")
 
 Ids = dict[str, frozenset[str]]
@@ -225,6 +225,26 @@ def synonyms_of_columns(frame: pd.DataFrame) -> list[list[str]]:
     parts = [[part.strip() for t in row for part in re.split(r"[;|,\n]", t)] for row in texts]
     # What is left of a chemical name that was cut up is no name.
     return [[part for part in row if len(part) > 2 and not part.isdecimal()] for row in parts]
+
+
+def without_placeholders(names: Sequence[Sequence[str]], ids: Sequence[Ids]) -> list[Ids]:
+    """Leave out what many have: one number in all rows stands for none.
+
+    Names that begin alike may be batches or doses of one drug.
+    """
+    having: dict[tuple[str, str], set[str]] = {}
+    for own, known in zip(names, ids, strict=True):
+        start = normalised(own[0])[:4] if own else ""
+        for kind, several in known.items():
+            for one in several:
+                having.setdefault((kind, one), set()).add(start)
+    return [
+        {
+            kind: frozenset(one for one in several if len(having[kind, one]) <= _MOST)
+            for kind, several in known.items()
+        }
+        for known in ids
+    ]
 
 
 def contradict(one: Ids, other: Ids, kinds: Iterable[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 from typing import Any
 
 from .drug_names import DrugName, drug_name, drug_names, letters, plain
@@ -85,7 +85,7 @@ def _may_join(one: Drug, other: Drug, *, by_id: bool) -> bool:
     """Two names are no replicates for one identifier: tables have slips. It may be the name."""
     bases = [{name.base for name in drug.own.values()} for drug in (one, other)]
     named = all(not any(":" in base for base in own) for own in bases)
-    if by_id and named and not bases[0] & bases[1]:
+    if by_id and named and not any(_related(x, y) for x, y in product(*bases)):
         return False
     isomers = {key[1] for drug in (one, other) for key in drug.keys if key[1]}
     return (
@@ -93,6 +93,12 @@ def _may_join(one: Drug, other: Drug, *, by_id: bool) -> bool:
         and len(isomers) < 2
         and not contradict_drugs(one.ids, other.ids)
     )
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether one name could be the other with a batch or a count behind it."""
+    common = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+    return one == other or common >= max(4, 0.6 * len(one))
 
 
 def _joined(one: Drug, other: Drug) -> Drug:
@@ -137,7 +143,7 @@ def contradict_drugs(one: Ids, other: Ids) -> bool:
     Other numbers of PubChem or ChEMBL say nothing: salts have their own. Two compounds of Broad
     are two, and so are stereoisomers by InChIKey.
     """
-    shared = [kind for kind in one if other.get(kind)]
+    shared = [kind for kind in one if one[kind] and other.get(kind)]
     if any(one[kind] & other[kind] for kind in shared):
         return False
     if "broad_id" in shared:
@@ -231,17 +237,16 @@ def _synonyms(drug: Drug) -> list[Hashable]:
 def _number_steps(left: Sequence[Drug], right: Sequence[Drug], kinds: Sequence[str]) -> list[Step]:
     """A number in square brackets is GDSC's of ``Drug_1003``, names that are numbers are ids."""
     steps = []
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind in ("pubchem_id", *_NUMBERED)):
         for one, other, turned in ((left, right, False), (right, left, True)):
             ids = [list(drug.ids.get(kind, ())) for drug in other]
-            known = {x for own in ids for x in own}
-            numbers = [
+            keys = [
                 [n for name in drug.names[:1] if (n := name.strip()).isdecimal()] for drug in one
             ]
-            n_numbers = sum(map(bool, numbers))
-            found = sum(bool(set(own) & known) for own in numbers)
-            keys = numbers
-            if n_numbers < _MOST * len(one) or 2 * found < n_numbers or not n_numbers:
+            if kind == "pubchem_id":
+                keys = [[n for n in own if len(n) > 3] for own in keys]
+            elif sum(map(bool, keys)) < _MOST * len(one):
+                # A short number among names is a name.
                 keys = [[] for _ in one]
             if kind == "drug_id":
                 formed = [any(key[0].startswith("drug_id:") for key in d.keys) for d in other]

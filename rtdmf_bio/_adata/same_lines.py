@@ -46,17 +46,23 @@ def link_lines(
 
 
 def lines_of(things: Things, kinds: Sequence[str]) -> tuple[Things, list[list[int]]]:
-    """Put rows of a table together that are one line, by identifier or name; and which they are."""
+    """Put rows of a table together that are one line, and say which they are.
+
+    They have one name, or one identifier where one of them has no name or both have it.
+    """
     of = list(range(len(things)))
     ids = [dict(own) for own in things.ids]
     marks = [
         [*((kind, one) for kind in kinds for one in own.get(kind, ())), *(("", n) for n in names)]
         for own, names in zip(things.ids, things.names, strict=True)
     ]
+    keys = [set(_keys(names)) for names in things.names]
     for rows in places(marks).values():
         for row in rows[1:]:
             one, other = of[rows[0]], of[row]
-            if one != other and not contradict(ids[one], ids[other], kinds):
+            named = keys[one] & keys[other] or not keys[one] or not keys[other]
+            if one != other and named and not contradict(ids[one], ids[other], kinds):
+                keys[one] |= keys[other]
                 ids[one] = merged([ids[one], ids[other]])
                 of = [one if k == other else k for k in of]
     groups = {k: [row for row, own in enumerate(of) if own == k] for k in dict.fromkeys(of)}

@@ -18,6 +18,7 @@ from .identity import (
     names_of_columns,
     only,
     synonyms_of_columns,
+    without_placeholders,
 )
 from .names import normalised
 
@@ -52,7 +53,7 @@ def things_of_screen(
         for name, more, known, number in zip(own, texts, by_name, numbers, strict=True)
     ]
     ids = [merged(pair) for pair in zip(by_name, by_column, strict=True)]
-    return Things(names, ids, numbers)
+    return Things(names, without_placeholders(names, ids), numbers)
 
 
 def things_of_table(frame: pd.DataFrame, what: str) -> Things:
@@ -65,6 +66,7 @@ def things_of_table(frame: pd.DataFrame, what: str) -> Things:
         for row, own in zip(names, ids_of_columns(frame, what, columns), strict=True)
     ]
     synonyms = synonyms_of_columns(frame)
+    ids = without_placeholders(names, ids)
     return Things(names, ids, [bare_numbers(row) for row in names], synonyms)
 
 

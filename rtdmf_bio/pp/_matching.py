@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -83,7 +83,7 @@ def match_drugs(
     links = link_drugs(sides[0], sides[1], kinds)
     if not links.partner:
         raise ValueError(
-            _no_shared("drug", names, _drug_keys(names), _ambiguous(links, sides))
+            _no_shared("drug", names, _drug_keys(names), links, sides)
             + " If some are the same drug, pass aliases={name: unified name}."
         )
     if replicates == "error":
@@ -133,7 +133,7 @@ def match_lines(
                 why[k] = "ambiguous"
     if not links.partner:
         raise ValueError(
-            _no_shared("cell line", names, _line_keys(names), _ambiguous(links, names))
+            _no_shared("cell line", names, _line_keys(names), links, names)
             + " Compare the names (var_names), or give both screens a column of identifiers, such "
             "as var['cosmic_id'], or pass a table that has those of both as crosswalk."
         )
@@ -232,13 +232,13 @@ def _drug_keys(names: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[normalised(plain(name)) for name in one] for one in names]
 
 
-def _ambiguous(links: Links, sides: Sequence[Sequence[Any]]) -> list[str]:
-    """Names of those that could be several."""
+def _left_out(links: Links, sides: Sequence[Sequence[Any]], why: str) -> list[str]:
+    """Names of those that were left out for this reason."""
     found: list[str] = []
-    for side, why in zip(sides, links.why, strict=True):
-        for k in sorted(k for k, said in why.items() if said == "ambiguous"):
+    for side, said in zip(sides, links.why, strict=True):
+        for k in sorted(k for k, one in said.items() if one == why):
             found += [side[k]] if isinstance(side[k], str) else side[k].names
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _refuse_replicates(
@@ -259,7 +259,8 @@ def _no_shared(
     what: str,
     names: Sequence[Sequence[str]],
     keys: Sequence[Sequence[str]],
-    ambiguous: Collection[str],
+    links: Links,
+    sides: Sequence[Sequence[Any]],
 ) -> str:
     """Name the most similar pairs, which may be the same under two names."""
     loose = what == "drug"
@@ -273,8 +274,10 @@ def _no_shared(
         f"The screens share no {what}: none of {name_some(names[0])} is among "
         f"{name_some(names[1])}."
     )
-    if ambiguous:
-        text += f" Ambiguous, and so not matched: {name_some(list(ambiguous))}."
+    if left := _left_out(links, sides, "ambiguous"):
+        text += f" Ambiguous, and so not matched: {name_some(left)}."
+    if left := _left_out(links, sides, "contradicted"):
+        text += f" Contradicted by their identifiers: {name_some(left)}."
     if pairs:
         text += f" Nearest: {name_some([text for _, text in sorted(pairs)])}."
     return text
