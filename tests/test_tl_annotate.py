@@ -217,6 +217,12 @@ def test_columns_keep_their_type():
         rt.tl.annotate(adata, table, columns=["n", "x", "yes", "label"])
     assert [str(dtype) for dtype in adata.var.dtypes] == ["Int64", "float64", "boolean", "object"]
     assert adata.var["yes"].isna().tolist() == [False, False, True]
+    # 0 is a value, and no gap.
+    adata = screen(["A375", "HT29"], n=[0, 5])
+    rt.tl.annotate(adata, pd.DataFrame({"name": ["A375", "HT29"], "n": [3, 0]}), columns="n")
+    assert list(adata.var["n"]) == [0, 5]
+    rt.tl.annotate(adata, table.assign(n=[0, 0]), columns="n", overwrite=True)
+    assert list(adata.var["n"]) == [0, 0]
 
 
 def test_the_result_survives_a_file(tmp_path):

@@ -11,6 +11,11 @@ from .columns import is_text
 from .identity import is_blank
 
 
+def is_gap(value: Any) -> bool:
+    """Whether a cell says nothing; unlike an identifier, a value may be 0."""
+    return is_blank(value) and str(value).strip() != "0"
+
+
 def column_of(values: Sequence[Any], index: pd.Index, *, labels: bool) -> pd.Series:
     """Make a column, missing where None: whole numbers, numbers, truth values, or text.
 
@@ -30,7 +35,7 @@ def column_of(values: Sequence[Any], index: pd.Index, *, labels: bool) -> pd.Ser
 
 def typed(values: Sequence[Any]) -> list[Any]:
     """Return plain values, None where a cell says nothing; text that is all numbers as these."""
-    plain = [None if is_blank(value) else _plain(value) for value in values]
+    plain = [None if is_gap(value) else _plain(value) for value in values]
     texts = [value for value in plain if isinstance(value, str)]
     if not texts or len(texts) < sum(value is not None for value in plain):
         return plain
@@ -62,7 +67,7 @@ def filled(column: pd.Series, values: Sequence[Any], *, overwrite: bool) -> pd.S
     out = list(column)
     changed = False
     for k, value in enumerate(values):
-        if value is not None and (overwrite or is_blank(out[k])) and str(value) != str(out[k]):
+        if value is not None and (overwrite or is_gap(out[k])) and str(value) != str(out[k]):
             out[k], changed = value, True
     if not changed:
         return None
@@ -71,7 +76,7 @@ def filled(column: pd.Series, values: Sequence[Any], *, overwrite: bool) -> pd.S
         text = bool(old) and all(isinstance(label, str) for label in old)
         out = [str(v) if text and not pd.isna(v) else v for v in out]
         used = {v for v in out if not pd.isna(v)}
-        kept = [label for label in old if label in used or not is_blank(label)]
+        kept = [label for label in old if label in used or not is_gap(label)]
         new = sorted(used - set(kept), key=str)
         return pd.Series(pd.Categorical(out, categories=[*kept, *new]), index=column.index)
     if is_text(column):

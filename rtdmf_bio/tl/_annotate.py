@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from .._adata.assign import assign
-from .._adata.fill import column_of, filled, typed
+from .._adata.fill import column_of, filled, is_gap, typed
 from .._adata.gdsc import numbers_of_gdsc, says_gdsc
-from .._adata.identity import IDS, SYNONYMS, is_blank, named_columns
+from .._adata.identity import IDS, SYNONYMS, named_columns
 from .._adata.inputs import check_adata
 from .._adata.linking import Links
 from .._adata.names import normalised
@@ -192,7 +192,7 @@ def _relevant(
     said = {}
     for name, spellings in _SAID[axis].items():
         columns = [called[spelling] for spelling in spellings if spelling in called]
-        column = next((c for c in columns if not all(map(is_blank, frame[c]))), None)
+        column = next((c for c in columns if not all(map(is_gap, frame[c]))), None)
         if column is not None:
             said[name] = column
     ids = list(id_columns(frame, axis, list(IDS[axis])))
