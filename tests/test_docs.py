@@ -87,6 +87,7 @@ def test_readme_names_only_what_exists():
         "rtdmf_bio.pp._harmonize",
         "rtdmf_bio.pp._holdout",
         "rtdmf_bio.pp._tune",
+        "rtdmf_bio.tl._annotate",
         "rtdmf_bio.tl._biomarker",
         "rtdmf_bio.tl._cluster",
         "rtdmf_bio.tl._concordance",

@@ -622,3 +622,23 @@ def test_wide_tables_are_the_same_as_long_ones(tmp_path, twice, drugs, aggregate
     assert found.obs.index.name == expected.obs.index.name == "drug"
     assert found.uns == expected.uns
     assert ("replicate_sd" in found.obs) == (twice != "nothing")
+
+
+def test_identifiers_match_an_annotation_as_text_and_as_numbers(tmp_path):
+    """COSMIC identifiers become 905940.0 where a table had gaps."""
+    (tmp_path / "a.csv").write_text("COSMIC_ID,p,q\n905940.0,1,2\n906826.0,3,4\n")
+    (tmp_path / "b.csv").write_text("COSMIC_ID,tissue\n906826,skin\n905940,lung\n")
+    adata = read_table(tmp_path / "a.csv", drugs="columns", var=tmp_path / "b.csv")
+    assert list(adata.var["tissue"]) == ["lung", "skin"]
+    assert list(adata.var_names) == ["905940.0", "906826.0"]
+    table = pd.DataFrame({"tissue": ["lung", "skin"]}, index=["COSMIC_905940", "COSMIC_906826"])
+    again = read_table(tmp_path / "a.csv", drugs="columns", var=table)
+    assert list(again.var["tissue"]) == ["lung", "skin"]
+
+
+def test_annotations_that_people_have_match(shared_data):
+    cases = shared_data("cases")
+    adata = read_table(
+        cases / "gdsctools_float_cosmic.csv", drugs="columns", var=cases / "gdsctools_lines.csv"
+    )
+    assert adata.var["tissue"].notna().all()

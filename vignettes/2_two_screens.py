@@ -50,9 +50,11 @@ second.var_names = second.var_names.str.lower()
 # %% [markdown]
 # ## Who is who
 #
-# Laboratories spell names as they like. `pp.harmonize` matches drugs by name without case and
-# punctuation (and by aliases, if you have a table), lines by COSMIC or DepMap identifier and then
-# by name, and tells how each was matched. It refuses to compare measures of opposite direction.
+# Laboratories spell names as they like. `pp.harmonize` matches drugs and lines by identifiers, where
+# both screens have some (or a table has those of both, `crosswalk=`), then by name, and by name
+# without case and punctuation where that is clear (drugs also by aliases, if you have a table). It
+# tells how each was matched, names what is near, and leaves out what could be several. It refuses
+# to compare measures of opposite direction.
 
 # %%
 both = rt.pp.harmonize(first, second)

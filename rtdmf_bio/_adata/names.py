@@ -9,17 +9,28 @@ from functools import cache
 from typing import Any
 
 LINE_IDS = {
-    "depmap_id": re.compile(r"ACH-\d{6}"),
-    "sanger_id": re.compile(r"SIDM\d{5}"),
-    "cellosaurus_id": re.compile(r"(RRID: ?)?CVCL_[0-9A-Z]{4}"),
-    "cosmic_id": re.compile(r"COSMIC[._: ]?(ID)?[._: ]?\d{5,7}(\.0)?", re.I),
+    "depmap_id": re.compile(r"ACH[-_. ]?(?P<id>\d{6})", re.I),
+    "sanger_id": re.compile(r"SIDM[-_. ]?(?P<id>\d{5})", re.I),
+    "cosmic_id": re.compile(r"COSMIC[-._: ]?(ID)?[-._: ]?(?P<id>\d{5,8})(\.0+)?", re.I),
+    "cellosaurus_id": re.compile(r"(RRID[:_. ]*)?CVCL[-_. ]?(?P<id>[0-9A-Z]{4})", re.I),
 }
 """Identifiers of cell lines that can be told by their form; a bare number is none."""
 DRUG_IDS = {
-    "broad_id": re.compile(r"(BRD:)?BRD-[AKMU]\d{8}(-\d{3}-\d{2}-\d{1,2})?(::[\d.]+::\w+)?"),
-    "inchikey": re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]"),
-    "prism_id": re.compile(r"PRC-\d{9}(-\d{3}-\d{2})?"),
-    "chembl_id": re.compile(r"CHEMBL\d+"),
+    # Of Broad's identifiers the batch, the dose and the screen are no part. R writes dots.
+    "broad_id": re.compile(
+        r"(BRD:)?BRD[-_.]?(?P<id>[AKMU]\d{8})([-_.]\d{3}[-_.]\d{2}[-_.]\d{1,2})?"
+        r"((::|\.\.)(?P<dose>\d[\d.]*)(::|\.\.)\w+)?",
+        re.I,
+    ),
+    "inchikey": re.compile(r"(InChIKey=)?(?P<id>[A-Z]{14}-[A-Z]{10}-[A-Z])"),
+    "pubchem_id": re.compile(r"(PubChem[-_.: ]*)?(CID|PubChem)[-_.: ]*0*(?P<id>\d+)", re.I),
+    "chembl_id": re.compile(r"(ChEMBL:)?CHEMBL(?P<id>\d+)", re.I),
+    "prism_id": re.compile(r"PRC-(?P<id>\d{9})(-\d{3}-\d{2})?", re.I),
+    # GDSC's and CTRP's numbers, as gdsctools and DepMap write them.
+    "drug_id": re.compile(
+        r"(DRUG_(ID_)?|GDSC[12]?:)(?P<id>[1-9]\d{0,3})(_(LN_?)?(IC50|AUC))?", re.I
+    ),
+    "ctrp_id": re.compile(r"CTRP:(?P<id>\d+)", re.I),
 }
 """The same of drugs."""
 LINE_COLUMNS = frozenset({

@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from .._adata.columns import is_text
+from .._adata.identity import same_names
 from .._adata.inputs import REPLICATE_SD
 from ..model.repeats import noise_of_summaries
 from ._cells import names, open_table
@@ -216,7 +217,9 @@ def annotate(
             f"{source} names {len(twice)} {what} more than once, first {twice[0]!r}. "
             f"Keep one row for each."
         )
-    missed = table.index[~table.index.isin(frame.index)]
+    # Identifiers are the same as text, as floats, and with their kind before them.
+    places = same_names(list(table.index), list(frame.index))
+    missed = table.index[[place < 0 for place in places]]
     if len(missed) == len(table):
         raise ValueError(
             f"{source} matches none of the {len(table)} {what}. It has {list(frame.index[:3])}, "
@@ -233,7 +236,10 @@ def annotate(
         kinds = {name: getattr(dtype, "kind", "") for name, dtype in frame.dtypes.items()}
         plain = {name: nullable[kind] for name, kind in kinds.items() if kind in nullable}
         frame = frame.astype(plain)
-    return frame.reindex(table.index)
+    labels = [
+        name if k < 0 else frame.index[k] for name, k in zip(table.index, places, strict=True)
+    ]
+    return frame.reindex(labels).set_axis(table.index, axis=0)
 
 
 def _read_annotation(path: str | os.PathLike[str], key: str | None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,8 @@ def scatter(
     key: str = KEY,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
     line_ids: str | Sequence[str] | None = None,
+    drug_ids: str | Sequence[str] | None = None,
+    crosswalk: str | os.PathLike[str] | pd.DataFrame | None = None,
     align_direction: bool = False,
 ) -> Figure:
     """Draw a drug in two screens, one point per cell line, before and after correction.
@@ -129,7 +132,7 @@ def scatter(
         Names of the screens, for the axes.
     key
         The ``key_added`` of the corrections.
-    aliases, line_ids, align_direction
+    aliases, line_ids, drug_ids, crosswalk, align_direction
         As in :func:`rtdmf_bio.pp.harmonize`.
 
     Returns
@@ -149,7 +152,15 @@ def scatter(
     """
     from scipy.stats import spearmanr
 
-    both = harmonize(a, b, aliases=aliases, line_ids=line_ids, align_direction=align_direction)
+    both = harmonize(
+        a,
+        b,
+        aliases=aliases,
+        line_ids=line_ids,
+        drug_ids=drug_ids,
+        crosswalk=crosswalk,
+        align_direction=align_direction,
+    )
     layers = [layers_of(adata, None, key) for adata in (a, b)]
     known = both.drugs[(both.drugs["screen"] == "a") & (both.drugs["name"] != "")]
     name = dict(zip(known["original"], known["name"], strict=True)).get(drug)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._adata.gdsc import says_gdsc
 from .._adata.inputs import check_screens
 from .._adata.layers import named_layers
 from .._adata.measure import as_mapping, measure_of
-from ..model.checks import check_choice
-from ._matching import match_drugs, match_lines
+from ..model.checks import check_choice, name_some
+from ._matching import Matched, match_drugs, match_lines
+from ._turning import directions, is_flags, turn_over
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-_OPPOSITE = {"resistant": "sensitive", "sensitive": "resistant"}
-_OTHER_SIDE = {"above": "below", "below": "above"}
-# Layers of a correction, by what follows its name: differences, and what has no side.
-_SIGNED, _SIZES = ("_residual", "_specific"), ("_sd", "_qvalue")
-_PARTS = ("", "_lower", "_upper", *_SIGNED, *_SIZES)
 _HOW = {"recomputed", "published"}  # in names of measures, such as auc_recomputed
 
 
@@ -44,16 +41,18 @@ def harmonize(
     *,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
     line_ids: str | Sequence[str] | None = None,
+    drug_ids: str | Sequence[str] | None = None,
+    crosswalk: str | os.PathLike[str] | pd.DataFrame | None = None,
     align_direction: bool = False,
     replicates: Literal["mean", "error"] = "mean",
 ) -> Harmonized:
     """Restrict two screens to the drugs and cell lines they share, in the same order.
 
-    Drugs are the same if their names are, without case, punctuation, and what follows in brackets
-    (``AZD6482 [156]``, ``Nutlin-3a (-)``), or if ``aliases`` gives them the same name. Lines are
-    the same if their COSMIC or DepMap identifiers are, else if their names are, without case and
-    punctuation, and no identifier contradicts it. Correct each screen first, as a whole: what is
-    left here is too little to learn from.
+    Identifiers come first, in columns of ``obs`` and ``var`` or as names; then the same name; then
+    the same name without case and punctuation, where it is the only one of its kind in either
+    screen. What could be several is left out and named in one warning: ``T.T`` may be ``TT`` or
+    ``T-T``, ``JQ1`` may be ``(+)-JQ1`` or ``(-)-JQ1``. Correct each screen first, as a whole: what
+    is left here is too little to learn from.
 
     Parameters
     ----------
@@ -62,9 +61,19 @@ def harmonize(
     aliases
         Name of a drug -> its unified name, as mapping or as table of two columns.
     line_ids
-        Columns of ``var`` in both screens that identify lines, in order of trust. None:
-        ``cosmic_id`` and ``depmap_id``, in the spellings of GDSC, CCLE and DepMap, where both
-        screens have them.
+        Kinds of identifiers of lines, or columns of ``var`` in both screens, in order of trust.
+        None: ``depmap_id`` (ACH), ``sanger_id`` (SIDM), ``cosmic_id`` and ``cellosaurus_id``
+        (CVCL, RRID), in the spellings of DepMap, GDSC, CCLE and Cell Model Passports. Empty: names
+        alone.
+    drug_ids
+        The same for drugs and ``obs``. None: ``broad_id`` (the compound, ``BRD-K12345678``),
+        ``inchikey``, ``pubchem_id``, ``chembl_id``, ``prism_id``, GDSC's ``drug_id`` and
+        ``ctrp_id``. A column of numbers called ``drug_id`` counts if both screens are GDSC's.
+    crosswalk
+        Table of cell lines, or its path, one row for each line and a column for each kind of
+        identifier, such as DepMap's ``Model.csv``, the model list of Cell Model Passports or a
+        table made of Cellosaurus. Lines that are in one row of it are the same, though one screen
+        has ACH and the other COSMIC.
     align_direction
         Turn ``b`` over if in one screen higher is resistant and in the other sensitive; otherwise
         that is refused. Goes for ``X``, and for each layer with a measure of its own in
@@ -84,21 +93,40 @@ def harmonize(
         specific parts change their sign, and the ends of intervals their places.
     ``drugs``, ``lines`` : tables
         One row for each row (column) of either screen: ``screen``, ``original`` name, common
-        ``name`` (empty if not shared), and ``how`` it was matched: ``name``, ``normalised name``,
-        ``alias``, an identifier, or ``none``. Merged rows have one ``name``. Of several lines with
-        one identity the first is taken, and the others are ``duplicate``; lines that only a name
-        would match are ``contradicted`` if their identifiers differ.
+        ``name`` (empty if not shared), ``how`` it was matched, and ``nearest``, the most similar
+        name of the other screen (empty where matched or nothing is near). ``how`` is the kind of
+        identifier, ``name``, ``normalised name`` or ``alias``, and of those not shared
+        ``ambiguous``, ``contradicted`` (the name is the same, the identifiers differ),
+        ``duplicate`` (the one it is like has been matched to another) or ``none``. With a
+        crosswalk it is that by which the line was found there. Merged rows have one ``name``.
+
+    Notes
+    -----
+    Names of drugs: a number in square brackets, an identifier (``X (CTRP:30000)``) and a remark
+    (``X (rescreen)``) are no part of them, and rows that differ in nothing else are replicates.
+    Another dose or ratio in brackets is another treatment and another isomer another drug, so that
+    neither are averaged. ``Drug_1003_IC50`` is GDSC's drug 1003; of names that all end in such
+    numbers (``Paclitaxel_1080``) these are left away. Names of lines: CCLE's tissue is left away
+    (``A375_SKIN``), ``COSMIC_906826``, or ``906826`` where the other screen has that number, is an
+    identifier, and ``NCI-H23`` is ``H23``.
+
+    Of lines with one identifier in one screen, that with the partner's name is taken, else the
+    first. Other identifiers make two lines of one name different. Of drugs only other compounds of
+    Broad, and InChIKeys of other stereoisomers, do: PubChem and ChEMBL have numbers of their own
+    for each salt. Drugs that are the same by name and have other such numbers are named in a
+    warning.
 
     Raises
     ------
     TypeError, ValueError
         If no drug or no line is shared, names are not unique, a matrix is sparse, the directions
-        differ, or there are replicates and ``replicates="error"``.
+        differ, there are replicates and ``replicates="error"``, or ``crosswalk`` cannot be read.
 
     Warns
     -----
     UserWarning
-        If the direction of only one screen is known, or their measures have other names.
+        If the direction of only one screen is known, their measures have other names, drugs or
+        lines are ambiguous, or drugs of one name have other identifiers.
 
     Examples
     --------
@@ -112,60 +140,38 @@ def harmonize(
     """
     check_choice("replicates", replicates, ("mean", "error"))
     check_screens(a, b)
-    measures, turned = _turned(a, b, align_direction)
+    measures, turned = directions(a, b, align_direction)
     if "X" not in turned:
         _warn_of_kinds(a, b)
-    drugs = match_drugs(list(a.obs_names), list(b.obs_names), aliases, replicates)
-    lines = match_lines(a.var, b.var, line_ids)
+    drugs = match_drugs(
+        a.obs,
+        b.obs,
+        aliases=aliases,
+        drug_ids=drug_ids,
+        of_gdsc=(says_gdsc(a.uns), says_gdsc(b.uns)),
+        replicates=replicates,
+    )
+    lines = match_lines(a.var, b.var, line_ids=line_ids, crosswalk=crosswalk)
+    _warn_of_matches(drugs, lines)
     # A name occurs once in each, where replicates have one.
     order = [list(dict.fromkeys(one["name"][one["name"] != ""])) for one in (drugs[0], lines[0])]
     parts = [
         _shared(adata, table, line, order)
-        for adata, table, line in zip((a, b), drugs, lines, strict=True)
+        for adata, table, line in zip((a, b), drugs[:2], lines[:2], strict=True)
     ]
     if turned:
         # A layer that has its measure from X would no longer have it.
         parts[1].uns["layer_measures"] = {**as_mapping(b.uns.get("layer_measures")), **measures}
     for owner in turned:
-        _turn_over(parts[1], owner)
+        turn_over(parts[1], owner)
 
     def both(tables: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
         return pd.concat(
             [table.assign(screen=name) for name, table in zip("ab", tables, strict=True)],
             ignore_index=True,
-        )[["screen", "original", "name", "how"]]
+        )[["screen", "original", "name", "how", "nearest"]]
 
-    return Harmonized(parts[0], parts[1], both(drugs), both(lines))
-
-
-def _turned(a: AnnData, b: AnnData, align: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Say what the layers of ``b`` measure, where either screen says so, and what to turn over."""
-    own = {*as_mapping(a.uns.get("layer_measures")), *as_mapping(b.uns.get("layer_measures"))}
-    shared = [name for name in named_layers(a) if name in b.layers and name in own]
-    found, out = {}, []
-    for name in ["X", *shared]:
-        # A layer of which nothing is known has the measure of X.
-        measures = [measure_of(adata, name) or measure_of(adata) for adata in (a, b)]
-        if name != "X":
-            found[name] = measures[1]
-        sides = [measure.get("higher_is") for measure in measures]
-        known = [side in _OPPOSITE for side in sides]
-        where = "" if name == "X" else f" of layer {name!r}"
-        if all(known) and sides[0] != sides[1]:
-            if not align:
-                raise ValueError(
-                    f"In the first screen higher{where} is {sides[0]}, in the second {sides[1]}. "
-                    f"Pass align_direction=True to turn the second one over."
-                )
-            out.append(name)
-        elif any(known) and not all(known):
-            warnings.warn(
-                f"The direction{where} of the {'second' if known[0] else 'first'} screen is not "
-                f"known, and is taken to be that of the other. Say so in "
-                f"adata.uns['measure']['higher_is'], 'resistant' or 'sensitive'.",
-                stacklevel=3,
-            )
-    return found, out
+    return Harmonized(parts[0], parts[1], both(drugs[:2]), both(lines[:2]))
 
 
 def _warn_of_kinds(a: AnnData, b: AnnData) -> None:
@@ -176,6 +182,29 @@ def _warn_of_kinds(a: AnnData, b: AnnData) -> None:
         warnings.warn(
             f"The first screen holds {names[0]!r}, the second {names[1]!r}. If these are different "
             f"measures, compare the order of their values alone.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_matches(drugs: Matched, lines: Matched) -> None:
+    """Name what has been left out because it could be several, and what may be another salt."""
+    said = []
+    for what, tables in (("drug", drugs), ("cell line", lines)):
+        names = [x for table in tables[:2] for x in table["original"][table["how"] == "ambiguous"]]
+        if names:
+            said.append(f"{len(names)} {what} name(s) ({name_some(list(dict.fromkeys(names)))})")
+    if said:
+        warnings.warn(
+            f"Left out because it is not clear which of the other screen they are: "
+            f"{' and '.join(said)}. The tables 'drugs' and 'lines' have them as 'ambiguous'. "
+            f"Rename them, give both screens identifiers (drug_ids, line_ids), or pass aliases.",
+            stacklevel=3,
+        )
+    if drugs.differ:
+        warnings.warn(
+            f"{len(drugs.differ)} drug(s) have one name in both screens, and other identifiers: "
+            f"{name_some(drugs.differ)}. They were matched, since every salt has a number of its "
+            f"own. Rename those that are different drugs.",
             stacklevel=3,
         )
 
@@ -196,7 +225,7 @@ def _shared(
     def merged(name: str, values: Any) -> NDArray[Any]:
         whole = np.asarray(values)
         part = whole[np.ix_(first, columns)].copy()
-        flags = _is_flags(adata, name, whole)
+        flags = is_flags(adata, name, whole)
         if several and not flags and whole.dtype.kind != "f":
             part = part.astype(np.float64)
         for k in several:
@@ -219,70 +248,3 @@ def _merged(rows: NDArray[Any], flags: bool) -> NDArray[Any]:
     total = np.where(measured, rows, 0).sum(axis=0)
     out: NDArray[Any] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return out
-
-
-def _is_flags(adata: AnnData, name: str, values: NDArray[Any]) -> bool:
-    """Whole numbers are flags or counts, unless they are said to measure something."""
-    return values.dtype.kind in "iub" and name != "X" and not measure_of(adata, name)
-
-
-def _turn_over(adata: AnnData, owner: str) -> None:
-    """Turn ``X``, or a layer, over, with all that has its measure or was made of it."""
-    own = as_mapping(adata.uns.get("layer_measures"))
-    measure = measure_of(adata, owner)
-    shift = _ends(measure)
-    made = {
-        key: str(as_mapping(record).get("layer"))
-        for key, record in adata.uns.items()
-        if f"{key}_flag" in adata.layers
-    }
-
-    def has_it(name: str, key: str | None) -> bool:
-        base = made[key] if key else "X"
-        return owner == (name if name in own else base if base in own else "X")
-
-    def over(values: Any) -> NDArray[Any]:
-        whole = np.asarray(values)
-        out = shift - whole.astype(np.float64)
-        return out.astype(whole.dtype) if whole.dtype.kind == "f" else out
-
-    if owner == "X" and adata.X is not None:
-        adata.X = over(adata.X)
-    for name, values in named_layers(adata).items():
-        key, part = next(
-            ((k, name.removeprefix(k)) for k in made if name in {f"{k}{x}" for x in _PARTS}),
-            (None, ""),
-        )
-        if not has_it(name, key) or _is_flags(adata, name, np.asarray(values)):
-            continue
-        if part in _SIGNED:
-            adata.layers[name] = -np.asarray(values)
-        elif part not in _SIZES:
-            adata.layers[name] = over(values)
-    for key in made:
-        ends = [f"{key}_{end}" for end in ("lower", "upper")]
-        if has_it(key, key) and all(end in adata.layers for end in ends):
-            low, high = (np.asarray(adata.layers[end]) for end in ends)
-            adata.layers[ends[0]], adata.layers[ends[1]] = high, low
-        null = as_mapping(as_mapping(adata.uns[key]).get("null"))
-        if has_it(key, key) and null.get("lighter_side") in _OTHER_SIDE:
-            side = _OTHER_SIDE[null["lighter_side"]]
-            adata.uns[key] = {**adata.uns[key], "null": {**null, "lighter_side": side}}
-        if has_it(key, key) and f"{key}_level" in adata.obs:
-            adata.obs[f"{key}_level"] = over(adata.obs[f"{key}_level"].to_numpy())
-            adata.var[f"{key}_sensitivity"] = -adata.var[f"{key}_sensitivity"]
-            adata.varm[f"{key}_factors"] = -np.asarray(adata.varm[f"{key}_factors"])
-    measure["higher_is"] = _OPPOSITE[measure["higher_is"]]
-    if owner == "X":
-        adata.uns["measure"] = measure
-    else:
-        adata.uns["layer_measures"] = {**own, owner: measure}
-
-
-def _ends(measure: dict[str, Any]) -> float:
-    """Low + high of a measure, 0 where it has no finite bounds."""
-    try:
-        low, high = (float(bound) for bound in measure["bounds"])
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-    return low + high if math.isfinite(low) and math.isfinite(high) else 0.0

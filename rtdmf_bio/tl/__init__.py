@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._annotate import annotate
 from ._biomarker import biomarker
 from ._cluster import cluster
 from ._concordance import concordance, concordance_summary
@@ -15,6 +16,7 @@ from ._threshold_path import threshold_path
 from ._weighed import weighed
 
 __all__ = [
+    "annotate",
     "biomarker",
     "cluster",
     "concordance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +44,8 @@ def concordance(
     key: str = KEY,
     aliases: Mapping[str, str] | pd.DataFrame | None = None,
     line_ids: str | Sequence[str] | None = None,
+    drug_ids: str | Sequence[str] | None = None,
+    crosswalk: str | os.PathLike[str] | pd.DataFrame | None = None,
     align_direction: bool = False,
     replicates: Literal["mean", "error"] = "mean",
     alpha: float = 0.01,
@@ -68,7 +71,7 @@ def concordance(
         parts.
     key
         The ``key_added`` of the corrections.
-    aliases, line_ids, align_direction, replicates
+    aliases, line_ids, drug_ids, crosswalk, align_direction, replicates
         As in :func:`rtdmf_bio.pp.harmonize`.
     alpha
         Level of the two-sided test.
@@ -139,6 +142,8 @@ def concordance(
         *reduced,
         aliases=aliases,
         line_ids=line_ids,
+        drug_ids=drug_ids,
+        crosswalk=crosswalk,
         align_direction=align_direction,
         replicates=replicates,
     )
@@ -264,6 +269,8 @@ def _reduced(
     out.layers.update(values)
     measures = {name: measure_at(adata, layers[name]) for name in sources}
     measures |= dict.fromkeys(trivial, measures[sources[0]])
+    if "source" in adata.uns:
+        out.uns["source"] = adata.uns["source"]
     out.uns["measure"] = own = measures[main]
     # Those that go the way of X are left to it, so that what is said of it is said once.
     out.uns["layer_measures"] = {
