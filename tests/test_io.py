@@ -630,7 +630,7 @@ def test_identifiers_match_an_annotation_as_text_and_as_numbers(tmp_path):
     (tmp_path / "b.csv").write_text("COSMIC_ID,tissue\n906826,skin\n905940,lung\n")
     adata = read_table(tmp_path / "a.csv", drugs="columns", var=tmp_path / "b.csv")
     assert list(adata.var["tissue"]) == ["lung", "skin"]
-    assert list(adata.var_names) == ["905940.0", "906826.0"]
+    assert list(adata.var_names) == ["905940", "906826"]
     table = pd.DataFrame({"tissue": ["lung", "skin"]}, index=["COSMIC_905940", "COSMIC_906826"])
     again = read_table(tmp_path / "a.csv", drugs="columns", var=table)
     assert list(again.var["tissue"]) == ["lung", "skin"]

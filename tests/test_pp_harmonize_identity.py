@@ -468,7 +468,7 @@ def test_a_crosswalk_may_be_a_file_and_names_others_in_synonyms(tmp_path):
     assert matches(both.lines) == {
         ("ACH-000001", "c-120"): "normalised name", ("ACH-000002", "foo"): "normalised name"
     }  # fmt: skip
-    with pytest.raises(FileNotFoundError, match=r"crosswalk: there is no file .*none\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.csv"):
         rt.pp.harmonize(one, two, crosswalk=tmp_path / "none.csv")
     with pytest.raises(ValueError, match="no column of identifiers or names of cell lines"):
         rt.pp.harmonize(one, two, crosswalk=pd.DataFrame({"age": [1]}))

@@ -258,7 +258,7 @@ def test_an_annotated_screen_is_matched_by_identifier():
         (pd.DataFrame({"tissue": ["a"]}), {}, ValueError, "no column of identifiers or names"),
         (pd.DataFrame({"name": ["A375"]}), {}, ValueError, "nothing to take"),
         ({"A375": "skin"}, {}, TypeError, "table must be a table"),
-        ("nowhere.csv", {}, FileNotFoundError, "there is no file nowhere.csv"),
+        ("nowhere.csv", {}, FileNotFoundError, "There is no file nowhere.csv"),
         (pd.DataFrame([["a", 1, 2]], columns=["name", "x", "x"]), {}, ValueError, "more than once"),
     ],
 )  # fmt: skip
@@ -284,7 +284,7 @@ def test_broken_files_are_refused(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"name,tissue\n" * 50)[:-12])
     (tmp_path / "b.csv").write_text("")
     for name in ("a.csv.gz", "b.csv"):
-        with pytest.raises(ValueError, match="cannot be read as a table"):
+        with pytest.raises(ValueError, match=r"cannot be read as a table|damaged or was cut off"):
             rt.tl.annotate(screen(["A375"]), tmp_path / name)
 
 

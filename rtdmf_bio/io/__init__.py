@@ -8,7 +8,7 @@ from ._files import TABLE_SUFFIXES
 from ._h5ad import write_h5ad
 from ._read import read
 from ._registry import formats, register_format
-from ._tables import read_table, write_table
+from ._tables import read_frame, read_table, write_table
 
 if TYPE_CHECKING:
     from ._cells import FrameTable
@@ -23,6 +23,7 @@ __all__ = [
     "Source",
     "formats",
     "read",
+    "read_frame",
     "read_table",
     "register_format",
     "write_h5ad",

@@ -200,6 +200,37 @@ def read_table(
     return adata
 
 
+def read_frame(
+    path: PathLike,
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    skip_rows: int = 0,
+) -> pd.DataFrame:
+    """Read a table as it stands, such as one of cell lines or of drugs.
+
+    Parameters
+    ----------
+    path, sep, encoding, sheet, skip_rows
+        As of :func:`read_table`.
+
+    Returns
+    -------
+    DataFrame, one column for each of the file, rows counted from 0
+        Cells of a text stay text, those of Excel and parquet keep their types. Spaces around names
+        of columns are dropped; names may repeat.
+
+    Raises
+    ------
+    FileNotFoundError, ImportError, ValueError
+        As of :func:`read_table`.
+    """
+    from ._cells import open_table
+
+    return open_table(path, sep=sep, encoding=encoding, sheet=sheet, skip_rows=skip_rows).frame()
+
+
 OPTIONS: dict[str, Any] = {
     name: parameter.default
     for name, parameter in inspect.signature(read_table).parameters.items()

@@ -11,7 +11,7 @@ import pandas as pd
 from .._adata.identity import IDS, NAMES, Things
 from .._adata.linking import Links, Step, places
 from .._adata.same_lines import link_lines
-from .._adata.tables import read_frame
+from .._adata.tables import with_names
 from .._adata.things import things_of_table
 
 _KIND = "crosswalk"
@@ -54,7 +54,11 @@ def bridge(
     """
     if crosswalk is None:
         return Bridge((left, right), list(kinds), [])
-    table = things_of_table(read_frame(crosswalk, "crosswalk"), "lines")
+    if isinstance(crosswalk, (str, os.PathLike)):
+        from ..io import read_frame
+
+        crosswalk = read_frame(crosswalk)
+    table = things_of_table(with_names(crosswalk, "crosswalk"), "lines")
     if sum(map(bool, table.ids)) == 0 and not any(table.names):
         raise ValueError(
             f"crosswalk has no column of identifiers or names of cell lines, such as "

@@ -18,7 +18,7 @@ from .._adata.linking import Links
 from .._adata.names import normalised
 from .._adata.same_drugs import drugs_of, link_drugs
 from .._adata.same_lines import lines_of, link_lines
-from .._adata.tables import read_frame
+from .._adata.tables import with_names
 from .._adata.things import id_columns, things_of_screen, things_of_table
 from ..model.checks import check_choice, name_some
 
@@ -140,8 +140,12 @@ def annotate(
     check_choice("axis", axis, tuple(_AXES))
     check_adata(adata)
     where = _AXES[axis]
-    frame = read_frame(table, "table")
-    source = "table" if not isinstance(table, (str, os.PathLike)) else os.fspath(table)
+    source = "table"
+    if isinstance(table, (str, os.PathLike)):
+        from ..io import read_frame
+
+        source, table = os.fspath(table), read_frame(table)
+    frame = with_names(table, "table")
     wanted = [columns] if isinstance(columns, str) else list(columns)
     frame, said = _relevant(frame, axis, wanted)
     own = getattr(adata, where)
