@@ -8,7 +8,7 @@ from typing import Any
 from anndata import AnnData
 
 from rtdmf_bio._adata.names import looks_like
-from rtdmf_bio.io import Format, FrameTable, Source, formats
+from rtdmf_bio.io import Format, FrameTable, Source, formats, with_options
 
 
 def _sniff(source: Source) -> bool:
@@ -26,10 +26,14 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
         return read_pset(
             source.path, options["measure"], name=name, censored=options["censored"], progress=False
         )
-    except NoPharmacoSetError:
-        found = read_r(source.path, name=name, progress=False)
+    except ValueError as error:
+        # An object of another kind, or an element of a list, which a PharmacoSet is not in.
+        if name is None and not isinstance(error, NoPharmacoSetError):
+            raise
+    found = read_r(source.path, name=name, progress=False)
     if isinstance(found, AnnData):
-        return found.T if _lines_first(found) else found
+        found = found.T if _lines_first(found) else found
+        return with_options(found, source, options)
     table = source.with_table(FrameTable(source.path, found))
     form = next(form for form in formats() if form.sniff(table))
     return form.read(table, options)

@@ -134,7 +134,6 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         type=_column_is,
-        default=(),
         metavar="COLUMN=VALUE",
         help="rows of a long table to read",
     )
@@ -365,7 +364,7 @@ def _read(args: argparse.Namespace) -> AnnData:
         drug=_one_or_several(args.drug),
         cell_line=_one_or_several(args.cell_line),
         value=args.value,
-        where=dict(args.where),
+        where=dict(args.where or ()),
         obs_columns=args.obs_columns,
         var_columns=args.var_columns,
         drop_unnamed=args.drop_unnamed,

@@ -35,7 +35,10 @@ def test_make_test_leaves_out_no_test():
 
 def test_a_room_is_the_files_of_its_name():
     room = {Path(name).name for name in pytest_line("quick", "ROOM=io").split() if "tests/" in name}
-    assert room == {"test_io.py", "test_io_write.py"}
+    assert room == {
+        "test_io.py", "test_io_cases.py", "test_io_meaning.py", "test_io_read.py",
+        "test_io_write.py",
+    }  # fmt: skip
     both = pytest_line("quick", "ROOM=tl pp")
     assert {"tests/test_tl_predict.py", "tests/test_pp_tune.py"} <= set(both.split())
     assert "test_pl" not in both

@@ -57,7 +57,7 @@ KINDS: dict[str, Kind] = {
     "ic50": Kind("uM", "resistant", (0, math.inf), _YANG, ("ic50um", "fitic50"), True),
     "ec50": Kind("uM", "resistant", (0, math.inf), _CCLE, ("ec50um", "fitec50"), True),
     "gi50": Kind("uM", "resistant", (0, math.inf), "Shoemaker 2006, NCI-60", (), True),
-    "ln_ic50": Kind("ln uM", "resistant", _OPEN, _YANG, ("lnic50", "logic50", "ic50ln")),
+    "ln_ic50": Kind("ln uM", "resistant", _OPEN, _YANG, ("lnic50", "ic50ln")),
     "log10_ic50": Kind("log10 uM", "resistant", _OPEN, _YANG, ("log10ic50",)),
     "log2_ic50": Kind("log2 uM", "resistant", _OPEN, _CORSELLO, ("log2ic50",)),
     "pic50": Kind("-log10 M", "sensitive", _OPEN, _POZDEYEV, ("pgi50", "pec50")),
@@ -70,12 +70,33 @@ KINDS: dict[str, Kind] = {
 
 def kind_name(name: str) -> str | None:
     """Name in `KINDS` of a measure however spelled, None if it is not there."""
-    plain = re.sub(r"[\W_]", "", name.lower())
-    plain = re.sub(r"(published|recomputed|rtdmf)$", "", plain)
+    text = re.sub("[\u00b5\u03bc]", "u", name.lower()).strip()
+    plain = re.sub(r"(published|recomputed|rtdmf)$", "", re.sub(r"[\W_]", "", text))
+    if re.match(r"[-\u2212\u2013]|neg|minus", text):
+        # Of a logarithm of a concentration, with the sign that makes it grow with sensitivity.
+        return "pic50" if re.fullmatch(r"(neg(ative)?|minus)?log10(ic|gi|ec)50m?", plain) else None
+    if "%" in text or "percent" in text:
+        plain = plain.replace("percent", "")
+        return next((k for k, bare in _PERCENT.items() if plain == bare), None)
+    plain = re.sub(r"(?<=50)([unpm]m|[unpm]?moll?|[a-z]*molar)$", "", plain)
     for key, kind in KINDS.items():
         if plain == key.replace("_", "") or plain in kind.spellings:
             return key
     return None
+
+
+_PERCENT = {
+    "auc_percent": "auc",
+    "aac_percent": "aac",
+    "percent_viability": "viability",
+    "inhibition": "inhibition",
+}
+
+
+def unit_said(name: str) -> str | None:
+    """Unit of a concentration that is in the name of a column, such as ``IC50_nM``."""
+    found = re.search(r"(?:^|[\W_])([un\u00b5\u03bcpm])M\b", name)
+    return None if found is None else re.sub("[\u00b5\u03bc]", "u", found[1]) + "M"
 
 
 def as_measure(kind: str, name: str | None = None) -> dict[str, Any]:
@@ -84,7 +105,7 @@ def as_measure(kind: str, name: str | None = None) -> dict[str, Any]:
     return {
         "name": name or kind,
         "kind": kind,
-        "unit": entry.unit,
+        "unit": (unit_said(name or "") if entry.linear else None) or entry.unit,
         "higher_is": entry.higher_is,
         "bounds": [float(bound) for bound in entry.bounds],
     }

@@ -37,13 +37,18 @@ LINE_COLUMNS = frozenset({
     "cosmicid", "cosmic", "cosmicsampleid", "cosmicidentifier", "depmapid", "modelid",
     "depmapmodelid", "sangermodelid", "sangerid", "cellosaurusid", "rrid", "cvclid", "cellline",
     "celllinename", "celllinedisplayname", "strippedcelllinename", "ccleid", "cclename", "linename",
-    "celllineid", "improvesampleid", "mastercclid",
+    "celllineid", "improvesampleid", "mastercclid", "celllines", "cell", "cells", "cellid",
+    "cellname", "line", "ccl", "cclname", "model", "modelname", "sample", "sampleid", "samplename",
+    "labid", "patient", "patientid", "dbgapsubjectid", "organoid", "tumor", "tumour", "pdx",
+    "zelllinie",
 })  # fmt: skip
 """What columns that identify cell lines are called, without case and punctuation."""
 DRUG_COLUMNS = frozenset({
     "drug", "drugid", "drugname", "compound", "compoundid", "compoundname", "compoundcid",
     "treatment", "treatmentid", "pubchemid", "pubchemcid", "pubchem", "cid", "inchikey", "smiles",
-    "broadid", "broadcpdid", "mastercpdid", "nsc", "nscid", "chemblid", "improvedrugid",
+    "broadid", "broadcpdid", "mastercpdid", "nsc", "nscid", "chemblid", "improvedrugid", "drugs",
+    "agent", "inhibitor", "substance", "substanz", "wirkstoff", "treatmentname", "cpdname",
+    "compounds",
 })  # fmt: skip
 """The same of drugs."""
 _MOST, _SOME, _ENOUGH = 0.8, 0.25, 500
@@ -51,7 +56,8 @@ _MOST, _SOME, _ENOUGH = 0.8, 0.25, 500
 
 def normalised(name: Any) -> str:
     """Lower case, letters and digits only, of any alphabet."""
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", str(name)).casefold())
+    text = unicodedata.normalize("NFKC", str(name)).casefold().replace("\u03bc", "u")
+    return re.sub(r"[\W_]", "", text)
 
 
 def id_kind(names: Iterable[Any], of: dict[str, re.Pattern[str]]) -> str | None:

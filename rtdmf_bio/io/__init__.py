@@ -12,6 +12,7 @@ from ._tables import read_frame, read_table, write_table
 
 if TYPE_CHECKING:
     from ._cells import FrameTable
+    from ._finish import with_options
     from ._format import Format, LongFormat
     from ._source import Source
 
@@ -26,6 +27,7 @@ __all__ = [
     "read_frame",
     "read_table",
     "register_format",
+    "with_options",
     "write_h5ad",
     "write_table",
 ]
@@ -37,6 +39,10 @@ def __getattr__(name: str) -> Any:
         from . import _format
 
         return getattr(_format, name)
+    if name == "with_options":
+        from ._finish import with_options
+
+        return with_options
     if name == "FrameTable":
         from ._cells import FrameTable
 

@@ -29,8 +29,6 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_number("skip_rows", options["skip_rows"], 0)
     if layout == "wide" and options["value"] is not None:
         raise ValueError("The parameter value is for long tables. Pass layout='long'.")
-    if layout == "wide" and options["where"]:
-        raise ValueError("The parameter where is for long tables. Pass layout='long'.")
     if layout == "wide" and None not in (options["drug"], options["cell_line"]):
         raise ValueError(
             "The parameters drug and cell_line are both for long tables. Pass layout='long'."
@@ -85,6 +83,8 @@ def matrix_of_pairs(
 
 def _wide(table: Table, missing: Missing, options: Mapping[str, Any], how: dict[str, Any]) -> Any:
     """Measurements of a wide table, and annotation of its drugs and of its lines."""
+    if options["where"]:
+        raise ValueError("The parameter where is for long tables. Pass layout='long'.")
     key = options["drug"] or options["cell_line"]
     if key is not None and not isinstance(key, str):
         raise ValueError(f"The names of a wide table are in one column. Got {key}.")

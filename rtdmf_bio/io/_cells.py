@@ -30,7 +30,7 @@ Parts: TypeAlias = tuple[list[Any], pd.DataFrame, np.ndarray, list[Bad]]
 
 _AT_ONCE = 2**15  # cells of a wide text
 _SAMPLE, _LOOK = 50, 2**15  # rows and cells that tell what a table is
-_FLOAT_ID = re.compile(r"\d{3,}\.0")
+_FLOAT_ID = re.compile(r"\d+\.0+")
 
 
 class Table(ABC):
@@ -152,6 +152,8 @@ class FrameTable(Table):
     """A table whose columns have types, of a parquet or Excel file or of R."""
 
     def __init__(self, path: Path, frame: pd.DataFrame) -> None:
+        if frame.columns.nlevels > 1:
+            raise ValueError(f"{path} has names of columns of several levels. Keep one level.")
         self.path, self.notes = path, []
         # pandas and R store an index that is more than a count; it is where the names are.
         if frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index):
@@ -276,12 +278,13 @@ def names(cells: Iterable[object], where: str, *, first: int = 1) -> list[str]:
     if blank:
         raise ValueError(
             f"{where} lacks {len(blank)} of {len(found)} names, the first at position "
-            f"{blank[0] + first} ({found[blank[0]]!r}). Name every drug and cell line, or pass "
-            f"drop_unnamed=True to leave out what has no name."
+            f"{blank[0] + first} ({found[blank[0]]!r}). Name every drug and cell line"
+            + (", filling down cells that were merged" if blank[0] and len(blank) > 5 else "")
+            + ", or pass drop_unnamed=True to leave out what has no name."
         )
     # As text, too, identifiers may have been floats.
     if all(map(_FLOAT_ID.fullmatch, found)):
-        found = [name[:-2] for name in found]
+        found = [name.partition(".")[0] for name in found]
     return found
 
 

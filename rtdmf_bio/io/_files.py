@@ -61,7 +61,7 @@ def kind_of(path: Path) -> str:
                 names = archive.namelist()
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path} is not zip, or was cut off ({error}).") from None
-        if any(name.startswith("xl/") for name in names):
+        if any(name.startswith("xl/") or name == "content.xml" for name in names):
             return "excel"
     return "text"
 
@@ -76,8 +76,13 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
     with open(path, "rb") as file:
         head = file.read(6)
     if head.startswith(_ZIP):
-        with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, path)) as inner:
-            yield inner
+        with zipfile.ZipFile(path) as archive:
+            try:
+                inner = archive.open(_only_member(archive, path))
+            except (RuntimeError, NotImplementedError) as error:
+                raise ValueError(f"{path} cannot be unpacked ({error}). Unpack it.") from None
+            with inner:
+                yield inner
         return
     if head.startswith(_ZSTD):
         try:

@@ -6,7 +6,6 @@ say which columns are what.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,18 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._adata.measure import KINDS, as_mapping, as_measure, kind_name, measure_of
-from .._adata.names import DRUG_IDS, LINE_IDS, id_kind, normalised
+from .._adata.measure import KINDS, as_measure, kind_name
+from .._adata.names import normalised
 from ..model.checks import name_some
 from ._cells import FrameTable, is_name, open_table
+from ._finish import TOO_MANY, with_tissue
 from ._matrix import typed
 from ._source import Source
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-_TOO_MANY = 0.05  # of areas above 1, where noise puts some
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,9 @@ class LongFormat:
         long.marks = dict(zip(values, long.marks.values(), strict=True))
         long.differ = [c for c in long.differ if c not in by]
         taken = [name, line, *values.values()]
-        obs = annotation_of(long, long.drugs, None, taken, "drug").apply(typed)
+        # One tissue alone would seem to be the drugs'.
+        tissue = [column[normalised(c)] for c in self.tissue if normalised(c) in column]
+        obs = annotation_of(long, long.drugs, None, [*taken, *tissue], "drug").apply(typed)
         var = annotation_of(long, long.lines, None, taken, "cell line")
         var = var[var.columns.difference(obs.columns, sort=False)].apply(typed)
         if self.apart:
@@ -200,7 +199,7 @@ def _measure(values: Any, kind: str, name: str) -> dict[str, Any]:
     Areas are fractions in some resources and sums in others, under one name.
     """
     measure = as_measure(kind, name)
-    if kind == "auc" and np.nanmean(np.asarray(values) > 1) > _TOO_MANY:
+    if kind == "auc" and np.nanmean(np.asarray(values) > 1) > TOO_MANY:
         return {"name": name, "higher_is": measure["higher_is"], "bounds": [0.0, np.inf]}
     return measure
 
@@ -253,30 +252,6 @@ def told_apart(drugs: Sequence[str], rest: pd.DataFrame, columns: Sequence[str])
             ]
             found = found.where(~several, found + "\x00" + cells)
     return [f"{drug} [{more}]" if more else drug for drug, more in zip(drugs, added, strict=True)]
-
-
-_CCLE, _NEARLY_ALL = re.compile(r"[A-Z0-9]+_([A-Z][A-Z_]{3,})"), 0.8
-_TISSUES = (
-    "tissue", "oncotreelineage", "lineage", "lineage1", "primarytissue", "primarysite",
-    "ccleprimarysite", "tcgadesc", "primarydisease", "tissuesubtype",
-)  # fmt: skip
-
-
-def with_tissue(var: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Have a column ``tissue``, a copy of what is called otherwise, if there is one.
-
-    Else of what CCLE puts behind the name of a line, as in ``A375_SKIN``.
-    """
-    if "tissue" in var:
-        return var
-    spelled = {normalised(name): name for name in reversed(list(var.columns))}
-    for column in (*map(normalised, columns), *_TISSUES):
-        if column in spelled:
-            return var.assign(tissue=var[spelled[column]])
-    found = [_CCLE.fullmatch(str(name)) for name in var.index]
-    if sum(match is not None for match in found) > _NEARLY_ALL * len(found):
-        return var.assign(tissue=[match[1].lower() if match else np.nan for match in found])
-    return var
 
 
 def read_wide_format(
@@ -353,66 +328,3 @@ def join_beside(
 def plain_id(name: Any) -> str:
     """An identifier without what some files put before it."""
     return str(name).strip().removeprefix("BRD:").upper()
-
-
-_NUMBERED = re.compile(r"(.+)_(\d{1,5})")  # oncoPredict: Paclitaxel_1080
-
-
-def with_ids(adata: AnnData) -> None:
-    """Have identifiers that the names are, or hold, as columns of their own."""
-    lines, drugs = list(adata.var_names), list(adata.obs_names)
-    kind = id_kind(lines, LINE_IDS)
-    if kind is not None and kind not in adata.var:
-        adata.var[kind] = [re.sub(r"\D", "", x) if kind == "cosmic_id" else x for x in lines]
-    brackets = bracket_ids(drugs)
-    numbered = [_NUMBERED.fullmatch(name) for name in drugs]
-    found: dict[str, list[Any]] = {}
-    if len(brackets.columns):
-        found = {column: list(brackets[column]) for column in brackets}
-    elif kind == "cosmic_id" and sum(match is not None for match in numbered) > len(drugs) / 2:
-        found["drug_name"] = [match[1] if match else np.nan for match in numbered]
-        found["drug_id"] = [match[2] if match else np.nan for match in numbered]
-    if id_kind(drugs, DRUG_IDS) == "broad_id":
-        found["broad_id"] = [name.removeprefix("BRD:").split("::")[0] for name in drugs]
-    for column, values in found.items():
-        if column not in adata.obs:
-            adata.obs[column] = values
-
-
-def measure_told(adata: AnnData) -> None:
-    """Say what is known of a measure of which there is a name, if the values can be it."""
-    measure = measure_of(adata)
-    kind = kind_name(str(measure.get("name", "")))
-    if kind is None or "higher_is" in measure:
-        return
-    low, high = KINDS[kind].bounds
-    values = np.asarray(adata.X, dtype=float)
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return
-    if ((values < low) | (values > high)).mean() <= _TOO_MANY:
-        adata.uns["measure"] = as_measure(kind, measure["name"])
-        return
-    said = (
-        f"values from {values.min():.3g} to {values.max():.3g} are none of {measure['name']!r}, "
-        f"which is {low:g} to {high:g}; its direction is left open"
-    )
-    notes = [*as_mapping(adata.uns.get("read_table")).get("notes", ()), said]
-    adata.uns["read_table"] = {**as_mapping(adata.uns.get("read_table")), "notes": notes}
-
-
-def bracket_ids(names: Sequence[str]) -> pd.DataFrame:
-    """Columns of names as DepMap writes them, ``NAME (SOURCE:ID)`` and ``GENE (ID)``, or none."""
-    form = re.compile(r"(?P<name>.+?) \((?:(?P<source>[A-Za-z][A-Za-z0-9_^]*):)?(?P<id>[^()]+)\)")
-    found = [form.fullmatch(name) for name in names]
-    if not names or sum(match is not None for match in found) < 0.8 * len(names):
-        return pd.DataFrame(index=pd.Index(list(names)))
-    sources = [match["source"] for match in found if match and match["source"]]
-    key = f"{max(set(sources), key=sources.count).lower()}_id" if sources else "entrez_id"
-    return pd.DataFrame(
-        {
-            "gene" if not sources else "drug_name": [m["name"] if m else np.nan for m in found],
-            key: [m["id"] if m else np.nan for m in found],
-        },
-        index=pd.Index(list(names)),
-    )

@@ -199,7 +199,7 @@ def describe_difference(long: Long, keys: Mapping[str, Sequence[str]]) -> str:
 
 
 def annotation_of(
-    long: Long, keys: list[str], columns: Sequence[str] | None, taken: Sequence[str], what: str
+    long: Long, keys: Sequence[str], columns: Sequence[str] | None, taken: Sequence[str], what: str
 ) -> pd.DataFrame:
     """Columns with one value for each of `keys`; of None, all that are so.
 

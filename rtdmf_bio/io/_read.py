@@ -82,7 +82,7 @@ def read(
     Erlotinib    0.98  0.31
     """
     from ._build import check_options
-    from ._format import measure_told, with_ids
+    from ._finish import measure_told, with_ids
     from ._source import Source
     from ._tables import OPTIONS
 
@@ -97,13 +97,22 @@ def read(
         given["layout"] = "long"
     check_options(given)
     given["measure"] = measure
+    if measure is not None and not isinstance(measure, str):
+        raise TypeError(f"measure must be the name of one. Got {measure!r}.")
     source = Source(path, given)
+    source.asked = [name for name, value in options.items() if _differs(value, OPTIONS[name])]
     form = _chosen(source, format, given)
     adata = form.read(source, given)
     with_ids(adata)
-    measure_told(adata)
+    measure_told(adata, measure)
     _say(adata, source, form, quiet)
     return adata
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Whether an option is another than by default; all that is empty is alike."""
+    plain = isinstance(value, (str, int, float, tuple, list, dict, type(None)))
+    return not plain or (value != default and bool(value or default))
 
 
 def _chosen(source: Any, name: str | None, options: Mapping[str, Any]) -> Format:
@@ -114,6 +123,8 @@ def _chosen(source: Any, name: str | None, options: Mapping[str, Any]) -> Format
             raise ValueError(
                 f"There is no format {name!r}. Known are {[form.name for form in known]}."
             )
+        if not found[0].sniff(source):
+            raise ValueError(f"{source.path} is no {found[0].title}: it has other columns.")
         return found[0]
     by_hand = ("drug", "cell_line", "value", "drugs")
     if options["layout"] == "long" or any(options[key] is not None for key in by_hand):

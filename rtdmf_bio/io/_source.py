@@ -26,11 +26,14 @@ class Source:
         ``"table"`` (text, Excel or parquet), ``"h5ad"``, ``"zarr"``, ``"r"`` or ``"folder"``.
     header
         Names of the columns of a table; empty of anything else.
+    asked
+        Names of the options that were given.
     """
 
     def __init__(self, path: str | os.PathLike[str], options: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self._options = options
+        self.asked: list[str] = []
         if not self.path.exists():
             raise FileNotFoundError(f"There is no file {self.path}.")
         self.kind = self._kind()
@@ -95,6 +98,6 @@ class Source:
         return sorted(
             path
             for path in folder.iterdir()
-            if path.is_file() and path != self.path
+            if path.is_file() and path != self.path and not path.name.startswith(".")
             if any(word in path.name.lower() for word in words)
         )

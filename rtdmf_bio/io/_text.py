@@ -227,7 +227,7 @@ def decoded(text: Text, given: str | None, parse: Callable[[Text], T]) -> T:
     """
     try:
         return parse(text)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         if given is not None or text.encoding != "utf-8-sig":
             raise ValueError(
                 f"{text.path} is not text in {given or text.encoding} ({error}). Pass another "

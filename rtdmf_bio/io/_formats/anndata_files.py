@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
+from .._finish import with_options
 from .._format import Format
 from .._source import Source
 
@@ -27,7 +28,7 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
             f"{source.path} cannot be read as an AnnData ({type(error).__name__}: {error})."
         ) from None
     _whole_numbers(adata)
-    return adata
+    return with_options(adata, source, options)
 
 
 def _whole_numbers(adata: AnnData) -> None:

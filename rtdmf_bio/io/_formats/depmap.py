@@ -13,7 +13,8 @@ from anndata import AnnData
 
 from ..._adata.measure import as_measure, measure_of
 from ..._adata.names import LINE_IDS, id_kind
-from .._format import Format, join_beside, name_said, read_wide_format, with_ids
+from .._finish import with_ids
+from .._format import Format, join_beside, name_said, read_wide_format
 from .._source import Source
 
 # The first that is in the name of the file.

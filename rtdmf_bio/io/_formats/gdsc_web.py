@@ -7,8 +7,8 @@ _TABLE = LongFormat(
     drug="Drug Name",
     line="Cell Line Name",
     measures={"AUC": "auc", "IC50": "ln_ic50"},
-    needs=("Drug ID", "Cosmic ID", "TCGA Classification"),
-    ids={"Drug ID": "drug_id", "Cosmic ID": "cosmic_id"},
+    needs=("Drug ID", "TCGA Classification", "Tissue"),
+    ids={"Drug ID": "drug_id", "Cosmic ID": "cosmic_id", "Cosmic sample Id": "cosmic_id"},
     tissue=("Tissue", "TCGA Classification"),
     apart=("Drug ID", "Dataset Version"),
 )

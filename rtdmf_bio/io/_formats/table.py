@@ -5,20 +5,16 @@ from typing import Any
 
 from anndata import AnnData
 
-from ..._adata.measure import as_measure, kind_name
-from ..._adata.names import normalised
+from ..._adata.measure import KINDS, as_measure, kind_name
+from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._build import matrix_from
-from .._format import Format, read_wide_format, with_tissue
+from .._finish import with_tissue
+from .._format import Format, read_wide_format
 from .._source import Source
 
-_VALUES = {"value", "response", "sensitivity", "score", "measurement"}
-_LABELS = {
-    "drug": ("drug", "drugname", "compound", "compoundname", "treatment", "treatmentid", "drugid"),
-    "cell_line": (
-        "cellline", "celllinename", "cell", "line", "sampleid", "cellid", "ccl", "cclname", "model",
-        "modelname",
-    ),
-}  # fmt: skip
+_VALUES = ("value", "response", "sensitivity", "score", "measurement")
+_LIKE = ("ic50", "gi50", "ec50", "auc", "aac", "dss")
+_LESS = ("viability", "inhibition", "percent_viability", "gr_value")  # of a single dose
 
 
 def _sniff(source: Source) -> bool:
@@ -37,30 +33,48 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
 
 
 def _long_columns(source: Source) -> dict[str, Any]:
-    """Columns of drug, line and measure of a long table, if it has one of each."""
+    """Columns of drug, line and measure of a long table, if it has some of each."""
     found: dict[str, Any] = {}
-    for key, labels in _LABELS.items():
-        names = [source.columns[label] for label in labels if label in source.columns]
+    for key, labels in (("drug", DRUG_COLUMNS), ("cell_line", LINE_COLUMNS)):
+        names = [name for name in source.header if normalised(name) in labels]
+        # Names go before identifiers.
+        names.sort(key=lambda name: "name" not in name.lower() and "id" in name.lower())
         if not names:
             return {}
         found[key] = names[0]
-    values = [n for n in source.header if kind_name(n) or normalised(n) in _VALUES]
+    values = _value_columns(source)
     return {**found, "value": values} if values else {}
 
 
+def _value_columns(source: Source) -> list[str]:
+    """Columns whose names are those of measures, the best first."""
+    rank = list(KINDS)
+    known = {name: kind_name(name) for name in source.header}
+    found = [name for name, kind in known.items() if kind is not None]
+    found.sort(key=lambda name: (known[name] in _LESS, rank.index(str(known[name]))))
+    plain = {name: normalised(name) for name in source.header}
+    found += [n for n in source.header if n not in found and any(x in plain[n] for x in _LIKE)]
+    return found or [name for name in source.header if plain[name] in _VALUES]
+
+
 def _long(source: Source, options: Mapping[str, Any]) -> AnnData:
-    measure = options["measure"]
-    value = options["value"]
-    values = [value] if isinstance(value, str) else list(value or ["value"])
-    if measure in values:
-        values = [measure, *(name for name in values if name != measure)]
+    measure, value = options["measure"], options["value"]
+    values = [value] if isinstance(value, str) else list(value or _value_columns(source))
+    values = values or ["value"]
+    wanted = kind_name(measure) if measure else None
+    first = [n for n in values if measure and (n == measure or (wanted and kind_name(n) == wanted))]
+    values = [*first[:1], *(name for name in values if name not in first[:1])]
     given = {**options, "layout": "long", "drugs": None, "measure": None, "value": values}
     adata = matrix_from(source.table, given)
     adata.var = with_tissue(adata.var)
     kinds = {name: kind_name(name) for name in values}
-    first = kind_name(measure) if measure else kinds[values[0]]
-    if first is not None:
-        adata.uns["measure"] = as_measure(first, values[0])
+    kind = wanted or kinds[values[0]]
+    if measure and kind is None and measure not in values:
+        raise ValueError(
+            f"{source.path}: the measure {measure!r} is not known, nor is it a column. Known are "
+            f"{list(KINDS)}."
+        )
+    adata.uns["measure"] = as_measure(kind, values[0]) if kind else {"name": values[0]}
     further = {name: as_measure(kind, name) for name, kind in kinds.items() if kind}
     further.pop(values[0], None)
     if further:
