@@ -230,6 +230,15 @@ def sheets_of(path: Path) -> list[str]:
         return [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
 
 
+def _said(row: Sequence[Any]) -> int:
+    return sum(str(cell).strip() != "" for cell in row)
+
+
+def _numbers_in(book: Any, sheet: str) -> int:
+    rows = book.get_sheet_by_name(sheet).to_python(nrows=50)
+    return sum(isinstance(cell, float) for row in rows for cell in row)
+
+
 def _workbook(path: Path) -> Any:
     try:
         return import_excel().CalamineWorkbook.from_path(str(path))
@@ -243,6 +252,9 @@ def _read_excel(path: Path, sheet: str | int | None, skip_rows: int) -> pd.DataF
     with _workbook(path) as book:
         filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
         if sheet is None:
+            tables = [name for name in filled if _numbers_in(book, name) > 5]
+            if len(filled) != 1 and len(tables) == 1:
+                filled = tables
             if len(filled) != 1:
                 raise ValueError(
                     f"{path} has {len(filled)} sheets with content: {filled}. Pass sheet, one of "
@@ -255,6 +267,8 @@ def _read_excel(path: Path, sheet: str | int | None, skip_rows: int) -> pd.DataF
             raise ValueError(f"{path} has no sheet {sheet!r}. It has {book.sheet_names}.")
         rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)[skip_rows:]
     rows = [row for row in rows if any(cell != "" for cell in row)]
+    while len(rows) > 1 and _said(rows[0]) <= 2 < _said(rows[1]) > 3:
+        rows = rows[1:]  # a title
     if not rows:
         raise ValueError(f"{path} is empty.")
     # A sheet is as wide as its widest row.

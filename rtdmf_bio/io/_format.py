@@ -146,7 +146,7 @@ class LongFormat:
             column[normalised(c)]: new for c, new in self.ids.items() if normalised(c) in column
         }
         obs, var = obs.rename(columns=names), with_tissue(var.rename(columns=names), self.tissue)
-        apart = describe_difference(long, {"drug": [name]})
+        apart = describe_difference(long, {"drug": [name], "cell_line": [line]})
         aggregate = options["aggregate"] or self.repeats
         given = {**options, "aggregate": aggregate, "measure": None}
         adata = matrix_of_pairs(long_pairs(long, apart), table, given, obs, var)
@@ -270,7 +270,10 @@ def read_wide_format(
 
     given = dict(options)
     measure = given.pop("measure")
-    given["drugs"] = options["drugs"] or drugs or way_round_of(source.table) or "rows"
+    told = drugs or way_round_of(source.table)
+    given["drugs"] = options["drugs"] or told or "rows"
+    if options["drugs"] is told is None and None is options["drug"] is options["cell_line"]:
+        source.table.note("took the rows for drugs, for want of a hint (drugs='columns' if not)")
     adata = matrix_from(source.table, {**given, "measure": None})
     adata.var = with_tissue(adata.var)
     kind = (kind_name(measure) if measure else None) or kind

@@ -6,6 +6,7 @@ that does is named before anything is averaged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,7 +187,8 @@ def describe_difference(long: Long, keys: Mapping[str, Sequence[str]]) -> str:
         return ""
     column = long.differ[0]
     found = list(dict.fromkeys(long.rest[column].map(_text)))
-    again = [*keys["drug"], column]
+    which = "cell_line" if normalised(column) in LINE_COLUMNS else "drug"
+    again = f"{which}={[*keys[which], column]}"
     more = f" (and in {name_some(long.differ[1:], 3)})" if len(long.differ) > 1 else ""
     said = (
         f"They differ in the column {column!r}{more}, which has {name_some(found, _SHOWN)}. Keep "
@@ -195,7 +197,9 @@ def describe_difference(long: Long, keys: Mapping[str, Sequence[str]]) -> str:
     # A metric is no part of a name.
     if any(word in column.lower() for word in ("metric", "measure", "unit", "statistic")):
         return f"{said}: they measure different things."
-    return f"{said}, or keep them apart, drug={again}."
+    if re.search(r"rep|experiment|run|plate|well|passage|batch", column, re.IGNORECASE):
+        return f"{said}; keep them apart, {again}; or, if they repeat each other, aggregate='mean'."
+    return f"{said}, or keep them apart, {again}."
 
 
 def annotation_of(

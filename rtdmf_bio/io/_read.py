@@ -139,6 +139,8 @@ def _chosen(source: Any, name: str | None, options: Mapping[str, Any]) -> Format
 
 def _say(adata: AnnData, source: Any, form: Format, quiet: bool) -> None:
     """Print in a line what was read, and what was passed over; keep it."""
+    import numpy as np
+
     from .._adata.measure import measure_label, measure_of
     from ..model.checks import name_some
 
@@ -157,6 +159,10 @@ def _say(adata: AnnData, source: Any, form: Format, quiet: bool) -> None:
     if several is not None and several.duplicated().any():
         names = list(several[several.duplicated()].unique())
         said += f"; {len(names)} drugs in several rows each ({name_some(names, 3)})"
+    for what, names, axis in (("drugs", adata.obs_names, 1), ("lines", adata.var_names, 0)):
+        empty = names[~np.isfinite(np.asarray(adata.X, dtype=float)).any(axis)]
+        if len(empty):
+            said += f"; {len(empty)} {what} have no value ({name_some(list(empty), 3)})"
     report = adata.uns.get("read_table", {}).get("replicates")
     if report and report["n_pairs"]:
         said += (

@@ -84,6 +84,13 @@ class Text:
         header, ahead, comments = _header(rows)
         if not header:
             raise ValueError(f"{self.path} is empty.")
+        above = 0
+        while ahead and sum(map(bool, header)) <= 2 < _said(ahead[0][1]) > 3:
+            # A title, whether or not it is padded to the width of the table.
+            above, header = above + 1, [name.strip() for name in ahead[0][1]]
+            ahead = list(islice(rows, 1))
+        if above:
+            self.note(f"left out {above} lines above the header")
         width = len(header)
         if self.trailing:
             # The header may end like the rows, or not.
@@ -130,6 +137,10 @@ class Text:
             self.notes.append(said)
 
 
+def _said(row: list[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
+
+
 def _header(
     rows: Iterator[tuple[int, list[str]]],
 ) -> tuple[list[str], list[tuple[int, list[str]]], int]:
@@ -138,8 +149,11 @@ def _header(
     found = next(rows, None)
     while found is not None:
         ahead = list(islice(rows, 1))
-        comment = found[1][0].lstrip().startswith("#")
-        if not comment or (ahead and len(ahead[0][1]) == len(found[1]) > 1):
+        first = found[1][0].lstrip()
+        comment = first.startswith("#")
+        if not comment or (
+            not first.startswith("# ") and ahead and len(ahead[0][1]) == len(found[1]) > 1
+        ):
             return [name.strip() for name in found[1]], ahead, comments
         comments += 1
         found = ahead[0] if ahead else None
@@ -153,7 +167,9 @@ def _split(file: IO[str], sep: str, number: int = 0) -> Iterator[tuple[int, list
         # The csv module is for quotes, behind which a row may go on in the next line, and for the
         # first line, where it refuses what cannot separate; without, it takes twice the time.
         if '"' in line or first:
-            reader = csv.reader(chain([line], file), delimiter=sep, strict=True)
+            reader = csv.reader(
+                chain([line], file), delimiter=sep, strict=True, skipinitialspace=sep != " "
+            )
             try:
                 row = next(reader)
             except csv.Error as error:
@@ -294,6 +310,9 @@ def _separator(lines: list[str], usual: str) -> str:
         widths = _widths(lines, sep)
         if not widths:
             continue
+        if max(widths) > 3:
+            while len(widths) > 1 and widths[0] <= 2:  # titles above
+                widths = widths[1:]
         first, rest = widths[0], set(widths[1:])
         # R leaves the corner out; others end each row in a separator.
         if first > 1 and (rest <= {first} or rest == {first + 1}):

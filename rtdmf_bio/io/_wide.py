@@ -6,7 +6,6 @@ or is left out; a row of text annotates the columns.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,20 @@ import pandas as pd
 from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, looks_like, normalised
 from ..model.checks import name_some
 from ._cells import Bad, Table, is_name, names, settle
-from ._missing import Missing, bound
+from ._missing import Missing
+from ._roles import (
+    is_annotation,
+    is_measured,
+    look_like_repeats,
+    names_at,
+    refuse_lost_names,
+    refuse_spreads,
+    refuse_two_headers,
+    refuse_two_tables,
+    rows_aside,
+    rows_of_text,
+)
 
-_COUNTS = {"", "unnamed0", "index", "x", "row", "rownumber", "no", "nr"}
-# What spreadsheets compute below or beside a table.
-_SUMMARIES = {"mean", "average", "median", "sd", "stdev", "stddev", "sem", "total", "count"}
-_NUMBERLIKE = re.compile(r"[<>~=+\-\u2212]*\s*[.,]?\d+([.,]\d+)?\s*([%*]|[a-zA-Z\u00b5]{0,3}$|$)")
 _FAR = 1000.0
 _ENOUGH = 100  # entries of a row or column that tell its scale
 
@@ -69,59 +76,53 @@ def read_wide(
             f"If another separator is used, pass sep."
         )
     sample = table.sample()
-    name_at, dropped = _names_at(table, sample, key)
+    name_at, dropped = names_at(table, sample, key)
     chosen = set(table.positions(list(aside)))
-    at = [
-        j
-        for j in range(len(header))
-        if j not in (name_at, *dropped)
-        and (j in chosen or _is_annotation(header[j], [row[j] for row in sample], missing))
-    ]
-    # What is empty to the left of annotation belongs to it.
-    at += [
-        j
-        for j in range(max(at, default=0))
-        if j not in (name_at, *dropped, *at) and all(missing.is_missing(row[j]) for row in sample)
-    ]
-    at.sort()
-    if len(at) + 1 + len(dropped) == len(header):
-        # Something must be meant for numbers; what stands in their place will be named.
-        at = sorted(chosen - {name_at})
+    at = _aside(table, sample, [name_at, *dropped], chosen, missing)
     found, beside, values, bad = table.parts(name_at, at, dropped, missing)
+    wrong = [
+        j
+        for k, j in enumerate(at)
+        if j not in chosen
+        and not is_annotation(header[j], [], missing)
+        and is_measured(list(beside.iloc[:, k]), missing)
+    ]
+    if wrong:
+        at = [j for j in at if j not in wrong]
+        found, beside, values, bad = table.parts(name_at, at, dropped, missing)
+    where = "the first column" if name_at == 0 else f"the column {header[name_at]!r}"
+    refuse_lost_names(found, path, where)
     for j in dropped:
         table.note(f"left out the column {header[j]!r}, which counts the rows")
+    rest = [header[j] for j in range(len(header)) if j not in (name_at, *dropped, *at)]
+    text_rows, bad = rows_of_text(values, bad, [str(cell).strip() for cell in found])
+    refuse_two_headers(rest, text_rows, path)
+    refuse_two_tables(
+        header[name_at], rest, [header[j] for j in at], list(map(str, found)), text_rows, path
+    )
     if at:
         table.note(f"took {name_some([header[j] for j in at])} as annotation")
-    rest = [header[j] for j in range(len(header)) if j not in (name_at, *dropped, *at)]
-    if not rest:
-        raise ValueError(
-            f"{path} has no column of numbers: {name_some(header)} are text or identifiers. If "
-            f"the table has one measurement a row, pass layout='long'."
-        )
-    empty = [
+        beside = beside.set_axis(_distinct([header[j] for j in at]), axis=1)
+    with_bad = {j for _, j, _ in bad} | {j for cells in text_rows.values() for j in cells}
+    lost = [
         j
         for j, name in enumerate(rest)
-        if not is_name(name) and np.isnan(values[:, j]).all() and j not in {b[1] for b in bad}
+        if not is_name(name)
+        and (drop_unnamed or (np.isnan(values[:, j]).all() and j not in with_bad))
     ]
-    if empty:
-        table.note(f"left out {len(empty)} columns without a name or a value")
-        rest, values, bad = _without(empty, rest, values, bad)
+    if lost:
+        table.note(f"left out {len(lost)} columns without a name")
+        rest, values, bad, text_rows = _without(lost, rest, values, bad, text_rows)
     named = [is_name(cell) for cell in found]
     if drop_unnamed and not all(named):
         table.note(f"left out {len(named) - sum(named)} rows without a name")
-        rows_kept = np.flatnonzero(named).tolist()
-        place = {old: new for new, old in enumerate(rows_kept)}
-        found, beside = [found[i] for i in rows_kept], beside.iloc[rows_kept]
-        values = values[rows_kept]
+        kept = np.flatnonzero(named).tolist()
+        place = {old: new for new, old in enumerate(kept)}
+        found, beside, values = [found[i] for i in kept], beside.iloc[kept], values[kept]
         bad = [(place[i], j, cell) for i, j, cell in bad if i in place]
-    if drop_unnamed and not all(map(is_name, rest)):
-        lost = [j for j, name in enumerate(rest) if not is_name(name)]
-        table.note(f"left out {len(lost)} columns without a name")
-        rest, values, bad = _without(lost, rest, values, bad)
+        text_rows = {place[i]: cells for i, cells in text_rows.items() if i in place}
     columns = names(rest, f"{path}: the header", first=2)
-    where = "the first column" if name_at == 0 else f"the column {header[name_at]!r}"
     rows = names(found, f"{path}: {where}")
-    text_rows, bad = _rows_of_text(values, bad, missing, rows)
     marks = settle(
         *(values, bad, missing, table, decimal, censored),
         where=lambda i, j: f"row {rows[i]!r}, column {columns[j]!r}",
@@ -129,115 +130,71 @@ def read_wide(
     )
     wide = Wide(rows, columns, values, marks, beside, pd.DataFrame(), header[name_at])
     _set_rows_aside(wide, text_rows, table)
+    _drop_duplicates(wide, table)
     _refuse_other_scales(wide, path)
+    refuse_spreads(wide.columns, path)
+    for what, listed in (("row", wide.rows), ("column", wide.columns)):
+        repeats = look_like_repeats(listed)
+        if repeats:
+            table.note(f"{what}s such as {name_some(repeats, 3)} look like repeats; kept apart")
     return wide
 
 
+def _aside(
+    table: Table, sample: list[list[Any]], used: list[int], chosen: set[int], missing: Missing
+) -> list[int]:
+    """Places of columns that annotate the rows."""
+    header = table.header
+    at = [
+        j
+        for j in range(len(header))
+        if j not in used
+        and (j in chosen or is_annotation(header[j], [row[j] for row in sample], missing))
+    ]
+    # What is empty to the left of annotation belongs to it.
+    at += [
+        j
+        for j in range(max(at, default=0))
+        if j not in (*used, *at) and header[j] and all(missing.is_missing(row[j]) for row in sample)
+    ]
+    if len(at) + len(used) == len(header):
+        # Something must be meant for numbers; what stands in their place will be named.
+        return sorted(chosen - set(used))
+    return sorted(at)
+
+
+def _distinct(found: Sequence[str]) -> list[str]:
+    """Names of columns of annotation, each once and none blank."""
+    out: list[str] = []
+    for k, name in enumerate(found):
+        fresh = name or f"column {k + 1}"
+        while fresh in out:
+            fresh = f"{fresh}.1"
+        out.append(fresh)
+    return out
+
+
 def _without(
-    lost: Sequence[int], header: list[str], values: np.ndarray, bad: list[Bad]
-) -> tuple[list[str], np.ndarray, list[Bad]]:
+    lost: Sequence[int],
+    header: list[str],
+    values: np.ndarray,
+    bad: list[Bad],
+    text_rows: dict[int, dict[int, object]],
+) -> tuple[list[str], np.ndarray, list[Bad], dict[int, dict[int, object]]]:
     """Leave out columns by place."""
     keep = [j for j in range(len(header)) if j not in set(lost)]
     place = {old: new for new, old in enumerate(keep)}
     left = [(i, place[j], cell) for i, j, cell in bad if j in place]
-    return [header[j] for j in keep], values[:, keep], left
-
-
-def _names_at(table: Table, sample: list[list[Any]], key: str | None) -> tuple[int, list[int]]:
-    """Place of the column of names, and of those before it that only count the rows."""
-    header = table.header
-    counts: list[int] = []
-    while len(counts) + 2 < len(header) and _counts(header[len(counts)], sample, len(counts)):
-        counts.append(len(counts))
-    if key is not None:
-        return table.positions([key])[0], counts
-    known = LINE_COLUMNS | DRUG_COLUMNS
-    first = len(counts)
-    cells = [row[first] for row in sample]
-    if counts and normalised(header[first]) not in known and not any(map(_is_word, cells)):
-        return 0, []  # numbers come next, so that the count is all there is of names
-    if normalised(header[first]) not in known and len(set(map(str, cells))) < len(cells):
-        # Labels that repeat, such as the tissue; the names may stand beside them.
-        for j, name in enumerate(header):
-            column = {str(row[j]) for row in sample}
-            if normalised(name) in known and len(column) == len(sample):
-                return j, counts
-    return first, counts
-
-
-def _counts(name: str, sample: list[list[Any]], j: int) -> bool:
-    """Whether a column without much of a name is 0, 1, 2, ... or 1, 2, 3, ..."""
-    if normalised(name) not in _COUNTS or not sample or j >= len(sample[0]):
-        return False
-    try:
-        found = [float(row[j]) for row in sample]
-    except (TypeError, ValueError):
-        return False
-    return found in ([*range(len(found))], [*range(1, len(found) + 1)])
-
-
-def _is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
-    plain = normalised(name)
-    if plain in _SUMMARIES:
-        return True
-    if plain in LINE_COLUMNS | DRUG_COLUMNS and not any(_is_fraction(cell) for cell in cells):
-        return True
-    said = [cell for cell in cells if isinstance(cell, str) and not missing.is_missing(cell)]
-    if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
-        return False
-    words = [cell for cell in said if _is_word(cell)]
-    if len(words) * 2 <= len(said) or any(bound(cell, True) for cell in said):
-        return False
-    # "n.d." and "?" stand for nothing, and are told when they are met.
-    nothing = ("", "nd", "na", "no", "nt", "ns")
-    return any(len(word.strip()) > 4 or normalised(word) not in nothing for word in words)
-
-
-def _is_word(cell: Any) -> bool:
-    """Whether a cell is text that does not begin like a number, as "5 uM" and "45%" do."""
-    return isinstance(cell, str) and bool(cell.strip()) and not _NUMBERLIKE.match(cell.strip())
-
-
-def _is_fraction(cell: Any) -> bool:
-    try:
-        return float(cell) % 1 > 0
-    except (TypeError, ValueError):
-        return False
-
-
-def _rows_of_text(
-    values: np.ndarray, bad: list[Bad], missing: Missing, rows: list[str]
-) -> tuple[dict[int, dict[int, object]], list[Bad]]:
-    """Take rows out of `bad` of which no cell is a number but some have letters."""
-    by_row: dict[int, dict[int, object]] = {}
-    for i, j, cell in bad:
-        by_row.setdefault(i, {})[j] = cell
-    found = {}
-    for i, cells in by_row.items():
-        letters = sum(any(map(str.isalpha, str(cell))) for cell in cells.values())
-        words = letters == len(cells) and len({str(cell).strip() for cell in cells.values()}) > 1
-        known = normalised(rows[i]) in LINE_COLUMNS | DRUG_COLUMNS | {"tissue", "lineage"}
-        most = len(cells) > max(1, values.shape[1] / 2)
-        if most and (words or known) and not np.isfinite(values[i]).any():
-            found[i] = cells
-    return found, [item for item in bad if item[0] not in found]
+    text = {
+        i: {place[j]: cell for j, cell in cells.items() if j in place}
+        for i, cells in text_rows.items()
+    }
+    return [header[j] for j in keep], values[:, keep], left, text
 
 
 def _set_rows_aside(wide: Wide, text_rows: dict[int, dict[int, object]], table: Table) -> None:
     """Move rows that are no measurements into `of_columns`."""
-    others = LINE_COLUMNS | DRUG_COLUMNS
-    ids = [
-        i
-        for i, name in enumerate(wide.rows)
-        if i not in text_rows
-        and (
-            normalised(name) in _SUMMARIES
-            or (
-                normalised(name) in others
-                and not (wide.values[i][np.isfinite(wide.values[i])] % 1 > 0).any()
-            )
-        )
-    ]
+    ids = [i for i in rows_aside(wide.rows, wide.values) if i not in text_rows]
     at = sorted([*ids, *text_rows])
     if not at or len(at) == len(wide.rows):
         return
@@ -256,6 +213,26 @@ def _set_rows_aside(wide: Wide, text_rows: dict[int, dict[int, object]], table: 
     wide.of_rows = wide.of_rows.iloc[keep]
 
 
+def _drop_duplicates(wide: Wide, table: Table) -> None:
+    """Leave out rows that are there twice, with all their values."""
+    twice = pd.Index(wide.rows).duplicated(keep=False)
+    if not twice.any():
+        return
+    frame = pd.DataFrame(wide.values[twice])
+    frame["name"] = [name for name, yes in zip(wide.rows, twice, strict=True) if yes]
+    again = np.flatnonzero(twice)[frame.duplicated().to_numpy()]
+    if not again.size:
+        return
+    table.note(f"left out {again.size} rows that repeat another to the last cell")
+    keep = np.setdiff1d(np.arange(len(wide.rows)), again)
+    wide.rows = [wide.rows[i] for i in keep]
+    wide.values, wide.marks, wide.of_rows = (
+        wide.values[keep],
+        wide.marks[keep],
+        wide.of_rows.iloc[keep],
+    )
+
+
 def _refuse_other_scales(wide: Wide, path: Any) -> None:
     """Refuse a row or column a thousand times off all others: it measures something else."""
     n, p = wide.values.shape
@@ -269,7 +246,10 @@ def _refuse_other_scales(wide: Wide, path: Any) -> None:
             continue
         typical = np.nanmedian(size[there], axis=1)
         *_, next_one, largest = np.argsort(typical)
-        if 0 < _FAR * typical[next_one] < typical[largest]:
+        own = part[there[largest]]
+        # Concentrations of potent drugs may lie as far apart; identifiers have no fractions.
+        far = _FAR if not (own[np.isfinite(own)] % 1 > 0).any() else _FAR**2
+        if 0 < far * typical[next_one] < typical[largest]:
             raise ValueError(
                 f"{path}: the {what} {labels[there[largest]]!r} has values around "
                 f"{typical[largest]:g}, all others are at most around {typical[next_one]:g}. It "
@@ -293,11 +273,11 @@ def way_round(rows: Sequence[str], columns: Sequence[str], corner: str) -> str |
 def way_round_of(table: Table) -> str | None:
     """The same by the header and the first rows."""
     sample = table.sample()
-    at, dropped = _names_at(table, sample, None)
+    at, dropped = names_at(table, sample, None)
     columns = [
         name
         for j, name in enumerate(table.header)
         if j not in (at, *dropped)
-        and not _is_annotation(name, [row[j] for row in sample], Missing(()))
+        and not is_annotation(name, [row[j] for row in sample], Missing(()))
     ]
     return way_round([str(row[at]).strip() for row in sample], columns, table.header[at])
