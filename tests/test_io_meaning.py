@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 import rtdmf_bio as rt
+from rtdmf_bio import cli
+from rtdmf_bio._adata.measure import as_measure, kind_name
 from rtdmf_bio.io import read_table
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -521,3 +523,218 @@ def test_gct_is_read(tmp_path):
     adata = rt.io.read(written(tmp_path, text, "screen.gct"), quiet=True)
     np.testing.assert_array_equal(adata.X, [[1, 2], [3, 4.5]])
     assert list(adata.obs["Description"]) == ["one", "two"]
+
+
+# What a fresh pair of eyes found ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, kind, unit",
+    [
+        ("-log10(IC50)", "pic50", "-log10 M"),
+        ("neg_log10_GI50", "pic50", "-log10 M"),
+        ("log10(IC50)", "log10_ic50", "log10 uM"),
+        ("ln IC50", "ln_ic50", "ln uM"),
+        ("IC50 (\u00b5M)", "ic50", "uM"),
+        ("IC50_nM", "ic50", "nM"),
+        ("EC50 [uM]", "ec50", "uM"),
+        ("AUC (%)", "auc_percent", "% of full viability"),
+        ("Viability (%)", "percent_viability", "% of control"),
+        ("AAC", "aac", "fraction of full response"),
+    ],
+)
+def test_names_of_measures_keep_sign_and_unit(name, kind, unit):
+    """A minus turns the direction over; nM are not uM."""
+    assert kind_name(name) == kind
+    assert as_measure(kind, name)["unit"] == unit
+
+
+@pytest.mark.parametrize("name", ["-ln(IC50)", "logIC50", "DSS (%)", "potency", "IC90"])
+def test_measures_that_are_not_known_stay_so(name):
+    """Which logarithm, and of what, nobody says."""
+    assert kind_name(name) is None
+
+
+def test_measures_must_fit_their_values(tmp_path):
+    """What a file says is left open where values contradict it; what a user says is refused."""
+    path = made.rows(tmp_path, "long.csv", ("drug", "cell_line", "AUC"),
+                     [(DRUGS[i], LINES[j], 100 * AUC[i, j]) for i, j in made.pairs()])  # fmt: skip
+    adata = rt.io.read(path, quiet=True)
+    assert adata.uns["measure"] == {"name": "AUC"}
+    assert "are none of 'AUC', which is 0 to 1" in adata.uns["read"]["said"]
+    wide = made.rows(tmp_path, "wide.csv", ["drug", *LINES],
+                     [[DRUGS[i], *(100 * AUC[i])] for i in range(len(DRUGS))])  # fmt: skip
+    with pytest.raises(ValueError, match=r"measure='auc' cannot be: values from .* to .* are none"):
+        rt.io.read(wide, measure="auc")
+    assert rt.io.read(wide, measure="AUC (%)", quiet=True).uns["measure"]["kind"] == "auc_percent"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("drug,A375,HT-29,MCF7\nDabrafenib,.1,.9,.8\n\ndrug,MCF7,A375,HT-29\nPaclitaxel,.2,.3,.4\n",
+         "row 3 repeats the header, as where several tables"),
+        ("drug,A375,HT-29,,drug,PC-9\nDabrafenib,.1,.9,,Paclitaxel,.3\n",
+         "the column 'drug' stands twice, as where tables are side by side"),
+        ("A375,HT-29,MCF7\n0.642,0.301,0.088\n0.847,0.2,0.3\n", "holds numbers such as '0.642'"),
+        (",Skin,Lung,Skin\n,A375,A549,UACC-62\nDabrafenib,.1,.2,.3\n",
+         r"two rows of names, \['Skin', 'Lung', 'Skin'\] above \['A375'"),
+        (",Skin,,Lung\n,A375,UACC-62,A549\nDabrafenib,.1,.2,.3\n", "two rows of names"),
+        ("drug,A375,A375 SD,MCF7,MCF7 SD\nx,1.5,.1,2,.2\n", "has spreads .*'A375 SD'"),
+        ("drug,A375,MCF7\nx,0.5 uM,50 nM\ny,.1,.2\n", "first '0.5 uM' in row 'x'"),
+        ("drug,A375,MCF7\nx,0.12 \u00b1 0.03,1\ny,0.5 \u00b1 0.1,2\n", "0.12 .* column 'A375'"),
+    ],
+)  # fmt: skip
+def test_tables_that_would_be_read_wrong_are_refused(tmp_path, text, message):
+    """Several in one file, names that are lost, names of two levels, spreads and units."""
+    with pytest.raises(ValueError, match=message) as info:
+        rt.io.read(written(tmp_path, text))
+    assert "aggregate" not in str(info.value)
+    assert "drop_unnamed" not in str(info.value)
+
+
+def test_a_column_is_no_annotation_for_how_it_begins(tmp_path):
+    """A drug that was not tested on the first lines of a long list."""
+    lines = [f"L{k},{'not tested' if k < 60 else k},{k + 0.5}" for k in range(120)]
+    path = written(tmp_path, "cell_line,D1,D2\n" + "\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=r"na_values=\['not tested'\]"):
+        read_table(path, drugs="columns")
+    adata = read_table(path, drugs="columns", na_values="not tested")
+    assert np.isnan(adata["D1"].X).sum() == 60
+
+
+@pytest.mark.parametrize(
+    "header", [",cell_line,tissue", "Unnamed: 0,cell_line,tissue", ",name,tissue"]
+)
+def test_the_index_of_a_part_of_a_table_is_no_name(tmp_path, header):
+    """Rows 3, 5 and 6 of a longer one."""
+    path = written(tmp_path, f"{header},D1\n3,A375,skin,.1\n5,MCF7,breast,.2\n6,A549,lung,.3\n")
+    adata, said = noted(path, drugs="columns")
+    assert list(adata.var_names) == ["A375", "MCF7", "A549"]
+    assert list(adata.var["tissue"]) == ["skin", "breast", "lung"]
+    assert "which counts the rows" in said
+
+
+def test_identifiers_without_a_title_stay_names(tmp_path):
+    """They are too large to count rows."""
+    path = written(tmp_path, ",tissue,D1\n905940,skin,.1\n905949,breast,.2\n905950,lung,.3\n")
+    adata, _ = noted(path, drugs="columns")
+    assert list(adata.var_names) == ["905940", "905949", "905950"]
+
+
+def test_what_is_computed_or_said_beside_a_table_is_no_drug(tmp_path):
+    """Age, mutations, extremes and totals."""
+    path = written(
+        tmp_path,
+        "cell_line,Age,BRAF_mut,Max,D1,D2\nA375,55,1,.3,.1,.3\nMCF7,69,0,.4,.2,.4\n"
+        "Grand Total,124,1,.7,.3,.7\n",
+    )
+    adata, _ = noted(path, drugs="columns")
+    assert list(adata.obs_names) == ["D1", "D2"]
+    assert list(adata.var_names) == ["A375", "MCF7"]
+    assert list(adata.var["Age"]) == [55, 69]
+
+
+def test_options_for_what_is_no_table_are_obeyed_or_refused(tmp_path):
+    """A measure among layers, annotation and turning; nothing is passed over."""
+    path = made.gdsc_fitted(tmp_path)
+    rt.io.write_h5ad(rt.io.read(path, quiet=True), tmp_path / "a.h5ad")
+    adata = rt.io.read(tmp_path / "a.h5ad", measure="ln_ic50", quiet=True)
+    np.testing.assert_allclose(adata.X, made.LN_IC50)
+    np.testing.assert_allclose(adata.layers["auc"], AUC)
+    assert adata.uns["measure"]["kind"] == "ln_ic50"
+    assert adata.uns["layer_measures"]["auc"]["kind"] == "auc"
+    models = made.model_table(tmp_path)
+    adata = rt.io.read(
+        tmp_path / "a.h5ad", var=models, var_key="CellLineName", transpose=True, quiet=True
+    )
+    assert list(adata.obs["OncotreeLineage"]) == list(made.TISSUES)
+    with pytest.raises(ValueError, match="has no measure 'dss'"):
+        rt.io.read(tmp_path / "a.h5ad", measure="dss")
+    with pytest.raises(ValueError, match=r"is no table, which \['na_values', 'sep'\] are for"):
+        rt.io.read(tmp_path / "a.h5ad", sep=";", na_values=[-999])
+
+
+def test_advice_can_be_followed(tmp_path, capsys):
+    """Where a filter is advised, it works; a line is told apart as a line."""
+    path = made.prism_secondary(tmp_path)
+    adata = rt.io.read(path, where={"screen_id": "MTS010"}, quiet=True)
+    assert list(adata.obs_names) == ["dabrafenib"]
+    with pytest.raises(ValueError, match="where is for long tables"):
+        rt.io.read(made.wide(tmp_path), where={"drug": "x"})
+    text = "drug,cell_line,COSMIC_ID,value\nx,KMH2,1,.1\nx,KMH2,2,.2\n"
+    with pytest.raises(ValueError, match=r"cell_line=\['cell_line', 'COSMIC_ID'\]"):
+        read_table(written(tmp_path, text), **LONG)
+    text = "drug,cell_line,replicate,value\nx,A,1,.1\nx,A,2,.2\n"
+    with pytest.raises(ValueError, match=r"column 'replicate'.* or, if they repeat .*'mean'"):
+        read_table(written(tmp_path, text), **LONG)
+    out = tmp_path / "out.csv"
+    wanted = ["--where", "screen_id=MTS010", "--quiet"]
+    assert cli.main(["correct", str(path), str(out), *wanted]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_other_tables_of_one_measurement_a_row_are_read(tmp_path):
+    """By what their columns are called."""
+    for drug, line, value, kind in (
+        ("inhibitor", "lab_id", "auc", "auc"),
+        ("cpd_name", "ccl_name", "area_under_curve", "auc_ctrp"),
+        ("DRUG_ID", "COSMIC_ID", "LN_IC50", "ln_ic50"),
+        ("agent", "cell_line", "GR_AOC", "gr_aoc"),
+    ):
+        path = made.rows(tmp_path, "long.csv", (drug, line, value),
+                         [(f"d{i}", f"l{j}", AUC[i, j]) for i, j in made.pairs()])  # fmt: skip
+        adata = rt.io.read(path, quiet=True)
+        np.testing.assert_array_equal(adata.X, AUC)
+        assert adata.uns["measure"]["kind"] == kind
+
+
+def test_titles_above_a_table_are_left_out(tmp_path):
+    """Padded with commas, or not."""
+    table = "drug,A,B,C\nx,1,2.5,3\ny,4,5,6\n"
+    for title in ("Our screen\n", "Our screen,,,\n\n", "Lab,2020\n"):
+        adata, said = noted(written(tmp_path, title + table))
+        np.testing.assert_array_equal(adata.X, [[1, 2.5, 3], [4, 5, 6]])
+        assert "left out 1 lines above the header" in said
+
+
+def test_one_sheet_with_numbers_is_the_one_that_is_meant(tmp_path):
+    """Beside one that explains."""
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["Read me: this is our screen", 2020])
+    sheet = workbook.create_sheet("data")
+    for row in (["Our screen"], ["drug", *LINES], *([DRUGS[i], *AUC[i]] for i in range(3))):
+        sheet.append(list(row))
+    workbook.save(tmp_path / "two.xlsx")
+    np.testing.assert_array_equal(rt.io.read(tmp_path / "two.xlsx", quiet=True).X, AUC[:3])
+
+
+def test_rows_that_are_there_twice_in_a_wide_table_are_left_out(tmp_path):
+    """With all their values; others are replicates."""
+    adata, said = noted(written(tmp_path, "drug,A,B\nx,1,2\ny,3,\nx,1,2\ny,3,\n"))
+    np.testing.assert_array_equal(adata.X, [[1, 2], [3, NAN]])
+    assert "left out 2 rows that repeat another" in said
+
+
+def test_columns_that_look_like_repeats_are_told(tmp_path):
+    """As pandas writes names that were there twice."""
+    _, said = noted(written(tmp_path, "drug,A375,A375.1,MCF7\nx,1,2,3\ny,1,2,3.5\n"))
+    assert "columns such as 'A375.1' look like repeats" in said
+    _, said = noted(written(tmp_path, "drug,A375_rep1,A375_rep2,MCF7\nx,1,2,3\ny,1,2,3.5\n"))
+    assert "'A375_rep1', 'A375_rep2' look like repeats" in said
+
+
+def test_a_tissue_of_all_lines_is_theirs(tmp_path):
+    """As in GDSC's download of one tissue."""
+    rows = [(*row[:6], "SKCM", *row[7:]) for row in made.gdsc_rows()]
+    path = made.rows(tmp_path, "SKCM.csv", made.GDSC, rows)
+    assert set(rt.io.read(path, quiet=True).var["tissue"]) == {"SKCM"}
+
+
+def test_formats_asked_for_must_fit(tmp_path):
+    """By one line."""
+    with pytest.raises(ValueError, match="is no GDSC fitted dose response: it has other columns"):
+        rt.io.read(made.wide(tmp_path), format="gdsc_fitted")
+    with pytest.raises(TypeError, match="measure must be the name of one"):
+        rt.io.read(made.wide(tmp_path), measure=3)

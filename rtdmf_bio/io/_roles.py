@@ -73,6 +73,20 @@ def _counts(header: Sequence[str], sample: list[list[Any]], j: int) -> bool:
 
 def is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
     """Whether a column, by its name and first cells, says what rows are, not what they measured."""
+    if is_labelled(name, cells, missing):
+        return True
+    there = [cell for cell in cells if not missing.is_missing(cell)]
+    if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
+        return False
+    said = [cell for cell in there if isinstance(cell, str)]
+    words = [cell for cell in said if is_word(cell)]
+    if len(words) * 2 <= len(said) or any(bound(cell, True) for cell in said):
+        return False
+    return any(map(_says_something, words))
+
+
+def is_labelled(name: str, cells: Sequence[Any], missing: Missing) -> bool:
+    """Whether it does so by its name, or is yes and no, or dates."""
     plain = normalised(name)
     if plain in SUMMARIES or plain in _ABOUT_LINES:
         return True
@@ -81,15 +95,8 @@ def is_annotation(name: str, cells: Sequence[Any], missing: Missing) -> bool:
     there = [cell for cell in cells if not missing.is_missing(cell)]
     if there and all(isinstance(cell, (bool, np.bool_, datetime.date)) for cell in there):
         return True
-    if there and _MUTATED.search(name) and {str(cell).strip() for cell in there} <= {"0", "1"}:
-        return True
-    if any(isinstance(cell, (int, float)) and cell == cell for cell in cells):
-        return False
-    said = [cell for cell in there if isinstance(cell, str)]
-    words = [cell for cell in said if is_word(cell)]
-    if len(words) * 2 <= len(said) or any(bound(cell, True) for cell in said):
-        return False
-    return any(map(_says_something, words))
+    yes_or_no = {str(cell).strip().removesuffix(".0") for cell in there} <= {"0", "1"}
+    return bool(there) and yes_or_no and bool(_MUTATED.search(name))
 
 
 def is_measured(cells: Sequence[Any], missing: Missing) -> bool:

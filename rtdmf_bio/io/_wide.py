@@ -19,6 +19,7 @@ from ._cells import Bad, Table, is_name, names, settle
 from ._missing import Missing
 from ._roles import (
     is_annotation,
+    is_labelled,
     is_measured,
     look_like_repeats,
     names_at,
@@ -80,13 +81,11 @@ def read_wide(
     chosen = set(table.positions(list(aside)))
     at = _aside(table, sample, [name_at, *dropped], chosen, missing)
     found, beside, values, bad = table.parts(name_at, at, dropped, missing)
-    wrong = [
-        j
-        for k, j in enumerate(at)
-        if j not in chosen
-        and not is_annotation(header[j], [], missing)
-        and is_measured(list(beside.iloc[:, k]), missing)
-    ]
+    wrong = []
+    for k, j in enumerate(at):
+        cells = list(beside.iloc[:, k])
+        if j not in chosen and not is_labelled(header[j], cells, missing):
+            wrong += [j] if is_measured(cells, missing) else []
     if wrong:
         at = [j for j in at if j not in wrong]
         found, beside, values, bad = table.parts(name_at, at, dropped, missing)
@@ -136,7 +135,7 @@ def read_wide(
     for what, listed in (("row", wide.rows), ("column", wide.columns)):
         repeats = look_like_repeats(listed)
         if repeats:
-            table.note(f"{what}s such as {name_some(repeats, 3)} look like repeats; kept apart")
+            table.note(f"{what}s such as {name_some(repeats, 3)} look like repeats")
     return wide
 
 
