@@ -176,6 +176,8 @@ def bracket_ids(names: Sequence[str]) -> pd.DataFrame:
     if not names or sum(match is not None for match in found) < 0.8 * len(names):
         return pd.DataFrame(index=pd.Index(list(names)))
     sources = [match["source"] for match in found if match and match["source"]]
+    if not sources and not all(match["id"].isdigit() for match in found if match):
+        return pd.DataFrame(index=pd.Index(list(names)))
     key = f"{max(set(sources), key=sources.count).lower()}_id" if sources else "entrez_id"
     return pd.DataFrame(
         {

@@ -303,28 +303,31 @@ def _widths(lines: list[str], sep: str) -> list[int]:
 
 
 def _separator(lines: list[str], usual: str) -> str:
-    """Return the separator that gives every row as many cells as the header, the most of them."""
+    """Return the separator that gives most rows as many cells as the header, the most of them."""
     lines = [line for line in lines if not line.lstrip().startswith("#")] or lines
-    best = {}
-    for sep in _CANDIDATES:
-        widths = _widths(lines, sep)
-        if not widths:
-            continue
-        if max(widths) > 3:
-            while len(widths) > 1 and widths[0] <= 2:  # titles above
-                widths = widths[1:]
-        first, rest = widths[0], set(widths[1:])
+    scores = {sep: _score(_widths(lines, sep)) for sep in _CANDIDATES}
+    # Spaces are in names: they separate only where nothing else does.
+    others = [sep for sep in _CANDIDATES if sep != " " and scores[sep] > (0, 0.0, 0)]
+    best = max(others or _CANDIDATES, key=lambda sep: (scores[sep], sep == usual))
+    return best if scores[best] > (0, 0.0, 0) else usual
+
+
+def _score(widths: list[int]) -> tuple[int, float, int]:
+    """How well rows fit their header: wholly, but for titles above, or in part; and the width."""
+    for rank, found in ((2, widths), (1, _below_titles(widths))):
         # R leaves the corner out; others end each row in a separator.
-        if first > 1 and (rest <= {first} or rest == {first + 1}):
-            best[sep] = first
-    for some in (_CANDIDATES[:-1], _CANDIDATES[-1:]):
-        found = [sep for sep in some if sep in best]
-        if found:
-            return max(found, key=lambda sep: (best[sep], sep == usual))
-    # A row may be broken, which the reader will name; the header tells as much as it can.
-    counts = {sep: lines[0].count(sep) if lines else 0 for sep in _CANDIDATES[:-1]}
-    likely = max(counts, key=lambda sep: (counts[sep], sep == usual))
-    return likely if counts[likely] and not counts[usual] else usual
+        if found and found[0] > 1 and set(found[1:]) <= {found[0]}:
+            return rank, 1.0, found[0]
+        if found and found[0] > 1 and set(found[1:]) == {found[0] + 1}:
+            return rank, 1.0, found[0]
+    usual = max(set(widths), key=widths.count) if widths else 1
+    return 0, widths.count(usual) / len(widths) if usual > 1 else 0.0, usual if usual > 1 else 0
+
+
+def _below_titles(widths: list[int]) -> list[int]:
+    """Leave out lines of one or two cells above those of four or more."""
+    first = next((k for k, width in enumerate(widths) if width > 2), 0)
+    return widths[first:] if widths and max(widths) > 3 else []
 
 
 def _ends_in_separator(lines: list[str], sep: str) -> bool:

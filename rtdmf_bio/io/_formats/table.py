@@ -53,7 +53,13 @@ def _value_columns(source: Source) -> list[str]:
     found = [name for name, kind in known.items() if kind is not None]
     found.sort(key=lambda name: (known[name] in _LESS, rank.index(str(known[name]))))
     plain = {name: normalised(name) for name in source.header}
-    found += [n for n in source.header if n not in found and any(x in plain[n] for x in _LIKE)]
+    found += [
+        name
+        for name in source.header
+        if name not in found
+        and any(word in plain[name] for word in _LIKE)
+        and not plain[name].endswith(("id", "ids"))
+    ]
     return found or [name for name in source.header if plain[name] in _VALUES]
 
 
