@@ -396,6 +396,20 @@ def test_lines_without_a_label_can_be_left_out():
     assert rt.tl.enrichment(adata)["n_tested"].max() <= 59
 
 
+def test_tissues_that_are_no_word_are_none(shared_data):
+    """Text "nan" of an h5ad that pandas wrote, and blanks around a tissue."""
+    adata = anndata.read_h5ad(shared_data("cases/tissue_text_nan.h5ad"))
+    tissue = adata.var["tissue"].astype(object)
+    tissue.iloc[:2] = [" SKCM ", ""]
+    adata.var["tissue"] = tissue
+    with pytest.raises(ValueError, match="missing for 7 of 40"):
+        correct(adata)
+    correct(adata, group_missing="ignore", impute="low-rank")
+    table = rt.tl.enrichment(adata)
+    assert set(table["group"]) == {"SKCM", "LUAD", "BRCA", "COREAD", "KIRC", "GBM"}  # 2 of OV
+    assert table.loc[table["group"] == "SKCM", "n_group"].max() == 5
+
+
 def test_unmeasured_drugs_can_be_carried_along():
     adata = screen()
     fill(np.nan, 7)(adata)

@@ -8,9 +8,7 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-MISSING_NAMES = frozenset(
-    ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"]
-)
+from ..model.blanks import MISSING_NAMES
 
 
 class Missing:

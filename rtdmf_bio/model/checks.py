@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .blanks import cleaned, is_missing
+
 _MOST_NOISE = 10.0  # standard deviations of all measurements
 _SPREADS = (1e-100, 1e100)  # squares and products of these are far from what a float can hold
 
@@ -152,7 +154,8 @@ def check_matrix(
 def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArray[np.object_]]:
     """Groupings of the lines as name -> one label per line, None where missing.
 
-    ``groups`` is None, one label per line, or a mapping of such.
+    ``groups`` is None, one label per line, or a mapping of such. Of text, blanks around it do not
+    count, and what stands for nothing (``MISSING_NAMES``) is missing.
     """
     if groups is None:
         return {}
@@ -170,7 +173,9 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
             raise ValueError(
                 f"Groups {str(key)!r} need one label per cell line ({n_lines}). Got {got}."
             )
-        blank = np.array([is_missing(label) for label in column])
+        for k, label in enumerate(column):  # one by one: a label may be a sequence
+            column[k] = cleaned(label)
+        blank = np.array([label is None for label in column])
         if blank.all():
             raise ValueError(f"Groups {str(key)!r} are missing for every cell line.")
         if blank.any() and missing == "error":
@@ -179,7 +184,6 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
                 f"them, or pass group_missing='ignore' to leave those lines out of the enrichment "
                 f"tests (they are corrected all the same)."
             )
-        column[blank] = None
         out[str(key)] = column
     return out
 
@@ -202,7 +206,7 @@ def check_replicates(
         raise ValueError(
             f"{name} must be one label per {what}, which are {n}. Got shape {labels.shape}."
         )
-    labels = np.array([None if is_missing(x) else x for x in labels], dtype=object)[kept]
+    labels = np.array([cleaned(x) for x in labels], dtype=object)[kept]
     known = [x for x in labels if x is not None]
     if len(set(known)) == len(known):
         raise ValueError(
@@ -297,14 +301,6 @@ def _no_labels(groups: Any, key: Any, n_lines: int) -> str:
         f"such as adata.var['tissue']. Got {reprlib.repr(groups)}; pp.correct takes the name of a "
         f"column, as group_key."
     )
-
-
-def is_missing(label: Any) -> bool:
-    """Whether a label or a name is none."""
-    # None, NaN, NaT and pandas.NA: only a value that equals itself is a label.
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return bool(label != label)
 
 
 def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
