@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-from ..model.blanks import MISSING_NAMES
+from ..model.blanks import MISSING_NAMES as MISSING_NAMES
 
 
 class Missing:
