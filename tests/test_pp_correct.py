@@ -19,10 +19,10 @@ WRITTEN = {
         f"rtdmf_{x}"
         for x in (
             *("n_retained", "n_imputed", "level", "slope", "reliability"),
-            *("noise_sd", "moved", "unexplained_sd"),
+            *("noise_sd", "moved", "unexplained_sd", "too_few"),
         )
     },
-    "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity"},
+    "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity", "rtdmf_too_few"},
     "obsm": {"rtdmf_factors"},
     "varm": {"rtdmf_factors"},
     "uns": {"rtdmf"},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
+CENSORED = "censored"  # layer: 1 where the true value is at or above X, -1 where at or below
 _MOST_LISTED = 5  # labels
 
 
@@ -145,6 +146,15 @@ def noise_of(adata: AnnData, noise_sd: Any) -> Any:
         f"the layers {list(adata.layers)}; pass one of them as noise_sd, or a number in the unit "
         f"of the measure."
     )
+
+
+def censored_of(adata: AnnData, layer: str) -> Any:
+    """Marks of bounds beside a matrix, as readers leave them; None: there are none.
+
+    ``layers["censored"]`` beside ``X``, ``layers["<layer>_censored"]`` beside a layer.
+    """
+    name = CENSORED if layer == "X" else f"{layer}_{CENSORED}"
+    return matrix_of(adata, name) if name in named_layers(adata) else None
 
 
 def known_noise(adata: AnnData, settings: Mapping[str, Any]) -> Any:
