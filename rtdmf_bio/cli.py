@@ -387,16 +387,20 @@ def _found_lines(adata: AnnData, key: str, measured: int) -> list[str]:
 
     found: dict[str, int] = adata.uns[key].get("found", {})
     bounds = measure_of(adata, adata.uns[key]["layer"]).get("bounds", ())
+    share = "({:.2%} of the measured) "
     said = {
-        "n_integer_na": "held the smallest integer, as R writes a missing one: not measured",
-        "n_outside_bounds": f"outside the bounds [{', '.join(f'{x:g}' for x in bounds)}]",
-        "n_censored": "bounds, such as >8: left out of the noise, corrected to one side only",
-        "n_extreme": "too far out for a measurement: not fitted",
+        "n_integer_na": ("", "held the smallest integer, as R writes a missing one: not measured"),
+        "n_outside_bounds": (
+            share,
+            f"outside the bounds [{', '.join(f'{bound:g}' for bound in bounds)}]",
+        ),
+        "n_censored": (share, "bounds, such as >8: left out of the noise, moved to one side only"),
+        "n_extreme": (share, "too far out for a measurement: fits did not see them"),
     }
     lines = [
-        f"found    {found[name]} entries ({found[name] / measured:.2%} of the measured) {text}"
-        for name, text in said.items()
-        if found.get(name)
+        f"found    {n} entries {share.format(n / measured)}{text}"
+        for name, (share, text) in said.items()
+        if (n := found.get(name, 0))
     ]
     flag = np.asarray(adata.layers[f"{key}_flag"])
     for axis, what, table in ((1, "drug", adata.obs), (0, "cell line", adata.var)):

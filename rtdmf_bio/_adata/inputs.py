@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
-CENSORED = "censored"  # layer: 1 where the true value is at or above X, -1 where at or below
+_CENSORED = "censored"  # layer: 1 where the true value is at or above X, -1 where at or below
 _MOST_LISTED = 5  # labels
 
 
@@ -148,12 +148,17 @@ def noise_of(adata: AnnData, noise_sd: Any) -> Any:
     )
 
 
+def censored_name(layer: str) -> str:
+    """Layer with the marks of a matrix."""
+    return _CENSORED if layer == "X" else f"{layer}_{_CENSORED}"
+
+
 def censored_of(adata: AnnData, layer: str) -> Any:
     """Marks of bounds beside a matrix, as readers leave them; None: there are none.
 
     ``layers["censored"]`` beside ``X``, ``layers["<layer>_censored"]`` beside a layer.
     """
-    name = CENSORED if layer == "X" else f"{layer}_{CENSORED}"
+    name = censored_name(layer)
     return matrix_of(adata, name) if name in named_layers(adata) else None
 
 

@@ -34,7 +34,7 @@ from .enrichment import Enrichment, enriched_entries, enrichment
 from .intervals import Few, Intervals, intervals, widened
 from .parts import General, general_part
 from .preparation import two_way_means
-from .retention import flags, retain
+from .retention import flags, retain, within_bounds
 from .stages import Array, Fitted
 from .weights import Keeping, keeping
 
@@ -188,7 +188,7 @@ def threshold_residuals(
         held.weight[judged.whole], held.retained[judged.whole] = 1.0, True
         high = high | judged.whole
     denoised = np.where(observed, base + held.weight * (data - base), fitted.predicted)
-    denoised = _within_bounds(denoised, data, judged.censored)
+    denoised = within_bounds(denoised, data, judged.censored)
     parts = general_part(judged.predicted)
     specific = denoised - parts.matrix()
     corrected, whole = denoised, held.weight == 1
@@ -196,7 +196,7 @@ def threshold_residuals(
         weight = settings.specific_weight
         weighed = parts.weighed(weight, parts.slope.mean()) + weight * specific
         corrected = np.where(observed & ~held.retained, weighed, denoised)
-        corrected = _within_bounds(corrected, data, judged.censored)
+        corrected = within_bounds(corrected, data, judged.censored)
     # w = 1 keeps the measurement itself, to the last bit.
     corrected = np.where(observed & whole, data, corrected)
     interval = None
@@ -224,14 +224,6 @@ def threshold_residuals(
         beyond=fitted.noise.tail(threshold / fitted.unit),
         interval=interval,
     )
-
-
-def _within_bounds(values: Array, data: Array, censored: NDArray[np.int8] | None) -> Array:
-    """Values not on the side of a bound that it rules out."""
-    if censored is None:
-        return values
-    values = np.where(censored > 0, np.maximum(values, data), values)
-    return np.where(censored < 0, np.minimum(values, data), values)
 
 
 def _enriched(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._adata.inputs import (
     REPLICATE_SD,
+    censored_name,
     censored_of,
     check_adata,
     groups_of,
@@ -230,6 +231,7 @@ def correct(
         random_state=random_state,
         progress=progress,
     )
+    marks = censored_of(adata, layer)
     check_names(model, estimator.get_params(), "correct() got", "its own and those of RTDMF")
     estimator.set_params(**model)
     estimator.fit(
@@ -237,12 +239,13 @@ def correct(
         groups=groups,
         **replicates,
         noise_sd=noise_of(adata, noise_sd),
-        censored=censored_of(adata, layer),
+        censored=marks,
         drug_names=adata.obs_names,
         line_names=adata.var_names,
     )
     out = adata.copy() if copy else adata
     keys = {
+        "censored": None if marks is None else censored_name(layer),
         "replicate_key": replicate_key,
         "noise_sd": noise_sd if isinstance(noise_sd, str) else None,
     }

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._adata.assign import assign
 from .._adata.inputs import (
-    CENSORED,
+    censored_name,
     censored_of,
     check_adata,
     groups_of,
@@ -215,7 +215,7 @@ def tune(
     if refit:
         bare = _bare(adata, data, layer, [*(groups or {}), *_names(known.values())])
         if (marks := censored_of(adata, layer)) is not None:
-            bare.layers[CENSORED if layer == "X" else f"{layer}_{CENSORED}"] = marks
+            bare.layers[censored_name(layer)] = marks
         keywords = {**correct_keywords, **best, "random_state": random_state, "refit": True}
         correct(
             bare,
