@@ -252,7 +252,7 @@ def test_concentrations_are_refused_with_the_option_that_helps(folder, capsys):
     assert run("ic50.h5ad", "out.csv", "--quiet") == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "(rtdmf-bio correct --concentration log)" in err
+    assert "(rtdmf-bio correct --concentration log;" in err
     assert not (folder / "out.csv").exists()
     assert run("ic50.h5ad", "out.csv", "--concentration", "log", "--quiet") == 0
     said = capsys.readouterr()

@@ -36,9 +36,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .mixture import NORMAL_MAD
-
 FAR = 25.0  # spreads
+# As in mixture.py, which needs torch: a matrix is looked at before that is loaded.
+_NORMAL_MAD = 1.4826
 _IMPOSSIBLE, _APART = 50.0, 25.0
 _GAP, _GAP_OF_CODES = 10.0, 3.0  # spreads; of a code that stands alone, the former
 _MOST_CODES = 5  # to either end
@@ -197,7 +197,7 @@ def unlike(data: Array) -> Unlike | None:
     if not sizes.size:
         return None
     typical = float(np.median(sizes))
-    vary = NORMAL_MAD * float(np.median(np.abs(np.log(sizes / typical))))
+    vary = _NORMAL_MAD * float(np.median(np.abs(np.log(sizes / typical))))
 
     def reach(limit: float) -> Mask:
         """Whose size is at least so much."""
@@ -280,7 +280,7 @@ def _middle(row: Array, screen: float) -> tuple[float, float]:
     """Median of a drug, and its own spread or the screen's, whichever is more."""
     known = row[np.isfinite(row)]
     middle = float(np.median(known))
-    return middle, max(NORMAL_MAD * float(np.median(np.abs(known - middle))), screen)
+    return middle, max(_NORMAL_MAD * float(np.median(np.abs(known - middle))), screen)
 
 
 def _spread(known: Array) -> tuple[float, float]:
@@ -290,9 +290,9 @@ def _spread(known: Array) -> tuple[float, float]:
     middle = float(np.median(known))
     off = np.abs(known - middle)
     low, high = np.quantile(known, [0.05, 0.95])
-    spread = max(NORMAL_MAD * float(np.median(off)), float(high - low) / (2 * _NORMAL_Q95))
+    spread = max(_NORMAL_MAD * float(np.median(off)), float(high - low) / (2 * _NORMAL_Q95))
     if not spread > 0 and (off > 0).any():
-        spread = NORMAL_MAD * float(np.median(off[off > 0]))
+        spread = _NORMAL_MAD * float(np.median(off[off > 0]))
     return middle, spread
 
 
