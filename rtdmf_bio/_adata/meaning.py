@@ -40,6 +40,7 @@ _SKEW_OF_LOG = -0.2  # the same of the logarithm, at least: areas are few and sm
 _UP = 2.5  # q95 of the typical drug, in its median (7.1, 3.6)
 _FRACTION = 1e-3  # median at least, where none is above 1: fractions, not molar concentrations
 _FEWEST, _FEWEST_OF_DRUG = 50, 5  # values
+_SAMPLE, _SOME = 1_000_000, 1_000  # values, and drugs, that are looked at
 _FEW_BELOW = 0.02  # of the values may be 0 or less, where a unit says that they are concentrations
 _LOGARITHMS = ("ln_ic50", "log10_ic50", "log2_ic50", "pic50")
 
@@ -146,12 +147,14 @@ def spans_decades(values: NDArray[np.float64]) -> bool:
     known = values[np.isfinite(values)]
     if known.size < _FEWEST or not known.min() > 0:
         return False
-    low, middle, tail, high = np.quantile(known, [0.005, 0.5, 0.99, 0.995])
+    sample = known[:: math.ceil(known.size / _SAMPLE)]
+    low, middle, tail, high = np.quantile(sample, [0.005, 0.5, 0.99, 0.995])
     if tail < _TAIL * middle or math.log10(high / low) < _DECADES:
         return False
     some = values[np.isfinite(values).sum(1) >= _FEWEST_OF_DRUG]
     if not len(some) or (known.max() <= 1 and middle >= _FRACTION):
         return False
+    some = some[:: math.ceil(len(some) / _SOME)]
     ends = np.nanquantile(some, [0.05, 0.5, 0.95], axis=1)
     ends = ends[:, ends[2] > ends[0]]
     if not ends.size:
