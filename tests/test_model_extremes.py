@@ -199,6 +199,23 @@ def test_caps_and_floors_pass(share):
             check_extremes(cut)
 
 
+def test_drugs_that_do_nothing_or_kill_everything_are_of_no_other_unit():
+    """An AAC of nearly 0 on all lines, or an AUC: small, but noise about zero."""
+    rng = np.random.default_rng(0)
+    for X in (1 - auc(), auc(), percent()):
+        X = X.copy()
+        X[7] = np.abs(rng.normal(0, 2e-4, P))
+        check_extremes(X)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_numbers_pass(seed):
+    """Each has many entries, and nothing lies between one and the next."""
+    rng = np.random.default_rng(seed)
+    for X in (rng.poisson(3, (N, P)), rng.integers(0, 2, (N, P)), np.rint(3 * ln_ic50(seed))):
+        check_extremes(X.astype(float))
+
+
 @pytest.mark.parametrize("df", [2, 3])
 def test_heavy_tails_pass(df):
     """They go on and on, with no gap: of a hundred screens none is refused."""

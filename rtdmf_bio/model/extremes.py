@@ -45,6 +45,7 @@ _MOST_CODES = 5  # to either end
 _LARGE, _SMALL = 50.0, 1 / 300  # of the typical size
 _BETWEEN = 10.0  # nothing else lies within this factor of theirs
 _UNLIKE = 10.0  # spreads of the logarithm of sizes, to be too small
+_SIZE_OFF_ZERO = 0.25  # of its size: what nine tenths of a too small drug's entries reach
 _MOST_UNLIKE = 0.1  # of the drugs, or lines
 _SIZE = 0.9  # of the entries of a drug are at most its size
 _FEWEST = 8  # measurements that a median is of
@@ -136,10 +137,13 @@ def codes(data: Array) -> list[Code]:
     ends = {side: _ends(known, side) for side in (-1, 1)}
     taken = [value for end in ends.values() for value, _ in end.candidates]
     sample = _sample(known)
-    sample = sample[~np.isin(sample, taken)]
-    spread = _spread(sample)[1] if sample.size >= _FEWEST else 0.0
+    rest = sample[~np.isin(sample, taken)]
+    spread = _spread(rest)[1] if rest.size >= _FEWEST else 0.0
     if not spread > 0:
         return []
+    # Of whole numbers most are among those taken out.
+    whole = float(np.median(np.abs(sample - np.median(sample))))
+    spread = max(spread, _NORMAL_MAD * whole)
     found = []
     for end in ends.values():
         inner, apart = end.inner, False
@@ -189,7 +193,7 @@ def unlike(data: Array) -> Unlike | None:
     size = np.abs(data)
     n = np.isfinite(data).sum(1)
     rows = np.flatnonzero(n)
-    if rows.size < 3:
+    if rows.size < _FEWEST:
         return None
     some = rows[np.linspace(0, rows.size - 1, min(rows.size, _SOME)).astype(int)]
     sizes = np.array([_size(size[i]) for i in some])
@@ -217,17 +221,19 @@ def unlike(data: Array) -> Unlike | None:
     if 0 < small.size <= most:
         odd = said(small)
         end = float(odd.sizes.max())
-        # What is nothing at all is no slip of a unit, and where sizes vary anyway one may be small.
-        certain = odd.sizes.min() > 0 and math.log(typical / end) >= _UNLIKE * vary
+        # Where sizes vary anyway one may be small, and of a drug that does nothing, or kills all,
+        # there is noise about zero; values in another unit lie off zero as those of others do.
+        certain = all(_SIZE_OFF_ZERO * _size(size[i]) <= _size(size[i], 1 - _SIZE) for i in odd.at)
+        certain &= int(n[odd.at].min()) >= _FEWEST and 0 < end * math.exp(_UNLIKE * vary) <= typical
         if certain and reach(_BETWEEN * end).sum() == rows.size - small.size:
             return odd
     return None
 
 
-def _size(row: Array) -> float:
-    """What nine tenths of the absolute values do not exceed; no single one decides."""
+def _size(row: Array, share: float = _SIZE) -> float:
+    """What this share of the absolute values do not exceed; no single one decides."""
     known = np.sort(row[np.isfinite(row)])
-    return float(known[int(_SIZE * (known.size - 1))]) if known.size else 0.0
+    return float(known[int(share * (known.size - 1))]) if known.size else 0.0
 
 
 @dataclass
