@@ -426,7 +426,7 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     result: dict[str, Any] = adata.uns[key]
     flag = np.asarray(adata.layers[f"{key}_flag"])
     measured, imputed = max(int(is_measured(flag).sum()), 1), flag == Flag.IMPUTED
-    name = measure_of(adata).get("name", "") if result["layer"] == "X" else ""
+    name = measure_of(adata, result["layer"]).get("name", "")
     lines = [
         f"matrix   {flag.shape[0]} drugs x {flag.shape[1]} cell lines"
         + (f", {name or result['layer']}" if name or result["layer"] != "X" else ""),

@@ -117,6 +117,21 @@ def test_what_is_no_concentration_is_counted_and_nothing_changes():
         rt.pp.log_concentrations(adata.X)
 
 
+@pytest.mark.parametrize("code", [9999, 999999])
+def test_a_code_for_missing_concentrations_is_refused_before_it_looks_like_one(code):
+    """ln 9999 is 9.2, where the logarithm of a resistant line may well lie."""
+    adata = linear()
+    adata.X = np.minimum(adata.X, 500)
+    adata.X[2, 3:7] = code
+    for call in (
+        lambda: rt.pp.log_concentrations(adata),
+        lambda: rt.pp.correct(adata, concentration="log", progress=False),
+    ):
+        with pytest.raises(ValueError, match=rf"4 values are {code}, far .*== {code}\] = numpy"):
+            call()
+    rt.pp.log_concentrations(adata[3:].copy())
+
+
 # -- in a correction ------------------------------------------------------------------------------
 
 

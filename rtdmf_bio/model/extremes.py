@@ -87,9 +87,7 @@ def check_extremes(data: Array, drugs: Names = None, lines: Names = None) -> Non
                 matrix[one.at] = True
         # A cap of a drug in another unit is no code.
         found = [
-            code
-            for code in codes(data)
-            if code.value in _CODES or (data[~inside] == code.value).any()
+            code for code in codes(data) if code.written or (data[~inside] == code.value).any()
         ]
         if found:
             raise ValueError(_said_of_codes(found, data, drugs, lines))
@@ -127,6 +125,11 @@ class Code:
     value: float
     count: int
     next: float  # value that comes nearest
+
+    @property
+    def written(self) -> bool:
+        """Whether it is written like a code, such as -999."""
+        return self.value in _CODES
 
 
 def codes(data: Array) -> list[Code]:

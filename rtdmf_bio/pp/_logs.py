@@ -12,6 +12,7 @@ from .._adata.inputs import REPLICATE_SD, check_adata, matrix_of, resolve_layer
 from .._adata.meaning import in_micromolar, kind_of
 from .._adata.measure import KINDS, as_mapping, measure_of
 from ..model.checks import as_numbers
+from ..model.extremes import codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -58,8 +59,8 @@ def log_concentrations(
     TypeError
         If this is no AnnData, or the matrix no numbers.
     ValueError
-        If values are 0 or less, which no concentration is, or the measure is none of a
-        concentration.
+        If values are 0 or less, which no concentration is, or a code for missing ones, or the
+        measure is none of a concentration.
 
     Warns
     -----
@@ -127,6 +128,14 @@ def logarithms(adata: AnnData, layer: str) -> tuple[NDArray[Any], dict[str, Any]
             f"{adata.var_names[j]!r}. Where nothing was measured, set them to NaN. What lies "
             f"below the smallest dose gets that dose, and -1 in layers['censored']. If values "
             f"are logarithms already, say so: adata.uns['measure']['kind'] = 'ln_ic50'."
+        )
+    # Among logarithms they would lie where others do.
+    code = next((code for code in codes(values) if code.written), None)
+    if code is not None:
+        raise ValueError(
+            f"{code.count} values are {code.value:.10g}, far from every other (the nearest is "
+            f"{code.next:.4g}), which looks like a code for 'not measured'. Set it to NaN: "
+            f"adata.X[adata.X == {code.value:.10g}] = numpy.nan."
         )
     factor = in_micromolar(measure.get("unit")) or 1.0
     dtype = getattr(given, "dtype", np.dtype(float))
