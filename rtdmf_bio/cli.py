@@ -97,6 +97,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMN",
         help="of an h5ad: column of obs, or of var, by which drugs, or lines, are the same",
     )
+    p.add_argument(
+        "--concentration",
+        choices=("error", "log", "linear"),
+        default="error",
+        help="concentrations such as an IC50 in uM: refuse, take logarithms (OUT then holds ln "
+        "uM), or correct as they are",
+    )
+    p.add_argument(
+        "--extreme",
+        choices=("error", "keep"),
+        default="error",
+        help="values that no experiment gives: refuse, or keep without fitting them",
+    )
     p.add_argument("--infinite", choices=("error", "nan", "clip"), default="error")
     p.add_argument(
         "--unmeasured",
@@ -199,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _correct(args: argparse.Namespace) -> int:
     from . import io, pp
-    from ._adata.inputs import known_noise
+    from ._adata.inputs import REPLICATE_SD, known_noise
 
     start = time.perf_counter()
     outputs = [args.output, args.flags, args.enrichment, args.picture]
@@ -209,6 +222,8 @@ def _correct(args: argparse.Namespace) -> int:
     # In an h5ad, X may be another by now than when it was read.
     if _is_pset(args.input) or _is_table(args.input):
         noise_sd = known_noise(adata, vars(args))
+        if noise_sd == REPLICATE_SD != args.noise_sd and args.concentration == "log":
+            noise_sd = None  # it is that of the linear values
     pp.correct(
         adata,
         layer=args.layer,
@@ -221,7 +236,9 @@ def _correct(args: argparse.Namespace) -> int:
         fdr=args.fdr,
         replicate_key=args.replicate_key,
         noise_sd=noise_sd,
+        concentration=args.concentration,
         infinite=args.infinite,
+        extreme=args.extreme,
         unmeasured=args.unmeasured,
         device=args.device,
         random_state=args.seed,
@@ -230,6 +247,12 @@ def _correct(args: argparse.Namespace) -> int:
     )
     key = args.key_added
     report = None
+    if args.concentration == "log":
+        name = measure_of(adata, key)["name"]
+        print(
+            f"rtdmf-bio: logarithms were taken, and {args.output} holds {name} in ln uM.",
+            file=sys.stderr,
+        )
     if _is_pset(args.output):
         from r_bridge import write_pset
 
@@ -429,6 +452,44 @@ def _noise_line(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def _found_lines(adata: AnnData, key: str, measured: int) -> list[str]:
+    """What was found in the data that does not go without saying."""
+    import numpy as np
+
+    from .model.retention import is_measured
+
+    found: dict[str, int] = adata.uns[key].get("found", {})
+    bounds = measure_of(adata, adata.uns[key]["layer"]).get("bounds", ())
+    share = "({:.2%} of the measured) "
+    said = {
+        "n_integer_na": ("", "held the smallest integer, as R writes a missing one: not measured"),
+        "n_outside_bounds": (
+            share,
+            f"outside the bounds [{', '.join(f'{bound:g}' for bound in bounds)}]",
+        ),
+        "n_censored": (share, "bounds, such as >8: left out of the noise, moved to one side only"),
+        "n_extreme": (share, "too far out for a measurement: fits did not see them"),
+    }
+    lines = [
+        f"found    {n} entries {share.format(n / measured)}{text}"
+        for name, (share, text) in said.items()
+        if (n := found.get(name, 0))
+    ]
+    flag = np.asarray(adata.layers[f"{key}_flag"])
+    for axis, what, table in ((1, "drug", adata.obs), (0, "cell line", adata.var)):
+        if f"{key}_too_few" not in table or not table[f"{key}_too_few"].any():
+            continue
+        few = table[f"{key}_too_few"].to_numpy(dtype=bool)
+        names, counts = list(table.index[few]), is_measured(flag).sum(axis)[few]
+        shown = [f"{name} ({n})" for name, n in zip(names[:5], counts, strict=False)]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        lines.append(
+            f"too few  {len(names)} {what}(s) with too few measurements to learn from: "
+            f"{', '.join(shown)}{more}; what is imputed of them is little more than a mean"
+        )
+    return lines
+
+
 def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None) -> str:
     """Say in a few lines what a correction did."""
     import numpy as np
@@ -438,7 +499,7 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
     result: dict[str, Any] = adata.uns[key]
     flag = np.asarray(adata.layers[f"{key}_flag"])
     measured, imputed = max(int(is_measured(flag).sum()), 1), flag == Flag.IMPUTED
-    name = measure_of(adata).get("name", "") if result["layer"] == "X" else ""
+    name = measure_of(adata, result["layer"]).get("name", "")
     lines = [
         f"matrix   {flag.shape[0]} drugs x {flag.shape[1]} cell lines"
         + (f", {name or result['layer']}" if name or result["layer"] != "X" else ""),
@@ -449,6 +510,7 @@ def summary(adata: AnnData, *, key: str = "rtdmf", seconds: float | None = None)
         f"{result['unexplained_sd']:.4g})",
         *_noise_line(result),
     ]
+    lines += _found_lines(adata, key, measured)
     piled = result["pile_ups"]
     if piled["share"]:
         common = [

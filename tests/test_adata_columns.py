@@ -8,7 +8,7 @@ import rdata
 
 from r_bridge._psets import tables
 from r_bridge._psets.assemble import storable
-from rtdmf_bio._adata.columns import is_text, labels_of, text_dtype
+from rtdmf_bio._adata.columns import is_text, labels_of, text_dtype, with_labels
 
 TEXT = ["a", None, "b"]
 KINDS = {
@@ -75,3 +75,20 @@ def test_numbers_and_dates_are_no_text(values):
 
 def test_what_pandas_takes_for_text_is_text():
     assert is_text(pd.DataFrame({"name": ["a", "b"]})["name"])
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype, _ in KINDS.values()], ids=list(KINDS))
+def test_labels_follow_the_rule_of_the_reader(dtype):
+    """A tissue called "nan" is none, wherever it comes from, and " breast " is breast."""
+    text = ["breast", " breast ", "nan", "", "NA", " None ", None, "<NA>", "lung\t", "none such"]
+    found = with_labels(pd.Series(text, dtype=dtype))
+    kept = ["breast", "breast", *[None] * 6, "lung", "none such"]
+    assert found.dtype == object
+    assert [None if pd.isna(x) else x for x in found] == kept
+    assert found.isna().tolist() == [x is None for x in kept]
+
+
+@pytest.mark.parametrize("values", [[1.5, np.nan], [1, 2], [True, False], pd.array([1, None])])
+def test_what_is_no_text_has_no_labels_to_clean(values):
+    column = pd.Series(values)
+    assert with_labels(column) is column

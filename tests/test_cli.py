@@ -250,6 +250,100 @@ def test_without_r_the_trip_ends_in_tables(folder, capsys):
     assert (folder / "out_experiments.csv").exists()
 
 
+def concentrations():
+    """IC50 in uM, of which one drug was measured on two lines only, and two values are bounds."""
+    rng = np.random.default_rng(0)
+    ln = rng.normal(2, 2, (24, 1)) + rng.normal(size=(24, 2)) @ rng.normal(size=(2, 30))
+    ln += 0.4 * rng.normal(size=ln.shape)
+    ln[5, 2:] = np.nan
+    adata = anndata.AnnData(pd.DataFrame(np.exp(ln), frame().index, frame().columns), var=lines())
+    adata.uns["measure"] = {"name": "IC50", "unit": "uM", "higher_is": "resistant"}
+    adata.layers["censored"] = np.zeros(adata.shape, dtype=np.int8)
+    adata.layers["censored"][0, :2] = 1
+    return adata
+
+
+def test_concentrations_are_refused_with_the_option_that_helps(folder, capsys):
+    """And with it logarithms are taken, corrected, written and named, with a word on stderr."""
+    adata = concentrations()
+    adata.write_h5ad("ic50.h5ad")
+    assert run("ic50.h5ad", "out.csv", "--quiet") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "(rtdmf-bio correct --concentration log;" in err
+    assert not (folder / "out.csv").exists()
+    assert run("ic50.h5ad", "out.csv", "--concentration", "log", "--quiet") == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "rtdmf-bio: logarithms were taken, and out.csv holds ln_IC50 in ln uM.\n"
+    rt.pp.correct(adata, concentration="log", group_key=None, progress=False)
+    written = pd.read_csv("out.csv", index_col=0).to_numpy()
+    np.testing.assert_allclose(written, adata.layers["rtdmf"], rtol=1e-12)
+    assert run("ic50.h5ad", "linear.h5ad", "--concentration", "linear", "--quiet") == 0
+    assert anndata.read_h5ad("linear.h5ad").uns["rtdmf"]["layer"] == "X"
+
+
+def test_a_pharmacoset_gets_logarithms_under_a_name_that_says_so(folder, needs_r, capsys):
+    ic50 = concentrations().to_df()
+    pset = made_psets.pset_of(ic50, lines()["tissue"], "ic50_published")
+    made_psets.write("ic50.rds", pset)
+    args = ("ic50.rds", "out.rds")
+    assert run(*args, "--quiet") == 1
+    assert "--concentration log" in capsys.readouterr().err
+    assert run(*args, "--concentration", "log", "--quiet") == 0
+    assert "out.rds holds ln_ic50_published in ln uM" in capsys.readouterr().err
+    assert r_bridge.list_measures("out.rds") == ["ic50_published", "ln_ic50_published_rtdmf"]
+    back = r_bridge.read_pset("out.rds", "ln_ic50_published_rtdmf")
+    assert back.uns["measure"]["unit"] == "ln uM"
+    assert (back.X[np.isfinite(back.X)] < 0).any()
+
+
+def test_what_was_found_in_the_data_is_summed_up(folder, capsys):
+    adata = concentrations()
+    adata.write_h5ad("ic50.h5ad")
+    assert run("ic50.h5ad", "out.h5ad", "--concentration", "log") == 0
+    out = capsys.readouterr().out
+    assert "\nfound    2 entries (0.29% of the measured) bounds, such as >8: left out" in out
+    assert (
+        "\ntoo few  1 drug(s) with too few measurements to learn from: drug5 (2); what is imputed"
+        in out
+    )
+    table = frame()
+    table.iloc[3, 4] = 1.3
+    odd = anndata.AnnData(table, uns={"measure": {"name": "auc", "bounds": [0.0, 1.0]}})
+    odd.X[7, 8] = -(2.0**31)
+    odd.write_h5ad("odd.h5ad")
+    n = int((odd.X > 1).sum())
+    with pytest.warns(UserWarning, match="1 entries hold the smallest integer"):
+        assert run("odd.h5ad", "odd.csv") == 0
+    out = capsys.readouterr().out
+    assert "\nfound    1 entries held the smallest integer, as R writes a missing one" in out
+    assert f"\nfound    {n} entries ({n / np.isfinite(frame()).to_numpy().sum():.2%} of the" in out
+    assert "measured) outside the bounds [0, 1]" in out
+
+
+def test_values_that_no_experiment_gives_are_refused_or_kept(folder, capsys):
+    table = frame()
+    table.iloc[3, 4] = table.iloc[9, 9] = -999
+    table.to_csv("codes.csv")
+    assert run("codes.csv", "out.csv", "--quiet") == 1
+    err = capsys.readouterr().err
+    assert "-999 stands 2 time(s), first at drug 'drug3', cell line 'line4'" in err
+    assert run("codes.csv", "out.csv", "--na-values", "-999", "--quiet") == 0
+    assert run("codes.csv", "kept.csv", "--extreme", "keep") == 0
+    assert "2 entries" in capsys.readouterr().out
+    assert (pd.read_csv("kept.csv", index_col=0).to_numpy() == -999).sum() == 2
+
+
+def test_a_table_the_wrong_way_round_is_told_the_option(folder, capsys):
+    names = ["A375", "COLO-829", "SK-MEL-28", "A549", "HCC827", "PC-9", "MCF7", "T47D", "HT-29",
+             "HCT-116", "SW480", "K-562"]  # fmt: skip
+    table = frame().T.iloc[:12].set_axis(names)
+    anndata.AnnData(table).write_h5ad("turned.h5ad")
+    assert run("turned.h5ad", "out.csv", "--quiet") == 1
+    assert "--drugs-in columns" in capsys.readouterr().err
+
+
 BAD = [
     (("none.csv", "out.csv"), "none.csv"),
     (("none.h5ad", "out.csv"), "There is no file none.h5ad"),

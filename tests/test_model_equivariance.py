@@ -215,8 +215,10 @@ def test_one_value_beyond_all_others_is_refused_with_its_size(screen):
     """Such as a filler for 'not measured': beside it everything else is rounding."""
     X = screen.copy()
     X[0, 0] = 1e200
-    with pytest.raises(ValueError, match=r"and 1e\+200, a spread .*are no measurements"):
+    with pytest.raises(ValueError, match=r"1 measured entries lie farther .*1e\+200 \(drug 'index"):
         RTDMF().fit(X)
+    with pytest.raises(ValueError, match=r"and 1e\+200, a spread .*are no measurements"):
+        RTDMF(extreme="keep").fit(X)
 
 
 def test_turning_the_measure_round_turns_the_answer_round(screen, tissues):

@@ -276,3 +276,34 @@ def test_an_error_names_drugs_and_lines_of_a_table(table, axis):
     names = {"drug_names": [f"d{i}" for i in range(N)], "line_names": [f"l{j}" for j in range(P)]}
     with pytest.raises(ValueError, match=f"without any measurement: '{'dl'[axis]}3'"):
         RTDMF(**QUICK).fit(X, **names)
+
+
+WORDS = ["nan", "", " ", "NA", "None", "null", "<NA>", None, np.nan]
+
+
+def test_words_for_nothing_are_no_group(table):
+    """As in a file: else lines that nobody knows the tissue of would be a tissue."""
+    named = np.where(np.arange(P) % 10 < 9, TISSUE, None).astype(object)
+    written = [
+        WORDS[k % len(WORDS)] if label is None else f" {label} " for k, label in enumerate(named)
+    ]
+    for settings in ({}, {"groups": dict.fromkeys("ab", written)}):
+        with pytest.raises(ValueError, match=r"are missing for 4 of 40 cell lines"):
+            RTDMF(**QUICK).fit(table, **{"groups": written, **settings})
+    fits = [
+        RTDMF(**QUICK, group_missing="ignore", retain="enriched").fit(table, groups=groups)
+        for groups in (written, list(named))
+    ]
+    assert set(fits[0].enrichment_.group) == set(TISSUE)
+    for name in ("group", "n_tested", "pvalue"):
+        one, other = (getattr(fit.enrichment_, name) for fit in fits)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_replicates_go_by_the_same_rule(table):
+    """Two drugs without a name are not one drug."""
+    written = [["nan", "", "None"][i % 3] if i > 9 else f"compound {i // 2} " for i in range(N)]
+    named = [label.strip() if i <= 9 else None for i, label in enumerate(written)]
+    settings = {"threshold": 0.15, "impute": "low-rank", "crossfit": 2}
+    one, other = (RTDMF(**settings).fit(table, replicates=labels) for labels in (written, named))
+    np.testing.assert_array_equal(one.noise_by_drug_, other.noise_by_drug_)

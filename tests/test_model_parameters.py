@@ -182,7 +182,7 @@ def test_the_command_hands_on_each_option_under_its_own_name(options, monkeypatc
     monkeypatch.setattr("rtdmf_bio.io.write_h5ad", lambda *_, **__: None)
     said = {"preset": "paper", "threshold": "0.5", "retain": "none", "fdr": "0.5",
             "group_missing": "ignore", "infinite": "clip", "unmeasured": "nan",
-            "device": "cuda"}  # fmt: skip
+            "extreme": "keep", "device": "cuda"}  # fmt: skip
     assert set(said) == PARAMETERS.keys() & options.keys()
     words = [
         word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", value)

@@ -19,10 +19,10 @@ WRITTEN = {
         f"rtdmf_{x}"
         for x in (
             *("n_retained", "n_imputed", "level", "slope", "reliability"),
-            *("noise_sd", "moved", "unexplained_sd"),
+            *("noise_sd", "moved", "unexplained_sd", "too_few"),
         )
     },
-    "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity"},
+    "var": {"rtdmf_n_retained", "rtdmf_n_imputed", "rtdmf_sensitivity", "rtdmf_too_few"},
     "obsm": {"rtdmf_factors"},
     "varm": {"rtdmf_factors"},
     "uns": {"rtdmf"},
@@ -396,6 +396,20 @@ def test_lines_without_a_label_can_be_left_out():
     assert rt.tl.enrichment(adata)["n_tested"].max() <= 59
 
 
+def test_tissues_that_are_no_word_are_none(shared_data):
+    """Text "nan" of an h5ad that pandas wrote, and blanks around a tissue."""
+    adata = anndata.read_h5ad(shared_data("cases/tissue_text_nan.h5ad"))
+    tissue = adata.var["tissue"].astype(object)
+    tissue.iloc[:2] = [" SKCM ", ""]
+    adata.var["tissue"] = tissue
+    with pytest.raises(ValueError, match="missing for 7 of 40"):
+        correct(adata)
+    correct(adata, group_missing="ignore", impute="low-rank")
+    table = rt.tl.enrichment(adata)
+    assert set(table["group"]) == {"SKCM", "LUAD", "BRCA", "COREAD", "KIRC", "GBM"}  # 2 of OV
+    assert table.loc[table["group"] == "SKCM", "n_group"].max() == 5
+
+
 def test_unmeasured_drugs_can_be_carried_along():
     adata = screen()
     fill(np.nan, 7)(adata)
@@ -621,3 +635,113 @@ def test_folds_and_coverage_are_parameters_of_the_model():
     for name in ("noise_sd", "reliability"):
         assert np.isnan(plain.obs[f"plain_{name}"]).all()
     assert np.isfinite(plain.obs["plain_moved"]).all()
+
+
+def test_integers_that_are_missing_in_r_are_not_measured(shared_data):
+    """As R's integers have no NaN: 121 of them would be minus two billion."""
+    adata = anndata.read_h5ad(shared_data("cases/r_integer_na.h5ad"))
+    before = adata.X.copy()
+    with pytest.warns(UserWarning, match=r"121 entries hold the smallest integer"):
+        correct(adata)
+    np.testing.assert_array_equal(adata.layers["rtdmf_flag"] == 0, before == -(2**31))
+    assert adata.uns["rtdmf"]["found"]["n_integer_na"] == 121
+    np.testing.assert_array_equal(adata.X, before)
+    assert np.abs(adata.layers["rtdmf"]).max() < 200
+    # Analyses of X take them for missing, too.
+    adata.var["mutated"] = np.arange(40) % 3 == 0
+    table = rt.tl.biomarker(adata, "Dabrafenib", "mutated", layer="X")
+    measured = (before[adata.obs_names.get_loc("Dabrafenib")] != -(2**31)).sum()
+    assert table["n_mutated"].iloc[0] + table["n_wild_type"].iloc[0] == measured
+
+
+def test_a_drug_measured_once_is_marked_and_its_intervals_say_so(shared_data):
+    adata = rt.io.read_table(shared_data("cases/drug_with_one_line.csv"))
+    rt.pp.correct(adata, group_key=None, progress=False)
+    few = adata.obs["rtdmf_too_few"]
+    assert few.dtype == bool
+    assert list(adata.obs_names[few]) == ["Venetoclax"]
+    assert adata.uns["rtdmf"]["found"]["n_too_few_drugs"] == 1
+    width = adata.layers["rtdmf_upper"] - adata.layers["rtdmf_lower"]
+    imputed = adata.layers["rtdmf_flag"] == 0
+    assert width[few][imputed[few]].min() > 2 * np.median(width[~few][imputed[~few]])
+    assert not adata.var["rtdmf_too_few"].any()
+
+
+def bounded(layer="X"):
+    """IC50-like, on a logarithmic scale, with marks where the largest dose was not enough."""
+    adata = small()
+    X = 10 * np.asarray(adata.X)
+    top = np.nanquantile(X, 0.7, axis=1, keepdims=True)
+    top = top + 0.1 * np.random.default_rng(0).random(X.shape)
+    marks = (top < X).astype(np.int8)
+    stored = np.fmin(X, top)
+    stored[np.isnan(X)] = np.nan
+    if layer == "X":
+        adata.X = stored
+        adata.layers["censored"] = marks
+    else:
+        adata.layers[layer], adata.layers[f"{layer}_censored"] = stored, marks
+    return adata, stored, marks
+
+
+@pytest.mark.parametrize("layer", ["X", "ic50"])
+def test_marks_of_bounds_beside_the_matrix_are_obeyed(layer):
+    """What a reader leaves of ">8": corrected to no less than 8, and counted."""
+    adata, stored, marks = bounded(layer)
+    correct(adata, layer=layer)
+    model = rt.RTDMF(tol=0.05, crossfit=3).fit(stored, groups=adata.var["tissue"], censored=marks)
+    np.testing.assert_array_equal(adata.layers["rtdmf"], model.corrected_.astype(stored.dtype))
+    assert (adata.layers["rtdmf"] >= stored)[marks == 1].all()
+    assert adata.uns["rtdmf"]["found"]["n_censored"] == (marks == 1).sum()
+    weighed = rt.tl.weighed(adata, 0.5)
+    assert (weighed >= stored)[marks == 1].all()
+    # Marks of one matrix are not those of another.
+    del adata.layers["censored" if layer == "X" else "ic50_censored"]
+    correct(adata, layer=layer, overwrite=True)
+    assert adata.uns["rtdmf"]["found"]["n_censored"] == 0
+    assert not (adata.layers["rtdmf"] >= stored)[marks == 1].all()
+
+
+def test_marks_go_with_parts_of_a_screen_and_through_a_search_for_settings():
+    adata, stored, marks = bounded()
+    part = adata[::2, 4:].copy()
+    correct(part)
+    assert part.uns["rtdmf"]["found"]["n_censored"] == (marks[::2, 4:] == 1).sum()
+    rt.pp.tune(adata, {"depth": [2]}, tol=0.05, crossfit=3, progress=False)
+    assert (adata.layers["rtdmf"] >= stored)[marks == 1].all()
+
+
+def test_marks_that_are_none_are_refused():
+    adata, _, _ = bounded()
+    adata.layers["censored"] = adata.layers["censored"] * 3
+    with pytest.raises(ValueError, match=r"censored must be 1, 0 or -1 .* Got np.int8\(3\)"):
+        correct(adata)
+    assert "rtdmf" not in adata.layers
+
+
+def test_values_that_no_experiment_gives_are_refused_or_kept():
+    adata = screen()
+    adata.X[3, 5] = adata.X[20, 9] = -999
+    untouched = adata.copy()
+    with pytest.raises(ValueError, match=r"-999 stands 2 time.*'drug3', cell line 'line5'"):
+        correct(adata)
+    assert same(adata, untouched)
+    with pytest.raises(ValueError, match=r"-999 stands 2 time"):
+        rt.pp.tune(adata, {"depth": [2]}, progress=False)
+    with pytest.raises(ValueError, match=r"-999 stands 2 time"):
+        rt.tl.threshold_path(adata, [0.1], progress=False)
+    correct(adata, extreme="keep")
+    assert adata.uns["rtdmf"]["found"]["n_extreme"] == 2
+    assert (adata.layers["rtdmf"][[3, 20], [5, 9]] == -999).all()
+    assert np.sort(adata.layers["rtdmf"].ravel())[2] > -0.5
+
+
+def test_counts_of_what_was_found_are_stored(corrected):
+    found = corrected.uns["rtdmf"]["found"]
+    assert set(found.values()) == {0}
+    adata = screen()
+    adata.uns["measure"]["bounds"] = [0.0, 1.0]
+    adata.X[3, 5] = 1.1
+    n = int((adata.X > 1).sum())
+    correct(adata)
+    assert adata.uns["rtdmf"]["found"]["n_outside_bounds"] == n

@@ -335,19 +335,60 @@ def test_any_column_of_yes_and_no_will_do(screen, kind):
     assert row["n_mutated"] + row["n_wild_type"] == np.isfinite(screen.X[0, 5:]).sum()
 
 
-@pytest.mark.parametrize("missing", [False, True])
-def test_labels_are_refused_and_the_remedy_works(screen, missing):
-    screen.var["status"] = np.where(screen.var["KRAS_mut"], "mutated", "wt")
-    if missing:
-        screen.var.loc[["line1", "line2"], "status"] = np.nan
+BLANKS = {
+    "none": [],
+    "NaN": [np.nan, np.nan],
+    "text": ["nan", ""],
+    "of both kinds": [None, " NA "],
+    "blanks around labels": [" wt ", "nan"],
+}
+
+
+@pytest.mark.parametrize("blanks", BLANKS.values(), ids=BLANKS)
+def test_labels_are_refused_and_the_remedy_works(screen, blanks):
+    """Whichever label the user puts in; lines without one are on neither side."""
+    status = np.where(screen.var["KRAS_mut"], "mutated", "wt").astype(object)
+    status[: len(blanks)] = blanks
+    screen.var["status"] = status
+    without = [k for k, label in enumerate(blanks) if label != " wt "]
     with pytest.raises(ValueError, match=r"'status'\] holds 2 labels") as raised:
         biomarker(screen, group=["TP53_mut", "status"])
-    remedy = re.search(r"(adata\.var\['chosen'\] = .*), and pass", str(raised.value)).group(1)
-    exec(remedy, {"adata": screen})
-    table = biomarker(screen, "Drug-0", "chosen")
-    lines = np.isfinite(screen.X[0]) & screen.var["status"].notna()
-    assert (table["n_mutated"] + table["n_wild_type"] == lines.sum()).all()
-    assert abs(table.loc[0, "effect"]) > 1
+    said = str(raised.value)
+    remedy = re.search(r"(adata\.var\['chosen'\] = .*), and pass", said).group(1)
+    lines = np.isfinite(screen.X[0])
+    lines[without] = False
+    effects = []
+    for label in ("mutated", "wt"):
+        exec(remedy.replace("LABEL", repr(label)), {"adata": screen})
+        table = biomarker(screen, "Drug-0", "chosen")
+        assert (table["n_mutated"] + table["n_wild_type"] == lines.sum()).all()
+        inside = np.array([str(x).strip() == label for x in screen.var["status"]])
+        known = ~np.isin(np.arange(screen.n_vars), without)
+        text = f"{label!r} tests its {inside.sum()} lines against the other "
+        assert text + str((known & ~inside).sum()) in said
+        assert (table["n_mutated"] == (inside & lines).sum()).all()
+        effects.append(table.loc[0, "effect"])
+    assert effects[0] == pytest.approx(-effects[1])
+
+
+def test_of_labels_none_is_suggested(screen):
+    """Mutated or wild type is the user's to say: the first label is as often the one as the
+    other, and its opposite turns every effect round."""
+    screen.var["status"] = np.where(screen.var["KRAS_mut"], "Mut", "WT")
+    with pytest.raises(ValueError, match="cannot be told") as raised:
+        biomarker(screen, group="status")
+    assert "== 'Mut'" not in str(raised.value)
+    assert "== 'WT'" not in str(raised.value)
+    assert "== LABEL" in str(raised.value)
+
+
+def test_mutations_as_labels_in_a_file_are_refused_by_name(shared_data):
+
+    adata = rt.io.read_table(shared_data("cases/auc.csv"))
+    lines = pd.read_csv(shared_data("cases/lines_mut_wt.csv"), index_col=0)
+    adata.var = lines.reindex(adata.var_names)
+    with pytest.raises(ValueError, match=r"2 labels \('Mut', 'WT'\).*'WT' tests its 34 lines"):
+        biomarker(adata, "Dabrafenib", "BRAF_mut", layer="X")
 
 
 @pytest.mark.parametrize("labels", [[0.0, 2.0], [1, -1], [True, 3]])

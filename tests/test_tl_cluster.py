@@ -301,7 +301,8 @@ def test_what_has_no_group_or_a_small_one_is_left_out():
     labels = adata.obs["mechanism"].astype(object)
     for name, new in (("EGFR", [None]), ("BRAF", [np.nan]), ("DNA", ["rare"] * 3)):
         labels[labels.index[labels == name][: len(new)]] = new
-    labels[labels == "EGFR"] = "None"  # a name, not a missing label
+    labels[labels == "EGFR"] = "Nothing"  # a name, not a missing label, which "None" is
+    labels.iloc[list(labels.isna()).index(True)] = "None"
     for kind in ("object", "category", "string"):
         adata.obs["label"] = labels.astype(kind)
         table = cluster(adata, "label", method="hierarchical")
@@ -512,15 +513,15 @@ def test_trees_are_those_of_scipy(corrected):
 
 def test_each_group_has_a_lane_with_its_name_and_members(corrected):
     adata = corrected.copy()
-    groups = np.array(["t0", "None", *(f"t{j}" for j in range(2, 10))])[
+    groups = np.array(["t0", "Nothing", *(f"t{j}" for j in range(2, 10))])[
         np.r_[np.arange(10), np.zeros(18, int), 1, 1]
     ]
     adata.var["tissue"] = groups
-    adata.var.loc[adata.var_names[:1], "tissue"] = None  # missing, unlike "None"
+    adata.var.loc[adata.var_names[:1], "tissue"] = "None"  # missing
     figure = clusters(adata, ["tissue", "mechanism"])
     matrix, lines, drugs = axes_of(figure)
     names = [t.get_text() for t in lines.get_yticklabels()]
-    assert names[:2] == ["t0 (18)", "None (3)"]
+    assert names[:2] == ["t0 (18)", "Nothing (3)"]
     assert names[-1] == "2 other group(s) (2)"
     assert len(names) == 9
     marked = (np.asarray(lines.collections[0].get_array())[..., :3] < 1).any(-1)

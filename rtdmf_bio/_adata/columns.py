@@ -18,6 +18,22 @@ def is_text(column: pd.Series | pd.Index) -> bool:
     return bool(column.dtype == object or issubclass(column.dtype.type, str))
 
 
+def with_labels(column: pd.Series) -> pd.Series:
+    """Return a column of labels with None where there is none, by the rule that files go by.
+
+    Text, as it is or in categories, loses the blanks around it, and what stands for nothing, such
+    as "" or "NA", is missing. Numbers and truth values stay as they are.
+    """
+    import pandas as pd
+
+    from ..model.blanks import cleaned
+
+    if not is_text(column) and not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    labels = [cleaned(label) for label in column]
+    return pd.Series(labels, column.index, dtype=object, name=column.name)
+
+
 def text_dtype() -> Any:
     """Type that pandas gives to text: object, from 3 on str."""
     import pandas as pd

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..model.checks import as_numbers, is_sparse, name_some
 from ..model.labels import noise_in_order
+from .columns import with_labels
 from .layers import named_layers
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 REPLICATE_SD = "replicate_sd"  # column of obs: noise of X by repeated experiments
+_CENSORED = "censored"  # layer: 1 where the true value is at or above X, -1 where at or below
+_MOST_LISTED = 5  # labels
 
 
 def check_adata(adata: Any) -> None:
@@ -91,7 +94,7 @@ def values_of(adata: AnnData, name: str) -> NDArray[np.float64]:
 
 
 def groups_of(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str, list[Any]] | None:
-    """Return the labels of the lines in one or several columns of ``var``."""
+    """Return the labels of the lines in one or several columns of ``var``, None: no group."""
     if group_key is None:
         return None
     keys = [group_key] if isinstance(group_key, str) else list(group_key)
@@ -101,7 +104,7 @@ def groups_of(adata: AnnData, group_key: str | Sequence[str] | None) -> dict[str
                 f"adata.var has no column {key!r}. It has {list(adata.var.columns)}; pass one of "
                 f"them as group_key, or None to do without groups of cell lines."
             )
-    return {key: list(adata.var[key]) for key in keys}
+    return {key: list(with_labels(adata.var[key])) for key in keys}
 
 
 def replicates_of(adata: AnnData, replicate_key: str | Sequence[str] | None) -> dict[str, Any]:
@@ -145,6 +148,20 @@ def noise_of(adata: AnnData, noise_sd: Any) -> Any:
     )
 
 
+def censored_name(layer: str) -> str:
+    """Layer with the marks of a matrix."""
+    return _CENSORED if layer == "X" else f"{layer}_{_CENSORED}"
+
+
+def censored_of(adata: AnnData, layer: str) -> Any:
+    """Marks of bounds beside a matrix, as readers leave them; None: there are none.
+
+    ``layers["censored"]`` beside ``X``, ``layers["<layer>_censored"]`` beside a layer.
+    """
+    name = censored_name(layer)
+    return matrix_of(adata, name) if name in named_layers(adata) else None
+
+
 def known_noise(adata: AnnData, settings: Mapping[str, Any]) -> Any:
     """``noise_sd`` of settings of `correct`; by default what a reader left of repeats, if of use.
 
@@ -162,6 +179,7 @@ def known_noise(adata: AnnData, settings: Mapping[str, Any]) -> Any:
 
 def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
     """1 where a column of lines says yes, 0 where no, NaN where nothing."""
+    given, column = column, with_labels(column)
     labels = list(column.dropna().unique())
     # bool compares equal to 0 and 1, text does not.
     wrong = [label for label in labels if isinstance(label, str) or label not in (0, 1)]
@@ -174,12 +192,29 @@ def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
             f"{where} must say of each line whether it is mutated, True or False (or 1 or 0). It "
             f"holds {wrong[0]}; make it a boolean column, such as {where} > {wrong[0]}."
         )
-    # Compared as it is, a missing label would count as wild type.
-    blank = f".astype('boolean').mask({where}.isna())" if column.isna().any() else ""
-    raise ValueError(
-        f"{where} holds {len(labels)} labels ({name_some(labels)}) instead of True and False. Make "
-        f"a boolean column of one of them: adata.var['chosen'] = ({where} == {wrong[0]!r}){blank}, "
-        f"and pass group='chosen'."
+    raise ValueError(_which_label(where, given, column, labels))
+
+
+def _which_label(where: str, given: pd.Series, column: pd.Series, labels: list[Any]) -> str:
+    """Say what each label would test; which of them means mutated only the user knows."""
+    count, n, known = column.value_counts(), int(column.notna().sum()), column.notna()
+    stripped = list(given[known]) != list(column[known]) or bool(given[~known].notna().any())
+    as_text = f"{where}.astype(str).str.strip()" if stripped else where
+    blank = ""
+    if n < len(column):  # a line without a label is on neither side
+        none = sorted(set(given[~known].astype(str).str.strip()))
+        is_none = f"{as_text}.isin({none})" if stripped else f"{where}.isna()"
+        blank = f".astype('boolean').mask({is_none})"
+    tests = ", ".join(
+        f"{label!r} tests its {count[label]} lines against the other {n - count[label]}"
+        for label in labels[:_MOST_LISTED]
+    )
+    more = len(labels) - _MOST_LISTED
+    return (
+        f"{where} holds {len(labels)} labels ({name_some(labels)}) instead of True and False, and "
+        f"which of them is to be tested cannot be told. Make a boolean column of it: "
+        f"adata.var['chosen'] = ({as_text} == LABEL){blank}, and pass group='chosen'. As LABEL, "
+        f"{tests}{f' and so on for {more} more' if more > 0 else ''}."
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEY = "rtdmf"
 SPECIFIC = "specific"
+LOGARITHM = "ln"  # layer: what was corrected in place of linear concentrations
 _ASSUMPTION = "noise is alike to both sides; the side that deviates less shows all of it"
 
 # Where, and what follows the name of the correction -> how it is made of a fitted model. Floating
@@ -46,6 +47,8 @@ STORED: dict[tuple[str, str], Callable[[RTDMF], NDArray[Any]]] = {
     ("obs", "_n_imputed"): lambda model: _count(_is_imputed(model), 1),
     ("var", "_n_retained"): lambda model: _count(is_retained(model.flag_), 0),
     ("var", "_n_imputed"): lambda model: _count(_is_imputed(model), 0),
+    ("obs", "_too_few"): lambda model: model.too_few_drugs_,
+    ("var", "_too_few"): lambda model: model.too_few_lines_,
     ("obs", "_level"): lambda model: model.level_,
     ("obs", "_slope"): lambda model: model.slope_,
     ("obs", "_reliability"): lambda model: model.reliability_,
@@ -83,10 +86,24 @@ def store(
     layer: str,
     group_keys: list[str],
     keys: Mapping[str, Any] | None = None,
+    *,
+    n_outside: int = 0,
+    logarithm: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what a fitted model found, all or nothing.
 
-    ``data`` is what it was fitted to, ``keys`` what else was named, such as ``replicate_key``.
+    Parameters
+    ----------
+    adata, model, key
+        Where, what, and the name it goes by.
+    data, layer
+        What was fitted, and the name of the matrix that it is or was made of.
+    group_keys, keys
+        Columns of groups; what else was named, such as ``replicate_key``.
+    n_outside
+        Measurements outside the stated bounds.
+    logarithm
+        What ``data`` measures, if these are logarithms of the layer; else None.
     """
     given = getattr(data, "dtype", np.dtype(float))
     dtype = given if given.kind == "f" else np.dtype(np.float64)
@@ -95,8 +112,19 @@ def store(
         values = make(model)
         floating = where == "layers" and values.dtype.kind == "f"
         results[where, f"{key}{part}"] = values.astype(dtype) if floating else values
-    results["uns", key] = _uns(adata, model, layer, group_keys, keys or {})
+    at = f"{key}_{LOGARITHM}"
+    measures = dict(as_mapping(adata.uns.get("layer_measures")))
+    stale = [name for name in (at, key) if measures.pop(name, None) is not None]
+    if logarithm is not None:
+        results["layers", at], layer = data, at
+        measures |= {at: dict(logarithm), key: dict(logarithm)}
+    if logarithm is not None or stale:
+        results["uns", "layer_measures"] = measures
+    results["uns", key] = _uns(adata, model, layer, group_keys, keys or {}, logarithm)
+    results["uns", key]["found"] = _found(model, n_outside)
     assign(adata, results)
+    if logarithm is None and stale and at in adata.layers:
+        del adata.layers[at]
 
 
 def is_stored(adata: AnnData, key: str) -> bool:
@@ -149,11 +177,13 @@ def _uns(
     layer: str,
     group_keys: list[str],
     keys: Mapping[str, Any],
+    logarithm: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
     auto, by_fdr = model.params_["threshold"] == "auto", fdr_of(model.params_["threshold"])
-    higher_is = _higher_is(adata, layer)
+    # A layer of which nothing is known is another version of X.
+    higher_is = _higher_is(logarithm or measure_of(adata, layer) or measure_of(adata))
     out: dict[str, Any] = {
         # None and tuples do not survive h5ad: None is left out, tuples become lists.
         "params": {
@@ -209,6 +239,18 @@ def _uns(
     return out
 
 
+def _found(model: RTDMF, n_outside: int) -> dict[str, int]:
+    """Counts of what was found in the data and does not go without saying."""
+    return {
+        "n_integer_na": model.n_integer_na_,
+        "n_extreme": model.n_extreme_,
+        "n_outside_bounds": n_outside,
+        "n_censored": model.n_censored_,
+        "n_too_few_drugs": int(model.too_few_drugs_.sum()),
+        "n_too_few_lines": int(model.too_few_lines_.sum()),
+    }
+
+
 def _noise(model: RTDMF) -> dict[str, Any]:
     """Where the noise of the measurements comes from, and how far it moved them."""
     moved, sd = model.moved_by_drug_, model.noise_by_drug_
@@ -231,9 +273,8 @@ def _fits_table(model: RTDMF) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.Index([str(k) for k in range(len(rows))]))
 
 
-def _higher_is(adata: AnnData, layer: str) -> str | None:
-    # A layer of which nothing is known is another version of X.
-    value = (measure_of(adata, layer) or measure_of(adata)).get("higher_is")
+def _higher_is(measure: Mapping[str, Any]) -> str | None:
+    value = measure.get("higher_is")
     return value if value in ("resistant", "sensitive") else None
 
 

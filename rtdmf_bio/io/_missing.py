@@ -9,9 +9,8 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-MISSING_NAMES = frozenset(
-    ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"]
-)
+from ..model.blanks import MISSING_NAMES as MISSING_NAMES
+
 # What a spreadsheet shows where nothing could be computed.
 _ERRORS = {"#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"}
 _NUMBER = r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?"

@@ -11,8 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .blanks import cleaned, is_missing
+from .extremes import check_extremes
+
 _MOST_NOISE = 10.0  # standard deviations of all measurements
 _SPREADS = (1e-100, 1e100)  # squares and products of these are far from what a float can hold
+# What a missing integer of R, and of pandas and others, becomes in a matrix of numbers.
+_INTEGER_NA = (-(2.0**31), -(2.0**63))
 
 Seed: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 
@@ -25,6 +30,7 @@ class Checked:
     drugs: NDArray[np.intp]  # rows that have a measurement
     lines: NDArray[np.intp]  # columns that have a measurement
     n_infinite: int
+    n_integer_na: int = 0  # entries that held the smallest integer, which is R's NA
 
 
 def name_some(names: Sequence[Any], limit: int = 5) -> str:
@@ -41,6 +47,9 @@ def is_sparse(X: object) -> bool:
 def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     """``X`` as a matrix of floats of its own, whatever its values.
 
+    R's missing value of integers, -2147483648, and the smallest of whatever integers ``X`` holds
+    are NaN in it: they stand for nothing else.
+
     Raises
     ------
     TypeError
@@ -48,6 +57,11 @@ def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     ValueError
         Not two dimensions.
     """
+    return _as_numbers(X)[0]
+
+
+def _as_numbers(X: ArrayLike) -> tuple[NDArray[np.float64], int]:
+    """The same, and how many missing integers were set to NaN."""
     if hasattr(X, "obs") and hasattr(X, "layers"):
         raise TypeError(
             f"The matrix is of type {type(X).__name__}. Use rtdmf_bio.pp.correct(adata) for it, or "
@@ -79,7 +93,10 @@ def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     data = array.astype(np.float64)
     # R's NA is a signalling NaN, which np.fmin and its like do not pass over.
     data[np.isnan(data)] = np.nan
-    return data
+    codes = {*_INTEGER_NA, float(np.iinfo(array.dtype).min)} if array.dtype.kind == "i" else set()
+    none = np.isin(data, list(codes or _INTEGER_NA))
+    data[none] = np.nan
+    return data, int(none.sum())
 
 
 def check_matrix(
@@ -88,10 +105,13 @@ def check_matrix(
     infinite: str,
     unmeasured: str,
     max_missing: float,
+    extreme: str = "keep",
     drug_names: Sequence[Any] | None = None,
     line_names: Sequence[Any] | None = None,
 ) -> Checked:
     """Turn ``X`` into a matrix that can be fitted, or say why it cannot.
+
+    With ``extreme="error"`` it must hold nothing that is no measurement, see extremes.py.
 
     Raises
     ------
@@ -99,7 +119,7 @@ def check_matrix(
         As :func:`as_numbers`; infinities, unmeasured drugs or lines, too little or constant data;
         another number of names.
     """
-    data = as_numbers(X)
+    data, n_integer_na = _as_numbers(X)
     n, p = data.shape
     for parameter, names, size in (("drug_names", drug_names, n), ("line_names", line_names, p)):
         given = None if names is None else _listed(names)
@@ -113,6 +133,8 @@ def check_matrix(
             f"The matrix has {n} drug(s) and {p} cell line(s); at least 2 of each are needed, "
             f"since structure is learned across both."
         )
+    if extreme == "error":
+        check_extremes(data, drug_names, line_names)
     n_infinite = int(np.isinf(data).sum())
     if n_infinite:
         data = _without_infinities(data, infinite, n_infinite)
@@ -146,13 +168,14 @@ def check_matrix(
             f"computed with: it must lie between {_SPREADS[0]:g} and {_SPREADS[1]:g}. Give the "
             f"measure in another unit, or look for values that are no measurements."
         )
-    return Checked(data, drugs, lines, n_infinite)
+    return Checked(data, drugs, lines, n_infinite, n_integer_na)
 
 
 def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArray[np.object_]]:
     """Groupings of the lines as name -> one label per line, None where missing.
 
-    ``groups`` is None, one label per line, or a mapping of such.
+    ``groups`` is None, one label per line, or a mapping of such. Of text, blanks around it do not
+    count, and what stands for nothing (``MISSING_NAMES``) is missing.
     """
     if groups is None:
         return {}
@@ -170,7 +193,9 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
             raise ValueError(
                 f"Groups {str(key)!r} need one label per cell line ({n_lines}). Got {got}."
             )
-        blank = np.array([is_missing(label) for label in column])
+        for k, label in enumerate(column):  # one by one: a label may be a sequence
+            column[k] = cleaned(label)
+        blank = np.array([label is None for label in column])
         if blank.all():
             raise ValueError(f"Groups {str(key)!r} are missing for every cell line.")
         if blank.any() and missing == "error":
@@ -179,9 +204,36 @@ def check_groups(groups: Any, n_lines: int, *, missing: str) -> dict[str, NDArra
                 f"them, or pass group_missing='ignore' to leave those lines out of the enrichment "
                 f"tests (they are corrected all the same)."
             )
-        column[blank] = None
         out[str(key)] = column
     return out
+
+
+def check_censored(
+    censored: Any, shape: tuple[int, ...], checked: Checked
+) -> NDArray[np.int8] | None:
+    """Marks of the drugs and lines that were measured, 0 where nothing is; None: nowhere a mark.
+
+    1 where the true value is at or above the one stored, -1 where at or below, (n, p).
+    """
+    if censored is None:
+        return None
+    marks = np.asarray(censored)
+    if marks.shape != shape or marks.dtype.kind not in "iufbO":
+        raise ValueError(
+            f"censored must mark each entry, in an array of shape {shape}: 1 where the true value "
+            f"is at or above the one stored, -1 where at or below, 0 where it is the value. Got "
+            f"{marks.dtype} of shape {marks.shape}."
+        )
+    marks = marks[np.ix_(checked.drugs, checked.lines)]
+    marks = np.where(np.isfinite(checked.data), marks, 0)
+    known = np.isin(marks, (-1, 0, 1))
+    if not known.all():
+        raise ValueError(
+            f"censored must be 1, 0 or -1 at every measurement. Got {marks[~known][0]!r} at "
+            f"{(~known).sum()} of them."
+        )
+    marks = marks.astype(np.int8)
+    return marks if marks.any() else None
 
 
 def check_replicates(
@@ -202,7 +254,7 @@ def check_replicates(
         raise ValueError(
             f"{name} must be one label per {what}, which are {n}. Got shape {labels.shape}."
         )
-    labels = np.array([None if is_missing(x) else x for x in labels], dtype=object)[kept]
+    labels = np.array([cleaned(x) for x in labels], dtype=object)[kept]
     known = [x for x in labels if x is not None]
     if len(set(known)) == len(known):
         raise ValueError(
@@ -297,14 +349,6 @@ def _no_labels(groups: Any, key: Any, n_lines: int) -> str:
         f"such as adata.var['tissue']. Got {reprlib.repr(groups)}; pp.correct takes the name of a "
         f"column, as group_key."
     )
-
-
-def is_missing(label: Any) -> bool:
-    """Whether a label or a name is none."""
-    # None, NaN, NaT and pandas.NA: only a value that equals itself is a label.
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return bool(label != label)
 
 
 def _from_objects(array: NDArray[Any]) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from .checks import (
     Checked,
     Seed,
     as_seed,
+    check_censored,
     check_groups,
     check_matrix,
     check_noise,
@@ -31,8 +32,10 @@ from .checks import (
 )
 from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
+from .extremes import seen_by_fits
 from .factorization import Chain
 from .holdout import folds, validation_mask
+from .intervals import Few
 from .labels import groups_in_order, in_order, matrix_in_order, names_of, noise_in_order
 from .pileups import WARN, pile_ups
 from .preparation import trivial_answers
@@ -47,6 +50,7 @@ logger = logging.getLogger("rtdmf_bio")
 
 _CONTRADICTION = 1.2  # known noise, of what predictions miss measurements by
 _SMALLEST_MODE = 1e-3  # of the largest: what lies below is rounding
+_FEW = 5  # measurements, of which nothing is learned of a drug or a line
 
 
 class RTDMF(BaseEstimator):  # type: ignore[misc]
@@ -159,6 +163,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         lines without a label.
     infinite
         ``"error"``, ``"nan"`` (not measured) or ``"clip"`` (to the finite range).
+    extreme
+        Values that no experiment gives, such as -999 or one of a million among fractions:
+        ``"error"`` names them, ``"keep"`` keeps them as measured. Of entries beyond 25 robust
+        spreads of their drug and of the screen fits see the drug's median, so that they move
+        nothing else.
     unmeasured
         Drugs or lines without measurement: ``"error"``, or ``"nan"`` to carry them along.
     max_missing
@@ -252,6 +261,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
     fits_ : list of FitRecord
         Of every fit, those of the hold-out too: its stage, what it was fitted to, weight decay,
         iterations, rank and end.
+    n_infinite_, n_integer_na_, n_extreme_, n_censored_ : int
+        Counts of entries that were infinite; that held the smallest integer, which stands for a
+        missing one; that lie so far out that fits did not see them; that were marked as censored.
+    too_few_drugs_, too_few_lines_ : boolean arrays (n,), (p,)
+        Drugs and lines with fewer than 5 measurements, or than the rank of the chain: nothing is
+        learned of them, and their imputed values have the interval of a trivial prediction.
     pile_ups_ : dict
         Measurements at a value that many share, such as a cap: ``share`` of all, the ``values``
         that the whole screen shares with their ``shares``, and ``n_drugs`` with one of their own.
@@ -310,6 +325,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         min_group_size: int = 3,
         group_missing: str = "error",
         infinite: str = "error",
+        extreme: str = "error",
         unmeasured: str = "error",
         max_missing: float = 0.95,
         device: str = "auto",
@@ -347,6 +363,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         self.min_group_size = min_group_size
         self.group_missing = group_missing
         self.infinite = infinite
+        self.extreme = extreme
         self.unmeasured = unmeasured
         self.max_missing = max_missing
         self.device = device
@@ -363,6 +380,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         replicates: Any = None,
         line_replicates: Any = None,
         noise_sd: ArrayLike | None = None,
+        censored: ArrayLike | None = None,
         validation: ArrayLike | None = None,
         drug_names: Any = None,
         line_names: Any = None,
@@ -387,6 +405,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             drug (n,), NaN where it is not known, or one per measurement (n, p), such as standard
             errors of curve fits, of which the drug's root mean square counts. ``shrink`` then knows
             the noise, and need not guess it. What is too far out for it is kept.
+        censored
+            Marks (n, p): 1 where the true value is at or above the one stored, such as ">8", -1
+            where at or below, 0 elsewhere. Such entries are fitted as they are stored, and left out
+            where noise is estimated; what they are corrected to is never on the side of the bound
+            that they rule out.
         validation
             Boolean mask (n, p) of the entries to hold out for every choice; with ``refit=False``
             they are never trained on. None: drawn at random, where a choice is left.
@@ -407,11 +430,13 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         replicates = in_order(replicates, drugs, "replicates", "drugs")
         line_replicates = in_order(line_replicates, lines, "line_replicates", "cell lines")
         validation = matrix_in_order(validation, drugs, lines, "validation")
+        censored = matrix_in_order(censored, drugs, lines, "censored")
         checked = check_matrix(
             X,
             infinite=params["infinite"],
             unmeasured=params["unmeasured"],
             max_missing=params["max_missing"],
+            extreme=params["extreme"],
             drug_names=drugs if drug_names is None else drug_names,
             line_names=lines if line_names is None else line_names,
         )
@@ -442,8 +467,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
                 "retain='shrink' weighs residuals of fits that have not seen the entry, and "
                 "crossfit is 0. Give crossfit a number of folds, such as 5, or use another rule."
             )
+        marks = check_censored(censored, shape, checked)
         device = pick_device(params["device"], params["dtype"])
-        data = checked.data
+        if checked.n_integer_na:
+            warnings.warn(_said_of_integer_na(checked.n_integer_na), UserWarning, stacklevel=2)
+        data, beyond = seen_by_fits(checked.data)
         unit = unit_of(data)
         plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
         rng = np.random.default_rng(params["random_state"])
@@ -463,11 +491,12 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         piles = pile_ups(data)
         if piles.share >= WARN:
             warnings.warn(piles.message(), UserWarning, stacklevel=2)
+        n_measured = int(np.isfinite(data).sum())
         inputs = Inputs.of(
             data,
             held_out,
             divided,
-            piles,
+            piles.with_censored(marks, n_measured),
             unit=unit,
             center=params["center"] == "two-way",
             device=device,
@@ -485,7 +514,21 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             stop.add_note(StopReason.INTERRUPTED.value)
             raise
         fitted = result.arrays(inputs)
-        basis = _Basis(checked, shape, fitted, judge(fitted, data, twins, noise, line_twins), named)
+        # The rank of a wide network is its width, and says nothing.
+        rank = result.first.chain.rank if params["width"] == "auto" else 0
+        few = Few.of(data, max(_FEW, rank))
+        judged = judge(
+            fitted,
+            checked.data,
+            twins,
+            noise,
+            line_twins,
+            seen=data,
+            whole=beyond if params["extreme"] == "keep" else None,
+            censored=marks,
+            few=few,
+        )
+        basis = _Basis(checked, shape, fitted, judged, named)
         found = basis.threshold(fitted.threshold, params)
         # From here on nothing can fail: a fit is stored whole or not at all.
         self._basis = basis
@@ -496,6 +539,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.n_infinite_ = checked.n_infinite
+        self.n_integer_na_ = checked.n_integer_na
+        self.n_extreme_ = 0 if beyond is None else int(beyond.sum())
+        self.n_censored_ = 0 if marks is None else int((marks != 0).sum())
+        self.too_few_drugs_ = basis.per_drug(few.drugs.astype(float)) == 1
+        self.too_few_lines_ = basis.per_line(few.lines.astype(float)) == 1
         self.device_ = str(device)
         self.pile_ups_ = piles.summary()
         self._spread_fit(result, inputs)
@@ -732,6 +780,13 @@ class _Basis:
         out = np.full(self.shape[1], np.nan)
         out[self.checked.lines] = part.ravel()
         return out
+
+
+def _said_of_integer_na(n: int) -> str:
+    return (
+        f"{n} entries hold the smallest integer, such as -2147483648, which is how R and others "
+        f"write a missing one: they are taken for not measured."
+    )
 
 
 @contextlib.contextmanager

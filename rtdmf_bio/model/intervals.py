@@ -15,6 +15,10 @@ that of its error-free value, a normal one of variance k^2 n + (1 - k)^2 r: of t
 variance n, the share k is left (weights.py), and of the response 1 - k is lost, whose variance r is
 the rest of that of u, or u^2 where it lies far out.
 
+Of a drug, or a line, with hardly any measurement the factors are those of the others, which leave
+out its level. So what is imputed of it gets at least the width of a trivial prediction: the
+quantile of the distances of all measurements from the means of their lines, or of their drugs.
+
 Source: conformal quantiles as by Papadopoulos et al. (2002); pooling them over drugs is ours.
 """
 
@@ -43,13 +47,55 @@ class Intervals:
     sd: Array
 
 
+@dataclass
+class Few:
+    """Drugs (n,) and lines (p,) with too few measurements, and what a trivial prediction misses."""
+
+    drugs: NDArray[np.bool_]
+    lines: NDArray[np.bool_]
+    imputed: NDArray[np.bool_]  # (n, p)
+    misses: tuple[Array, Array, Array]  # absolute, of means by line, by drug and of all
+
+    @classmethod
+    def of(cls, data: Array, fewest: int) -> Few:
+        """Those with fewer than ``fewest`` measurements in ``data``, (n, p), which may be NaN."""
+        measured = np.isfinite(data)
+        drugs, lines = measured.sum(1) < fewest, measured.sum(0) < fewest
+        none: Array = np.zeros(0)
+        misses = (none, none, none)
+        if drugs.any() or lines.any():
+            known = data[measured]
+            off = [np.abs(data - np.nanmean(data, axis=k, keepdims=True))[measured] for k in (0, 1)]
+            misses = (off[0], off[1], np.abs(known - known.mean()))
+        return cls(drugs, lines, ~measured, misses)
+
+
+def widened(interval: Intervals, corrected: Array, few: Few, coverage: float) -> Intervals:
+    """What is imputed of such drugs and lines, at least as wide as a trivial prediction is off."""
+    if not few.drugs.any() and not few.lines.any():
+        return interval
+    half, sd = (interval.upper - interval.lower) / 2, interval.sd.copy()
+    drugs, lines = few.drugs[:, None], few.lines[None]
+    cases = (drugs & ~lines, ~drugs & lines, drugs & lines)
+    for where, miss in zip(cases, few.misses, strict=True):
+        at = where & few.imputed
+        half[at] = np.maximum(half[at], np.quantile(miss, coverage))
+        sd[at] = np.maximum(sd[at], np.sqrt(np.mean(miss**2)))
+    lower, upper = interval.lower.copy(), interval.upper.copy()
+    some = few.imputed & (drugs | lines)
+    lower[some], upper[some] = (corrected - half)[some], (corrected + half)[some]
+    return Intervals(lower, upper, sd)
+
+
 def intervals(
     corrected: Array,
     predicted: Array,
     unseen: Array,
+    counted: Array,
     weight: Array,
     kept: Keeping,
     coverage: float,
+    censored: NDArray[np.bool_] | None = None,
 ) -> Intervals:
     """Intervals of measured and of imputed values.
 
@@ -59,19 +105,23 @@ def intervals(
         Every value, (n drugs, p lines).
     predicted
         Prediction of every entry, (n, p).
-    unseen
-        u, NaN where not measured, (n, p).
+    unseen, counted
+        u, NaN where not measured, (n, p), and the same by which noise is judged, which lies nowhere
+        too far out.
     weight
         Share of u that was kept, (n, p).
     kept
         Noise by drug.
     coverage
         Share of the intervals that hold what they are of, in (0, 1).
+    censored
+        Entries that are bounds, (n, p): of these the interval is that of an imputed value, since
+        the measurement does not say how far beyond it the value lies. None: there are none.
     """
-    here = np.isfinite(unseen)
+    here = np.isfinite(counted)
     place = levels(predicted, here)
-    size = spread(np.abs(unseen), place, here, ("drug", "line", "level"), robust=False)
-    score = np.where(here, np.abs(unseen) / size, np.nan)
+    size = spread(np.abs(counted), place, here, ("drug", "line", "level"), robust=False)
+    score = np.where(here, np.abs(counted) / size, np.nan)
     whole = _conformal(np.sort(score[here])[None], np.array([here.sum()]), coverage)[0]
     count = here.sum(1)
     share = count / (count + _POOL)
@@ -81,8 +131,9 @@ def intervals(
     response = np.sqrt(kept.size * (1 - kept.noise))[:, None]
     response = np.where(kept.far(unseen) > 1, np.abs(unseen), response)
     measured_sd = np.hypot(weight * kept.noise_sd[:, None], (1 - weight) * response)
-    half = np.where(here, ndtri((1 + coverage) / 2) * measured_sd, own[:, None] * size)
-    sd = np.where(here, measured_sd, np.sqrt(square)[:, None] * size)
+    told = here if censored is None else here & ~censored
+    half = np.where(told, ndtri((1 + coverage) / 2) * measured_sd, own[:, None] * size)
+    sd = np.where(told, measured_sd, np.sqrt(square)[:, None] * size)
     return Intervals(corrected - half, corrected + half, sd)
 
 

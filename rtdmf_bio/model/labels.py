@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import is_missing, name_some
+from .blanks import is_missing
+from .checks import name_some
 
 Names = Sequence[Any] | None
 

@@ -27,7 +27,7 @@ are enough where most drugs have them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,13 @@ class PileUps:
     def most(self) -> float:
         """Share of deviations among what tells of noise, at most."""
         return MOST if self.share >= WARN else 0.5
+
+    def with_censored(self, censored: NDArray[np.int8] | None, n_measured: int) -> PileUps:
+        """The same with measurements that are bounds, which tell nothing of noise either."""
+        if censored is None:
+            return self
+        piled = self.piled | (censored != 0)
+        return replace(self, piled=piled, share=float(piled.sum() / n_measured))
 
     def message(self) -> str:
         """What a user should know."""

@@ -126,6 +126,22 @@ def _needed(given: NDArray[Any] | None, rule: str) -> NDArray[Any]:
     return given
 
 
+def within_bounds(values: Array, data: Array, censored: NDArray[np.int8] | None) -> Array:
+    """Values, none on the side of a bound that it rules out.
+
+    Parameters
+    ----------
+    values, data
+        (n, p); ``data`` may be NaN.
+    censored
+        1 where the true value is at or above ``data``, -1 where at or below, (n, p); None: nowhere.
+    """
+    if censored is None:
+        return values
+    values = np.where(censored > 0, np.fmax(values, data), values)
+    return np.where(censored < 0, np.fmin(values, data), values)
+
+
 def is_measured(flag: ArrayLike) -> Mask:
     """Entries that were measured."""
     return np.asarray(flag) > Flag.IMPUTED

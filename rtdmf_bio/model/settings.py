@@ -126,6 +126,7 @@ PARAMETERS: dict[str, Parameter] = {
     "min_group_size": Parameter((), 1),
     "group_missing": Parameter(("error", "ignore")),
     "infinite": Parameter(("error", "nan", "clip")),
+    "extreme": Parameter(("error", "keep")),
     "unmeasured": Parameter(("error", "nan")),
     "max_missing": Parameter((), 0.0, 1),
     "device": Parameter(DEVICES),  # or a numbered one, such as cuda:1

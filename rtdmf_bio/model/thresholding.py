@@ -10,6 +10,9 @@
 | B      | ``base``      | (n, p) | L; with ``shrink`` P                                           |
 | w      | ``weight``    | (n, p) | share kept, by the rules of retention.py                       |
 
+Of an entry that is a bound (``censored``) the corrected value is not drawn beyond it to the side
+that it rules out. What no experiment gives and is kept all the same (``whole``) stays as measured.
+
 Steps (ii) and (iii) of the paper: high residuals that cluster in a group of cell lines are signal
 (enrichment.py), the rest is drawn in. What ``shrink`` keeps of an entry is said by weights.py, what
 is more than noise by deviations.py, how near the truth it comes by intervals.py. The corrected
@@ -21,16 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .deviations import Deviations, deviations
 from .enrichment import Enrichment, enriched_entries, enrichment
-from .intervals import Intervals, intervals
+from .intervals import Few, Intervals, intervals, widened
 from .parts import General, general_part
 from .preparation import two_way_means
-from .retention import flags, retain
+from .retention import flags, retain, within_bounds
 from .stages import Array, Fitted
 from .weights import Keeping, keeping
 
@@ -58,8 +62,12 @@ class Judged:
     residual: Array  # D - L, NaN where not measured
     predicted: Array
     unseen: Array  # D - P, NaN where not measured or not known
+    counted: Array  # the same of D as fits saw it, by which noise is judged
     found: Deviations
     kept: Keeping | None  # of u, with cross-fitting
+    whole: NDArray[np.bool_] | None = None  # kept as measured, whatever the rule
+    censored: NDArray[np.int8] | None = None  # 1: the true value is at or above D, -1: at or below
+    few: Few | None = None  # drugs and lines of which nothing is learned
 
 
 @dataclass
@@ -83,6 +91,11 @@ def judge(
     replicates: NDArray[np.object_] | None = None,
     noise_sd: Array | None = None,
     line_replicates: NDArray[np.object_] | None = None,
+    *,
+    seen: Array | None = None,
+    whole: NDArray[np.bool_] | None = None,
+    censored: NDArray[np.int8] | None = None,
+    few: Few | None = None,
 ) -> Judged:
     """Say what is noise, by residuals of fits that have not seen the entry where there are such.
 
@@ -98,29 +111,35 @@ def judge(
         Noise of each drug (n,), if it is known.
     line_replicates
         One label per line (p,), or None.
+    seen
+        ``data`` as fits saw it, by which noise is judged; None: the same.
+    whole, censored, few
+        As in :class:`Judged`.
     """
+    seen = data if seen is None else seen
+    more: dict[str, Any] = {"whole": whole, "censored": censored, "few": few}
     low, predicted = fitted.low_rank, fitted.predicted
     if fitted.unseen is None or fitted.unseen_low_rank is None or fitted.fold is None:
-        residual = data - low
-        fold = np.full(data.shape, -1, dtype=np.int8)
-        found = deviations(residual, predicted, fold)
-        return Judged(low, residual, predicted, np.full(data.shape, np.nan), found, None)
+        unknown, fold = np.full(data.shape, np.nan), np.full(data.shape, -1, dtype=np.int8)
+        found = deviations(seen - low, predicted, fold)
+        return Judged(low, data - low, predicted, unknown, unknown, found, None, **more)
     low = np.where(np.isfinite(fitted.unseen_low_rank), fitted.unseen_low_rank, low)
     predicted = np.where(np.isfinite(fitted.unseen), fitted.unseen, predicted)
-    unseen = data - fitted.unseen
-    telling = unseen
+    counted = seen - fitted.unseen
+    unseen = counted if seen is data else data - fitted.unseen
+    telling = counted
     if fitted.telling is not None:
-        telling = np.where(fitted.telling.piled.numpy() > 0, np.nan, unseen)
+        telling = np.where(fitted.telling.piled.numpy() > 0, np.nan, counted)
     kept = keeping(
         telling,
-        data - two_way_means(data),
+        seen - two_way_means(seen),
         noise_sd=noise_sd,
-        data=data,
+        data=seen,
         replicates=replicates,
         line_replicates=line_replicates,
     )
-    found = deviations(data - low, predicted, fitted.fold)
-    return Judged(low, data - low, predicted, unseen, found, kept)
+    found = deviations(seen - low, predicted, fitted.fold)
+    return Judged(low, data - low, predicted, unseen, counted, found, kept, **more)
 
 
 def threshold_residuals(
@@ -165,7 +184,11 @@ def threshold_residuals(
         significant=significant,
         reliability=share,
     )
+    if judged.whole is not None and settings.rules != ("none",):
+        held.weight[judged.whole], held.retained[judged.whole] = 1.0, True
+        high = high | judged.whole
     denoised = np.where(observed, base + held.weight * (data - base), fitted.predicted)
+    denoised = within_bounds(denoised, data, judged.censored)
     parts = general_part(judged.predicted)
     specific = denoised - parts.matrix()
     corrected, whole = denoised, held.weight == 1
@@ -173,6 +196,7 @@ def threshold_residuals(
         weight = settings.specific_weight
         weighed = parts.weighed(weight, parts.slope.mean()) + weight * specific
         corrected = np.where(observed & ~held.retained, weighed, denoised)
+        corrected = within_bounds(corrected, data, judged.censored)
     # w = 1 keeps the measurement itself, to the last bit.
     corrected = np.where(observed & whole, data, corrected)
     interval = None
@@ -181,10 +205,14 @@ def threshold_residuals(
             corrected,
             judged.predicted,
             judged.unseen,
+            judged.counted,
             held.weight,
             judged.kept,
             settings.coverage,
+            None if judged.censored is None else judged.censored != 0,
         )
+        if judged.few is not None:
+            interval = widened(interval, corrected, judged.few, settings.coverage)
     return Thresholded(
         threshold=threshold,
         corrected=corrected,

@@ -148,7 +148,8 @@ def trivial(task: Task) -> dict[str, NDArray[np.float64]]:
 def _fit(task: Task, settings: Mapping[str, Any]) -> RTDMF:
     # Of retention nothing is needed here, nor folds; training entries are all a refit may see.
     model = RTDMF(**settings, retain="none", crossfit=0, unmeasured="nan", max_missing=1.0)
-    model.set_params(refit=False, progress=False)
+    # What is no measurement was refused before, or is to be kept.
+    model.set_params(refit=False, progress=False, extreme="keep")
     validation = task.fold == VALIDATION
     seen = validation | (task.fold == TRAIN)
     # One thread each, so that the bits do not depend on how many run at a time. Filters are of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._adata.columns import labels_of
+from .._adata.columns import labels_of, with_labels
 from .._adata.inputs import named, values_of
 from .._adata.measure import measure_label
 from .._adata.profiles import AXES, axis_of, named_profiles, ward
@@ -144,7 +144,7 @@ def _side(
     names = np.asarray(table.index, dtype=str)
     tree = ward(named_profiles(values, side, names, source))
     order = leaves_list(tree)
-    lanes = {} if group_key is None else _members(table[group_key].iloc[order])
+    lanes = {} if group_key is None else _members(with_labels(table[group_key].iloc[order]))
     what = "drugs" if side == "drugs" else "cell lines"
     return _Side(what, list(names[order]), order, tree, group_key or "", lanes)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._adata.columns import labels_of
+from .._adata.columns import labels_of, with_labels
 from .._adata.inputs import resolve_layer, values_of
 from .._adata.measure import measure_label, measure_of
 from .._adata.record import SPECIFIC, stored
@@ -82,7 +82,7 @@ def matrix(
     by_drug, mean = (np.ma.masked_invalid(measured).mean(axis).filled(np.nan) for axis in (1, 0))
     drugs = np.argsort(-by_drug, kind="stable")
     asked = [group_key] if isinstance(group_key, str) else list(group_key or ())
-    labels = {name: labels_of(adata.var[name]) for name in asked if name in adata.var}
+    labels = {name: labels_of(with_labels(adata.var[name])) for name in asked if name in adata.var}
     lines = np.lexsort((mean, *reversed(labels.values())))
     low, high, label = _colours(adata, key, layer or corrected, drawn, measured)
     flags, signed = layer == f"{key}_flag", low == -high

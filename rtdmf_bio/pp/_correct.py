@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._adata.inputs import (
+    REPLICATE_SD,
+    censored_name,
+    censored_of,
     check_adata,
     groups_of,
     matrix_of,
@@ -13,7 +16,9 @@ from .._adata.inputs import (
     replicates_of,
     resolve_layer,
 )
+from .._adata.meaning import check_meaning
 from .._adata.record import check_keys, store
+from ._logs import logarithms
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,6 +34,7 @@ def correct(
     group_key: str | Sequence[str] | None = "tissue",
     replicate_key: str | Sequence[str] | None = None,
     noise_sd: float | str | Sequence[float] | None = None,
+    concentration: str = "error",
     preset: str = "default",
     threshold: float | str = "auto",
     retain: str | Sequence[str] | None = None,
@@ -58,6 +64,9 @@ def correct(
         Drugs (``obs``) x cell lines (``var``), NaN where not measured. The direction of the
         measure is read from ``adata.uns["measure"]["higher_is"]``, ``"resistant"`` or
         ``"sensitive"``; without it the sides of the enrichment are called above and below.
+        ``layers["censored"]`` beside ``X``, or ``layers["<layer>_censored"]``, marks values that
+        are bounds, such as ">8": 1 where the true value is at or above the one stored, -1 where at
+        or below, 0 elsewhere.
     layer
         Layer to correct; None or ``"X"``: ``X``.
     key_added
@@ -76,6 +85,12 @@ def correct(
         experiments were repeated. What is too far out for it is kept. With neither this nor
         ``replicate_key`` the noise is a guess, from what one matrix shows; it is worth a lot to
         know it.
+    concentration
+        What to do with concentrations on a linear scale, such as an IC50 in uM: ``"error"`` to
+        refuse them; ``"log"`` to take logarithms, as :func:`rtdmf_bio.pp.log_concentrations` does,
+        and store all results as ln uM; ``"linear"`` to correct them as they are. They are known by
+        the measure's kind, name or unit, or, where none is stated, by values all above 0 that span
+        decades with a long tail. With ``"log"`` noise is that of the logarithms.
     preset
         ``"default"`` or ``"paper"`` (Algorithm 1 as published); see :class:`rtdmf_bio.RTDMF`.
     threshold
@@ -108,14 +123,19 @@ def correct(
         Return a corrected copy instead of writing to ``adata``.
     **model
         Any other parameter of :class:`rtdmf_bio.RTDMF`, such as ``depth``, ``loss``,
-        ``weight_decay``, ``crossfit``, or ``coverage`` of the intervals.
+        ``weight_decay``, ``crossfit``, ``coverage`` of the intervals, or ``extreme="keep"`` for
+        values that are refused as codes for missing ones, slips of a unit or impossible.
 
     Returns
     -------
     None, or the copy. Written are, and nothing else is touched:
 
     ``layers["rtdmf"]`` : array (n drugs, p lines), dtype of the input
-        Corrected on measured entries, imputed on the others.
+        Corrected on measured entries, imputed on the others. An entry that is a bound is not drawn
+        to the side of it that it rules out.
+    ``layers["rtdmf_ln"]`` : array (n, p), dtype of the input
+        With ``concentration="log"``: the logarithms that were corrected. What they and the results
+        measure is in ``uns["layer_measures"]``.
     ``layers["rtdmf_lower"]``, ``["rtdmf_upper"]``, ``["rtdmf_sd"]`` : arrays (n, p), dtype of input
         Interval and standard deviation. Where imputed: of a measurement; where measured: of its
         error-free value. NaN without ``shrink``.
@@ -130,6 +150,9 @@ def correct(
         What is particular to a drug: denoised and completed, not weighed, without the general part.
     ``obs["rtdmf_n_retained"]``, ``obs["rtdmf_n_imputed"]`` : int32, and the same in ``var``
         Counts of flags 3 and 0.
+    ``obs["rtdmf_too_few"]``, ``var["rtdmf_too_few"]`` : bool
+        Fewer than 5 measurements, or than the rank of the broad structure: nothing is learned of
+        such a drug or line, and what is imputed of it has the interval of a trivial prediction.
     ``obs["rtdmf_level"]``, ``obs["rtdmf_slope"]``, ``var["rtdmf_sensitivity"]`` : float64
         The general part is level + slope x general sensitivity of the line. The sign of the latter
         is the measure's: of an AUC, positive lines are the resistant ones.
@@ -150,13 +173,21 @@ def correct(
         it is known from, ``prediction`` (errors on entries unseen, beside that of drug mean + line
         mean, and how much of each predictor was taken), held-out error beside trivial predictions,
         loss curve, worst end of all ``fits`` and their table, values that measurements
-        pile up at (``pile_ups``), enrichment table, versions and device.
+        pile up at (``pile_ups``), counts of what was found in the data (``found``), enrichment
+        table, versions and device.
 
     Raises
     ------
     TypeError, ValueError
-        If the data or a parameter cannot be used. ``adata`` is then as it was, as it is after an
-        interruption.
+        If the data or a parameter cannot be used: among others, cell lines as ``obs``,
+        concentrations on a linear scale, values that contradict their stated bounds (more than 2 %
+        lie outside by more than a quarter of their width), and values that no experiment gives.
+        ``adata`` is then as it was, as it is after an interruption.
+
+    Warns
+    -----
+    UserWarning
+        If entries hold the smallest integer, which stands for a missing one and is taken for that.
 
     References
     ----------
@@ -175,8 +206,16 @@ def correct(
 
     check_adata(adata)
     layer = resolve_layer(adata, layer)
-    data = matrix_of(adata, layer)
     check_keys(adata, key_added, overwrite)
+    n_outside = check_meaning(adata, layer, group_key, concentration)
+    data, measure = matrix_of(adata, layer), None
+    if concentration == "log":
+        if isinstance(noise_sd, str) and noise_sd == REPLICATE_SD:
+            raise ValueError(
+                f"noise_sd={REPLICATE_SD!r} is the noise of the linear values, and logarithms are "
+                f"corrected. Give the noise of these, or leave noise_sd out."
+            )
+        data, measure = logarithms(adata, layer)
     groups = groups_of(adata, group_key)
     replicates = replicates_of(adata, replicate_key)
     estimator = RTDMF(
@@ -192,6 +231,7 @@ def correct(
         random_state=random_state,
         progress=progress,
     )
+    marks = censored_of(adata, layer)
     check_names(model, estimator.get_params(), "correct() got", "its own and those of RTDMF")
     estimator.set_params(**model)
     estimator.fit(
@@ -199,13 +239,19 @@ def correct(
         groups=groups,
         **replicates,
         noise_sd=noise_of(adata, noise_sd),
+        censored=marks,
         drug_names=adata.obs_names,
         line_names=adata.var_names,
     )
     out = adata.copy() if copy else adata
     keys = {
+        "censored": None if marks is None else censored_name(layer),
         "replicate_key": replicate_key,
         "noise_sd": noise_sd if isinstance(noise_sd, str) else None,
     }
-    store(out, estimator, data, key_added, layer, list(groups or {}), keys)
+    store(
+        *(out, estimator, data, key_added, layer, list(groups or {}), keys),
+        n_outside=n_outside,
+        logarithm=measure,
+    )
     return out if copy else None

@@ -15,6 +15,8 @@ import numpy as np
 
 from .._adata.assign import assign
 from .._adata.inputs import (
+    censored_name,
+    censored_of,
     check_adata,
     groups_of,
     matrix_of,
@@ -22,6 +24,7 @@ from .._adata.inputs import (
     replicates_of,
     resolve_layer,
 )
+from .._adata.meaning import check_meaning
 from .._adata.record import check_keys, keys_of
 from .._version import __version__
 from ..model.checks import Seed, as_seed, check_choice, check_matrix
@@ -161,6 +164,12 @@ def tune(
     check_choice("criterion", criterion, CRITERIA)
     _check_names(correct_keywords)
     _check_store(adata, key_added, refit, overwrite)
+    concentration = correct_keywords.get("concentration", "error")
+    check_meaning(adata, layer, group_key, concentration)
+    if concentration == "log":
+        raise ValueError(
+            "pp.tune takes no logarithms. Call rtdmf_bio.pp.log_concentrations(adata) first."
+        )
     groups = groups_of(adata, group_key)
     known = {name: correct_keywords.get(name) for name in ("noise_sd", "replicate_key")}
     noise_of(adata, known["noise_sd"])
@@ -174,6 +183,7 @@ def tune(
         infinite=correct_keywords.get("infinite", "error"),
         unmeasured=correct_keywords.get("unmeasured", "error"),
         max_missing=correct_keywords.get("max_missing", 0.95),
+        extreme=correct_keywords.get("extreme", "error"),
         drug_names=adata.obs_names,
         line_names=adata.var_names,
     )
@@ -204,6 +214,8 @@ def tune(
     written: dict[tuple[str, str], Any] = {}
     if refit:
         bare = _bare(adata, data, layer, [*(groups or {}), *_names(known.values())])
+        if (marks := censored_of(adata, layer)) is not None:
+            bare.layers[censored_name(layer)] = marks
         keywords = {**correct_keywords, **best, "random_state": random_state, "refit": True}
         correct(
             bare,
@@ -226,7 +238,7 @@ def _check_names(keywords: Settings) -> None:
     from ..model.estimator import RTDMF
     from ..model.settings import check_names
 
-    allowed = {"noise_sd", "replicate_key", *RTDMF().get_params()} - {
+    allowed = {"noise_sd", "replicate_key", "concentration", *RTDMF().get_params()} - {
         "progress",
         "random_state",
         "refit",

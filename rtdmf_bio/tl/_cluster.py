@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._adata.columns import with_labels
 from .._adata.inputs import named, values_of
 from .._adata.profiles import AXES, axis_of, named_profiles, profiles, ward
 from .._adata.record import KEY, SPECIFIC, groups_used
@@ -260,7 +261,7 @@ def _grouped(
     adata: AnnData, group_key: str, axis: str, measured: NDArray[np.intp], min_size: int
 ) -> _Items:
     table = getattr(adata, AXES[axis])
-    column = table[group_key].iloc[measured]
+    column = with_labels(table[group_key].iloc[measured])
     labels = column[column.notna()].astype(str)
     sizes = labels.value_counts()
     large = sizes.index[sizes >= min_size]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._adata.columns import labels_of
+from .._adata.columns import labels_of, with_labels
 from .._adata.record import KEY, stored
 from ..model.checks import check_number
 from ..model.enrichment import benjamini_hochberg
@@ -164,6 +164,7 @@ def _explained(
     """How much of the variance of ``values`` the column explains."""
     from scipy.stats import f_oneway, pearsonr
 
+    column = with_labels(column)
     known = np.isfinite(values) & column.notna().to_numpy()
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         known[known] = np.isfinite(column[known].to_numpy(dtype=float))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._adata.inputs import check_adata, groups_of, matrix_of, resolve_layer
+from .._adata.inputs import censored_of, check_adata, groups_of, matrix_of, resolve_layer
+from .._adata.meaning import check_meaning
 from .._adata.measure import measure_label, measure_of
 from ..model.checks import check_matrix
 from ..model.holdout import holdout_mask
@@ -29,6 +30,7 @@ class Screen:
     data: Any  # as stored, for RTDMF
     checked: Checked
     groups: dict[str, list[Any]] | None
+    censored: Any
     names: dict[str, Any]
     shape: tuple[int, int]
     layer: str
@@ -49,6 +51,7 @@ class Screen:
 
         check_adata(adata)
         layer = resolve_layer(adata, layer)
+        check_meaning(adata, layer, group_key)
         data, groups = matrix_of(adata, layer), groups_of(adata, group_key)
         known = RTDMF().get_params()
         check_names(model, known, f"{caller}() got", "its own and those of RTDMF")
@@ -62,11 +65,13 @@ class Screen:
             infinite=params["infinite"],
             unmeasured=params["unmeasured"],
             max_missing=params["max_missing"],
+            extreme=params["extreme"],
             **names,
         )
         # A layer of which nothing is known is another version of X.
         measure = measure_label(measure_of(adata, layer) or measure_of(adata))
-        return cls(params, data, checked, groups, names, adata.shape, layer, measure)
+        censored = censored_of(adata, layer)
+        return cls(params, data, checked, groups, censored, names, adata.shape, layer, measure)
 
     def fit(self, data: Any = None, validation: Any = None, **params: Any) -> RTDMF:
         """A fitted RTDMF; what is not given is as the screen has it."""
@@ -75,6 +80,7 @@ class Screen:
         return RTDMF(**{**self.params, **params}).fit(
             self.data if data is None else data,
             groups=self.groups,
+            censored=self.censored,
             validation=validation,
             **self.names,
         )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._adata.inputs import values_of
+from .._adata.inputs import matrix_of, values_of
 from .._adata.record import KEY, SPECIFIC, stored
 from ..model.checks import check_number
 from ..model.parts import General
-from ..model.retention import is_measured, is_retained
+from ..model.retention import is_measured, is_retained, within_bounds
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -74,4 +74,9 @@ def weighed(
     flag = adata.layers[f"{key}_flag"]
     shrunk = is_measured(flag) & ~is_retained(flag)
     shrunk &= (adata.obs[f"{key}_reliability"].to_numpy() < 1)[:, None]
+    marks = result["params"].get("censored")
+    if marks is not None and marks in adata.layers:
+        whole = within_bounds(
+            whole, values_of(adata, result["layer"]), np.asarray(matrix_of(adata, marks))
+        )
     return np.where(shrunk, whole, corrected).astype(corrected.dtype)

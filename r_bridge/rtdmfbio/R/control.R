@@ -46,6 +46,8 @@
 #'   out of the tests; they are corrected all the same.
 #' @param infinite Infinite entries: `"error"`, `"nan"` (not measured) or `"clip"` to the finite
 #'   range.
+#' @param extreme Values that no experiment gives, such as -999 or one of a million among fractions:
+#'   `"error"` names them; `"keep"` keeps them as measured, and fits do not see them.
 #' @param unmeasured Drugs or lines without any measurement: `"error"`, or `"nan"` to carry them
 #'   along as `NA`.
 #' @param device,dtype Where and in what precision to compute: `"cpu"`, `"cuda"`, `"mps"` or
@@ -85,8 +87,9 @@
 #' @examples
 #' str(rtdmf_control(threshold = 0.2, retain = c("enriched", "shrink")))
 rtdmf_control <- function(preset = "default", threshold = "auto", retain = NULL, fdr = 0.05,
-                          group_missing = "error", infinite = "error", unmeasured = "error",
-                          device = "auto", dtype = "float32", random_state = 0, progress = TRUE,
+                          group_missing = "error", infinite = "error", extreme = "error",
+                          unmeasured = "error", device = "auto", dtype = "float32",
+                          random_state = 0, progress = TRUE,
                           noise_sd = NULL, specific_weight = NULL, loss = NULL, depth = NULL,
                           width = NULL, init = NULL, init_scale = NULL, optimizer = NULL,
                           learning_rate = NULL, momentum = NULL, weight_decay = NULL,

@@ -11,7 +11,8 @@ test_that("every setting has Python's name and default, and none is missing", {
   skip_without_python()
   defaults <- call_python("defaults")
   control <- formals(rtdmf_control)
-  own <- c("layer", "key_added", "group_key", "replicate_key", "overwrite", "copy")
+  # Logarithms are R's own to take.
+  own <- c("layer", "key_added", "group_key", "replicate_key", "overwrite", "copy", "concentration")
   expect_setequal(names(control), setdiff(union(names(defaults$correct), names(defaults$model)), own))
   expect_defaults(control, c(defaults$correct, defaults$model[setdiff(names(defaults$model),
                                                                       names(defaults$correct))]))
