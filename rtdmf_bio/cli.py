@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = _parser().parse_args(argv)
+    before, warnings.formatwarning = warnings.formatwarning, _one_line
     try:
         return _correct(args)
     except KeyboardInterrupt:
@@ -32,6 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         print(f"rtdmf-bio: {error}", file=sys.stderr)
         return 1
+    finally:
+        warnings.formatwarning = before
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    """Say a warning without its place in the code."""
+    return f"rtdmf-bio: {message}\n"
 
 
 def _parser() -> argparse.ArgumentParser:

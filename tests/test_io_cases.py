@@ -21,7 +21,7 @@ READ = {
     "bom.csv": ((24, 40), 0.1783, None, "Dabrafenib", "A375"),
     "ccle_names.csv": ((6, 40), 0.1783, None, "Dabrafenib", "A375_SKIN"),
     "ccle_np24.csv": ((8, 16), 6.57362, "activity_area", "Dabrafenib", "A375_SKIN"),
-    "censored_ic50.csv": ((8, 10), 0.015, None, "Dabrafenib", "A375"),
+    "censored_ic50.csv": ((8, 10), 0.015, "ic50", "Dabrafenib", "A375"),
     "coderdata_experiments.tsv.gz": ((24, 40), 0.1783, "auc", "SMI_0", "5000"),
     "collide_a.csv": ((12, 4), 0.317, None, "Dabrafenib", "TT"),
     "collide_b.csv": ((12, 3), 0.833, None, "Dabrafenib", "T.T"),

@@ -738,3 +738,23 @@ def test_formats_asked_for_must_fit(tmp_path):
         rt.io.read(made.wide(tmp_path), format="gdsc_fitted")
     with pytest.raises(TypeError, match="measure must be the name of one"):
         rt.io.read(made.wide(tmp_path), measure=3)
+
+
+def test_the_name_of_a_file_tells_concentrations(tmp_path):
+    """They would be corrected on a linear scale otherwise, without a word."""
+    path = made.wide(tmp_path, "our_IC50.csv")
+    adata = rt.io.read(path, quiet=True)
+    assert adata.uns["measure"]["kind"] == "ic50"
+    assert "taken for ic50 by the name of the file" in adata.uns["read"]["said"]
+    for name in ("our_ln_IC50.csv", "ic50x.csv"):
+        assert "measure" not in rt.io.read(made.wide(tmp_path, name), quiet=True).uns
+    assert rt.io.read(path, measure="auc", quiet=True).uns["measure"]["kind"] == "auc"
+
+
+def test_an_anndata_of_lines_is_turned_on_request(tmp_path):
+    """The command says so, and takes it."""
+    frame = rt.io.read(made.wide(tmp_path), quiet=True)
+    rt.io.write_h5ad(frame.T.copy(), tmp_path / "turned.h5ad")
+    adata = rt.io.read(tmp_path / "turned.h5ad", drugs="columns", quiet=True)
+    np.testing.assert_array_equal(adata.X, AUC)
+    assert list(adata.obs_names) == list(DRUGS)

@@ -40,7 +40,7 @@ def with_tissue(var: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:
     return var
 
 
-_OF_ANY = {"measure", "obs", "var", "obs_key", "var_key", "transpose", "sheet", "censored"}
+_OF_ANY = {"drugs", "measure", "obs", "var", "obs_key", "var_key", "transpose", "sheet", "censored"}
 
 
 def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> AnnData:
@@ -65,6 +65,8 @@ def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> 
     strange = sorted(set(source.asked) - _OF_ANY)
     if strange:
         raise ValueError(f"{source.path} is no table, which {strange} are for. Leave them out.")
+    if options["drugs"] == "columns":
+        adata = adata.T
     if options["measure"] is not None:
         _take(adata, options["measure"], source)
     for axis, what in (("obs", "drugs"), ("var", "cell lines")):

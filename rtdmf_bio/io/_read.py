@@ -127,7 +127,8 @@ def _chosen(source: Any, name: str | None, options: Mapping[str, Any]) -> Format
             raise ValueError(f"{source.path} is no {found[0].title}: it has other columns.")
         return found[0]
     by_hand = ("drug", "cell_line", "value", "drugs")
-    if options["layout"] == "long" or any(options[key] is not None for key in by_hand):
+    asked = options["layout"] == "long" or any(options[key] is not None for key in by_hand)
+    if source.kind == "table" and asked:
         return next(form for form in known if form.name == "table")
     fits = next((form for form in known if form.sniff(source)), None)
     if fits is None:

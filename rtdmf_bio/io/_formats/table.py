@@ -1,8 +1,10 @@
 """Any other table: wide, one drug or line a row, or long, if columns are named."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 from ..._adata.measure import KINDS, as_measure, kind_name
@@ -29,7 +31,16 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
     if columns and options["drugs"] is None:
         given = {key: value for key, value in options.items() if key in columns and value}
         return _long(source, {**options, **columns, **given})
-    return read_wide_format(source, options)
+    adata = read_wide_format(source, options)
+    words = re.split(r"[^a-z0-9]+", source.path.name.lower())
+    said = [word for word in words if word in ("ic50", "gi50", "ec50")]
+    logs = any(word.startswith(("ln", "log", "neg")) for word in words)
+    if "measure" not in adata.uns and said and not logs and np.nanmin(adata.X) > 0:
+        # Nothing else would tell, and on a linear scale they are not to be corrected.
+        adata.uns["measure"] = as_measure(said[0])
+        source.table.note(f"taken for {said[0]} by the name of the file (measure= if not)")
+        adata.uns["read_table"] = {**adata.uns.get("read_table", {}), "notes": source.table.notes}
+    return adata
 
 
 def _long_columns(source: Source) -> dict[str, Any]:
