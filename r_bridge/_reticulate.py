@@ -140,6 +140,11 @@ def _fit(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     """Correct or tune, and return all there is to know of it."""
     if message.item("pset") is not None:
         return _fit_pset(function, message)
+    if _takes_logarithms(message):
+        raise ValueError(
+            'concentration = "log" is for PharmacoSets. Of a matrix take log(x), and of an '
+            "experiment the logarithm of its assay."
+        )
     adata = _screen(message)
     groups = list(adata.var)
     _run(function, adata, groups, message)
@@ -154,6 +159,8 @@ def _run(
     repeats: bool = False,
 ) -> None:
     settings = _dict(message.item("settings"))
+    if settings.get("concentration") == "log":
+        del settings["concentration"]  # they are taken
     if isinstance(settings.get("noise_sd"), dict):
         settings["noise_sd"] = pd.Series(settings["noise_sd"])
     if repeats:
@@ -161,11 +168,17 @@ def _run(
     function(adata, group_key=groups or None, key_added=_KEY, **settings)
 
 
+def _takes_logarithms(message: Node) -> bool:
+    return bool(_dict(message.item("settings")).get("concentration") == "log")
+
+
 def _fit_pset(function: Callable[..., Any], message: Node) -> dict[str, Any]:
     """Beside the record, return what R has to add to the PharmacoSet."""
     from ._psets.place import check_source, note, place
 
     pset, adata = _read(message)
+    if _takes_logarithms(message):
+        rt.pp.log_concentrations(adata)
     measure = dict(adata.uns["measure"])
     measure_name = wire.plain(message.item("measure_name"))
     if measure_name is None:

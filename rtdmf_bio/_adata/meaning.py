@@ -172,7 +172,8 @@ def _said_of_concentrations(why: str, layer: str) -> str:
         f"These are concentrations on a linear scale: {why}. Their errors grow with them, so that "
         f"a few large ones would decide everything. Take logarithms: "
         f"rtdmf_bio.pp.log_concentrations(adata{at}) first, or concentration='log' in pp.correct "
-        f"(rtdmf-bio correct --concentration log; in R, log() of the matrix). "
+        f"(rtdmf-bio correct --concentration log; in R, log() of a matrix, or of a PharmacoSet "
+        f'concentration = "log"). '
         f"concentration='linear' corrects them as they are."
     )
 

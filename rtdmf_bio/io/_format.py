@@ -16,9 +16,10 @@ import pandas as pd
 from .._adata.measure import KINDS, as_measure, kind_name
 from .._adata.names import normalised
 from ..model.checks import name_some
-from ._cells import FrameTable, is_name, open_table
+from ._cells import FrameTable, open_table
 from ._finish import TOO_MANY, with_tissue
 from ._matrix import typed
+from ._names import is_name
 from ._source import Source
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ import pandas as pd
 
 from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from ..model.checks import name_some
-from ._cells import Table, by_column, is_name, names, settle
+from ._cells import Table
 from ._missing import MISSING_NAMES, Missing
+from ._names import is_name, names
+from ._numbers import by_column, settle
 
 _FEW = 50  # values of a column that tells kinds apart, and not single rows
 _SHOWN = 6

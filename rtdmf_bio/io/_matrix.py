@@ -16,9 +16,10 @@ from .._adata.columns import is_text
 from .._adata.identity import same_names
 from .._adata.inputs import REPLICATE_SD
 from ..model.repeats import noise_of_summaries
-from ._cells import names, open_table
+from ._cells import open_table
 from ._long import Long
 from ._missing import MISSING_NAMES
+from ._names import names
 from ._wide import Wide
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
-from ._cells import Bad, Table
+from ._cells import Table
 from ._missing import Missing, bound
+from ._numbers import Bad
 
 IDS = LINE_COLUMNS | DRUG_COLUMNS
 # What spreadsheets compute below or beside a table.

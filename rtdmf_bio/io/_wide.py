@@ -15,8 +15,10 @@ import pandas as pd
 
 from .._adata.names import DRUG_COLUMNS, LINE_COLUMNS, looks_like, normalised
 from ..model.checks import name_some
-from ._cells import Bad, Table, is_name, names, settle
+from ._cells import Table
 from ._missing import Missing
+from ._names import is_name, names
+from ._numbers import Bad, settle
 from ._roles import (
     is_annotation,
     is_labelled,

@@ -50,6 +50,9 @@
 #'   `"error"` names them; `"keep"` keeps them as measured, and fits do not see them.
 #' @param unmeasured Drugs or lines without any measurement: `"error"`, or `"nan"` to carry them
 #'   along as `NA`.
+#' @param concentration Concentrations on a linear scale, such as an IC50 in uM, whose errors grow
+#'   with them: `"error"`; `"log"` corrects the natural logarithm of those of a PharmacoSet, which
+#'   the measure added then holds, `"ln_ic50_published_rtdmf"`; `"linear"` corrects them as they are.
 #' @param device,dtype Where and in what precision to compute: `"cpu"`, `"cuda"`, `"mps"` or
 #'   `"auto"`; `"float32"` or `"float64"`.
 #' @param random_state Seed of the hold-out, and of a random start. R's own random numbers are
@@ -88,7 +91,7 @@
 #' str(rtdmf_control(threshold = 0.2, retain = c("enriched", "shrink")))
 rtdmf_control <- function(preset = "default", threshold = "auto", retain = NULL, fdr = 0.05,
                           group_missing = "error", infinite = "error", extreme = "error",
-                          unmeasured = "error", device = "auto", dtype = "float32",
+                          unmeasured = "error", concentration = "error", device = "auto", dtype = "float32",
                           random_state = 0, progress = TRUE,
                           noise_sd = NULL, specific_weight = NULL, loss = NULL, depth = NULL,
                           width = NULL, init = NULL, init_scale = NULL, optimizer = NULL,

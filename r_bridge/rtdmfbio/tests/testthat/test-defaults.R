@@ -11,8 +11,7 @@ test_that("every setting has Python's name and default, and none is missing", {
   skip_without_python()
   defaults <- call_python("defaults")
   control <- formals(rtdmf_control)
-  # Logarithms are R's own to take.
-  own <- c("layer", "key_added", "group_key", "replicate_key", "overwrite", "copy", "concentration")
+  own <- c("layer", "key_added", "group_key", "replicate_key", "overwrite", "copy")
   expect_setequal(names(control), setdiff(union(names(defaults$correct), names(defaults$model)), own))
   expect_defaults(control, c(defaults$correct, defaults$model[setdiff(names(defaults$model),
                                                                       names(defaults$correct))]))

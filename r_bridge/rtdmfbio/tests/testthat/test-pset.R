@@ -98,13 +98,23 @@ test_that("an infinite IC50 stands at the largest dose, and one measure is no ot
   response$raw <- array(c(dose, dose), c(n, 3, 2), list(rownames(response$info), NULL,
                                                         c("Dose", "Viability")))
   attr(pset, "treatmentResponse") <- response
-  measured <- function(...) rtdmf_result(quietly(pset, "ic50_published", groups = NULL, ...))$measured
+  corrected <- function(..., concentration = "linear") {
+    quietly(pset, "ic50_published", groups = NULL, concentration = concentration, ...)
+  }
+  measured <- function(...) rtdmf_result(corrected(...))$measured
   at <- as.matrix(response$info[far, c("treatmentid", "sampleid")])
   once <- !duplicated(response$info[c("treatmentid", "sampleid")]) &
     !duplicated(response$info[c("treatmentid", "sampleid")], fromLast = TRUE)
   expect_true(all(measured()[at][once[far]] == 8))
   expect_true(all(is.na(measured(censored = "nan")[at][once[far]])))
   expect_error(measured(censored = "error"), "5 of .* censored.*censored = 'bound'")
+  expect_error(corrected(concentration = "error"), "concentration = \"log\"", class = "rtdmf_error")
+  logs <- corrected(concentration = "log")
+  expect_equal(rtdmf_result(logs)$measured[at][once[far]], rep(log(8), sum(once[far])))
+  expect_identical(rtdmf_result(logs)$measure$unit, "ln uM")
+  expect_true("ln_ic50_published_rtdmf" %in% names(attr(logs, "treatmentResponse")$profiles))
+  expect_error(quietly(exp(made_screen()), concentration = "log"), "take log\\(x\\)",
+               class = "rtdmf_error")
   attr(pset, "treatmentResponse")$profiles$ic50_published <- response$profiles$aac_published * 100
   expect_error(quietly(pset, "ic50_published", kind = "auc"), "0 to 1.*It is no 'auc'",
                class = "rtdmf_error")
