@@ -421,3 +421,21 @@ def test_the_example_of_the_page_reads_a_table(tmp_path):
     assert adata.uns["read"]["format"] == "ours"
     assert list(adata.var["tissue"]) == list(TISSUES)
     assert list(adata.obs["drug_id"]) == [70 + i for i in range(len(DRUGS))]
+
+
+def test_layers_without_x_are_read(tmp_path, rough_fits):
+    """And corrected by name, as before."""
+    adata = ad.AnnData(
+        obs=pd.DataFrame(index=list(DRUGS)), var=pd.DataFrame(index=list(LINES)), layers={"a": AUC}
+    )
+    adata.write_h5ad(tmp_path / "layers.h5ad")
+    assert read(tmp_path / "layers.h5ad", quiet=True).X is None
+    out = tmp_path / "out.h5ad"
+    assert cli.main(["correct", str(tmp_path / "layers.h5ad"), str(out), "--layer", "a"]) == 0
+
+
+@pytest.mark.parametrize("given", [{"A375": "skin"}, pd.Series(["skin"], ["A375"]), 3])
+def test_annotation_is_a_table(tmp_path, given):
+    """What else it may be is told in one line."""
+    with pytest.raises(TypeError, match="annotation of cell lines must be a table"):
+        read(made.wide(tmp_path), var=given)

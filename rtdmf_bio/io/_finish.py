@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from .._adata.measure import KINDS, as_mapping, as_measure, kind_name, measure_of
 from .._adata.names import DRUG_IDS, LINE_IDS, id_kind, normalised
+from ..model.checks import as_numbers
 from ._matrix import annotate
 from ._source import Source
 
@@ -155,10 +156,11 @@ def _checked(adata: AnnData, layer: str | None, notes: list[str]) -> dict[str, A
     measure = measure_of(adata, layer)
     name = str(measure.get("name", ""))
     kind = str(measure.get("kind", "")) or ("" if "higher_is" in measure else kind_name(name))
-    if kind not in KINDS:
+    given = adata.X if layer is None else adata.layers[layer]
+    if kind not in KINDS or given is None:
         return measure
     low, high = KINDS[kind].bounds
-    values = np.asarray(adata.X if layer is None else adata.layers[layer], dtype=float)
+    values = as_numbers(given)
     values = values[np.isfinite(values)]
     slack = 0.1 * (high - low) if np.isfinite(high - low) else 0.0
     outside = (values < low - slack) | (values > high + slack)

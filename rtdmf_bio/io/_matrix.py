@@ -209,6 +209,11 @@ def annotate(
             frame = frame.set_index(key)
         elif isinstance(frame.index, pd.RangeIndex) and frame.shape[1]:
             frame = frame.set_index(frame.columns[0])
+    elif not isinstance(annotation, (str, os.PathLike)):
+        raise TypeError(
+            f"The annotation of {what} must be a table (pandas.DataFrame) or the path of one. Got "
+            f"{type(annotation).__name__}."
+        )
     else:
         source, frame = str(annotation), _read_annotation(annotation, key)
     frame = frame.set_axis(names(frame.index, f"{source}: the column of names"), axis=0)

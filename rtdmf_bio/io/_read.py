@@ -143,7 +143,7 @@ def _say(adata: AnnData, source: Any, form: Format, quiet: bool) -> None:
     import numpy as np
 
     from .._adata.measure import measure_label, measure_of
-    from ..model.checks import name_some
+    from ..model.checks import as_numbers, name_some
 
     measure = measure_of(adata)
     also = [name for name in adata.layers if name and not name.endswith("censored")]
@@ -160,8 +160,9 @@ def _say(adata: AnnData, source: Any, form: Format, quiet: bool) -> None:
     if several is not None and several.duplicated().any():
         names = list(several[several.duplicated()].unique())
         said += f"; {len(names)} drugs in several rows each ({name_some(names, 3)})"
+    values = None if adata.X is None else as_numbers(adata.X)
     for what, names, axis in (("drugs", adata.obs_names, 1), ("lines", adata.var_names, 0)):
-        empty = names[~np.isfinite(np.asarray(adata.X, dtype=float)).any(axis)]
+        empty = [] if values is None else names[~np.isfinite(values).any(axis)]
         if len(empty):
             said += f"; {len(empty)} {what} have no value ({name_some(list(empty), 3)})"
     report = adata.uns.get("read_table", {}).get("replicates")
