@@ -303,6 +303,31 @@ def coderdata(folder: Path) -> Path:
     return path
 
 
+def oncopredict(folder: Path) -> Path:
+    header = ["", *(f"{name}_{1000 + i}" for i, name in enumerate(DRUGS))]
+    return rows(folder, "GDSC2_Res.csv", header,
+                [[f"COSMIC_{COSMIC[j]}", *LN_IC50[:, j]] for j in range(len(LINES))])  # fmt: skip
+
+
+def nci60(folder: Path) -> Path:
+    header = ("RELEASE_DATE", "EXPID", "PREFIX", "NSC", "CONCENTRATION_UNIT",
+              "LOG_HI_CONCENTRATION", "PANEL_NUMBER", "CELL_NUMBER", "PANEL_NAME", "CELL_NAME",
+              "PANEL_CODE", "COUNT", "AVERAGE", "STDDEV")  # fmt: skip
+    found = [("20210223", f"0001MD{k:02d}", "S", 740 + i, "M", -4, 1, j, TISSUES[j], LINES[j],
+              "X", 1, round(-5 - AUC[i, j] + (-0.1, 0.1)[k], 4), 0)
+             for i, j in pairs() for k in (0, 1)]  # fmt: skip
+    return rows(folder, "GI50.csv", header, found)
+
+
+def nci60_lst(folder: Path) -> Path:
+    header = ("NSC", "CONCUNIT", "LCONC", "PANEL", "CELL", "PANELNBR", "CELLNBR", "NLOGGI50",
+              "INDN", "TOTN", "STDDEV")  # fmt: skip
+    return rows(folder, "CANCER60GI50.LST", header, [
+        (740 + i, "M", -4.0, TISSUES[j], LINES[j], 1, j, round(5 + AUC[i, j], 4), 1, 1, 0)
+        for i, j in pairs()
+    ])  # fmt: skip
+
+
 def wide(folder: Path, name: str = "screen.csv") -> Path:
     return rows(folder, name, ["drug", *LINES],
                 [[DRUGS[i], *AUC[i]] for i in range(len(DRUGS))])  # fmt: skip

@@ -72,6 +72,14 @@ EXPECTED = [
              also={"auc": AUC}, obs={"pubchem_cid": [str(5000 + i) for i in range(len(DRUGS))]}),
     Expected(made.depmap_r, "depmap_r", LFC, "log_fold_change", LOWER, SAMPLES,
              var={"depmap_id": MODELS}, obs={"broad_id": BROAD}),
+    Expected(made.oncopredict, "oncopredict", LN_IC50, "ln_ic50",
+             [f"{name}_{1000 + i}" for i, name in enumerate(DRUGS)],
+             [f"COSMIC_{x}" for x in COSMIC],
+             obs={"drug_name": DRUGS, "drug_id": DRUG_IDS}, var={"cosmic_id": COSMIC}),
+    Expected(made.nci60, "nci60", -5 - AUC, "log10_gi50",
+             [str(740 + i) for i in range(len(DRUGS))], tissue=TISSUES),
+    Expected(made.nci60_lst, "nci60_lst", 5 + AUC, "pic50",
+             [str(740 + i) for i in range(len(DRUGS))], tissue=TISSUES),
     Expected(made.coderdata, "coderdata", AUC, "auc", [f"SMI_{i}" for i in range(len(DRUGS))],
              [str(5000 + j) for j in range(len(LINES))]),
 ]  # fmt: skip
@@ -374,6 +382,7 @@ def test_the_page_lists_every_format(tmp_path):
             f"{measure['higher_is']} | {', '.join(ids) or 'names'} | "
             f"{'yes' if 'tissue' in adata.var else ''} |"
         )
+    lines += of_other_kinds(tmp_path)
     measures = [
         "| measure | unit | higher is | bounds | source |",
         "|---|---|---|---|---|",
@@ -390,6 +399,35 @@ def test_the_page_lists_every_format(tmp_path):
         PAGE.write_text(new)
         page = new
     assert page == new, "run RENEW_PAGES=1 pytest tests/test_io_read.py -k page"
+
+
+def of_other_kinds(folder: Path) -> list[str]:
+    """Rows of what is no table: AnnData and objects of R."""
+    import made_psets
+
+    rt.io.write_h5ad(read(made.gdsc_fitted(folder), quiet=True), folder / "screen.h5ad")
+    made_psets.write(folder / "PSet.rds", made_psets.pset("2022a"))
+    matrix = made_psets.matrix(LN_IC50.T, [f"COSMIC_{x}" for x in COSMIC], list(DRUGS))
+    made_psets.write(folder / "GDSC2_Res.rds", matrix)
+    content = made_psets.experiment(
+        {"aac": made_psets.matrix(1 - AUC, list(DRUGS), list(LINES))},
+        pd.DataFrame(index=list(DRUGS)),
+        pd.DataFrame({"tissue": list(TISSUES)}, index=list(LINES)),
+    )
+    made_psets.write(folder / "experiment.rds", content)
+    out = []
+    for title, name in (
+        ("AnnData", "screen.h5ad"),
+        ("PharmacoSet", "PSet.rds"),
+        ("matrix or data frame of R", "GDSC2_Res.rds"),
+        ("SummarizedExperiment", "experiment.rds"),
+    ):
+        adata = read(folder / name, quiet=True)
+        measure = adata.uns.get("measure", {})
+        said = f"{measure['name']}, higher = {measure['higher_is']}" if measure else "to be said"
+        tissue = "yes" if "tissue" in adata.var else ""
+        out.append(f"| {title} | `{name}` | {said} | those it holds | {tissue} |")
+    return out
 
 
 def between(page: str, mark: str, lines: list[str]) -> str:

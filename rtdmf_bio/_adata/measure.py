@@ -60,7 +60,8 @@ KINDS: dict[str, Kind] = {
     "ln_ic50": Kind("ln uM", "resistant", _OPEN, _YANG, ("lnic50", "ic50ln")),
     "log10_ic50": Kind("log10 uM", "resistant", _OPEN, _YANG, ("log10ic50",)),
     "log2_ic50": Kind("log2 uM", "resistant", _OPEN, _CORSELLO, ("log2ic50",)),
-    "pic50": Kind("-log10 M", "sensitive", _OPEN, _POZDEYEV, ("pgi50", "pec50")),
+    "log10_gi50": Kind("log10 M", "resistant", _OPEN, "Shoemaker 2006, NCI-60"),
+    "pic50": Kind("-log10 M", "sensitive", _OPEN, _POZDEYEV, ("pgi50", "pec50", "nloggi50")),
     "gene_effect": Kind(
         "-1 = median of essential genes", "resistant", _OPEN, "Dempster 2021, Chronos"
     ),

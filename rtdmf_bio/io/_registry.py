@@ -26,8 +26,8 @@ def formats() -> list[Format]:
     Examples
     --------
     >>> import rtdmf_bio.io
-    >>> [form.name for form in rtdmf_bio.io.formats()][:2]
-    ['gdsc_web', 'gdsc_fitted']
+    >>> rtdmf_bio.io.formats()[-1].name
+    'table'
     """
     from ._formats import FORMATS
 

@@ -39,9 +39,14 @@ _LABELS = {
     *("depmapid", "gene", "wirkstoff", "substanz", "zelllinie"),
 }
 _NO_DATA = {
-    "<!doctype": "a web page, and no data",
-    "<html": "a web page, and no data",
-    "version https://git-lfs": "a pointer of git LFS, and no data",
+    "<!doctype": "a web page, and no data. Fetch the file again",
+    "<html": "a web page, and no data. Fetch the file again",
+    "<table": "a web page called a spreadsheet. Open it there and save it as xlsx or csv",
+    "<?xml": "XML. Open it in a spreadsheet and save it as xlsx or csv",
+    "version https://git-lfs": "a pointer of git LFS, and no data. Fetch the file again",
+    "%pdf": "a PDF. Pass the table it shows as csv or xlsx",
+    "{": "JSON. Save the table as csv",
+    "#1.3": "GCT 1.3, whose annotation cannot be told from values. Save it as GCT 1.2 or csv",
 }
 _EXCEL = re.compile(r"sep=(.)", re.IGNORECASE)  # a first line for Excel
 _BEYOND = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
@@ -216,7 +221,7 @@ def open_text(
     except LookupError:
         raise ValueError(f"There is no encoding {encoding!r}.") from None
     if lines and (what := next((w for b, w in _NO_DATA.items() if _begins(lines[0], b)), None)):
-        raise ValueError(f"{path} is {what}. Fetch the file again.")
+        raise ValueError(f"{path} is {what}.")
     if skip_rows == 0 and lines and _begins(lines[0], "#1.2"):
         skip_rows = 2  # GCT has its size in the second line
     if skip_rows == 0 and lines and (said := _EXCEL.fullmatch(lines[0])):

@@ -13,6 +13,8 @@ from . import (
     gdsc_anova,
     gdsc_fitted,
     gdsc_web,
+    nci60,
+    nci60_lst,
     oncopredict,
     prism_lfc,
     prism_oncref,
@@ -25,6 +27,8 @@ from . import (
 FORMATS: list[Format] = [
     module.FORMAT
     for module in (
+        nci60,
+        nci60_lst,
         gdsc_web,
         gdsc_fitted,
         prism_secondary,
