@@ -108,8 +108,9 @@ def gdsc_web(folder: Path) -> Path:
 
 
 def gdsc_anova(folder: Path) -> Path:
-    header = ["", "COSMIC_ID", *(f"Drug_{1000 + i}_IC50" for i in range(len(DRUGS)))]
-    lines = [[j, f"{COSMIC[j]}.0", *LN_IC50[:, j]] for j in range(len(LINES))]
+    header = ["", "COSMIC_ID", "TISSUE_FACTOR", "MSI_FACTOR",
+              *(f"Drug_{1000 + i}_IC50" for i in range(len(DRUGS)))]  # fmt: skip
+    lines = [[j, f"{COSMIC[j]}.0", TISSUES[j], j % 2, *LN_IC50[:, j]] for j in range(len(LINES))]
     return rows(folder, "IC50_v17.csv", header, lines)
 
 

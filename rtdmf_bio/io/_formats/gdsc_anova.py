@@ -8,10 +8,15 @@ import numpy as np
 from anndata import AnnData
 
 from ..._adata.measure import as_measure
+from ..._adata.names import normalised
 from .._format import Format, read_wide_format
 from .._source import Source
 
 _DRUG = re.compile(r"Drug_(\d+)(_IC50|_AUC)?", re.IGNORECASE)
+
+
+def _is_drug(name: str) -> bool:
+    return _DRUG.fullmatch(name) is not None or normalised(name).startswith("unnamed")
 
 
 def _sniff(source: Source) -> bool:
@@ -20,8 +25,11 @@ def _sniff(source: Source) -> bool:
 
 
 def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
-    adata = read_wide_format(source, {**options, "cell_line": source.columns["cosmicid"]},
-                             drugs="columns")  # fmt: skip
+    cosmic = source.columns["cosmicid"]
+    # Factors of the lines, such as MSI, are 0 and 1.
+    others = [name for name in source.header if name not in ("", cosmic) and not _is_drug(name)]
+    given = {**options, "cell_line": cosmic, "var_columns": [*options["var_columns"], *others]}
+    adata = read_wide_format(source, given, drugs="columns")
     adata.obs["drug_id"] = [m[1] if (m := _DRUG.fullmatch(n)) else np.nan for n in adata.obs_names]
     adata.var["cosmic_id"] = adata.var_names.to_numpy()
     if "measure" not in adata.uns:
