@@ -45,7 +45,7 @@ EXPECTED = [
              var={"cosmic_id": COSMIC}),
     Expected(made.gdsc_anova, "gdsc_anova", LN_IC50, "ln_ic50",
              [f"Drug_{1000 + i}_IC50" for i in range(len(DRUGS))], COSMIC,
-             var={"cosmic_id": COSMIC}, obs={"drug_id": DRUG_IDS}),
+             tissue=TISSUES, var={"cosmic_id": COSMIC}, obs={"drug_id": DRUG_IDS}),
     Expected(made.depmap_plain, "depmap", AUC, "auc",
              [f"{name.upper()} (CTRP:{30000 + i})" for i, name in enumerate(DRUGS)], MODELS,
              var={"depmap_id": MODELS}, obs={"drug_name": [name.upper() for name in DRUGS]}),

@@ -19,8 +19,8 @@ from ._source import Source
 TOO_MANY = 0.05  # of values beyond a bound, where noise puts some
 _CCLE, _NEARLY_ALL = re.compile(r"[A-Z0-9]+_([A-Z][A-Z_]{3,})"), 0.8
 _TISSUES = (
-    "tissue", "tissuefactor", "oncotreelineage", "lineage", "lineage1", "primarytissue", "primarysite",
-    "ccleprimarysite", "tcgadesc", "primarydisease", "tissuesubtype",
+    "tissue", "tissuefactor", "oncotreelineage", "lineage", "lineage1", "primarytissue",
+    "primarysite", "ccleprimarysite", "tcgadesc", "primarydisease", "tissuesubtype",
 )  # fmt: skip
 
 
