@@ -95,7 +95,7 @@ def cases(shared_data):
 
 def read(path, **options):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         return rt.io.read(path, quiet=True, **options)
 
 

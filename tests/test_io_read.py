@@ -88,7 +88,7 @@ EXPECTED = [
 def read(path, **options):
     """Read without a warning, whatever is printed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         return rt.io.read(path, **options)
 
 
