@@ -229,7 +229,7 @@ def _correct(args: argparse.Namespace) -> int:
     adata = _read(args)
     noise_sd = args.noise_sd
     # In an h5ad, X may be another by now than when it was read.
-    if _is_pset(args.input) or _is_table(args.input):
+    if adata.uns.get("read", {}).get("format") != "anndata":
         noise_sd = known_noise(adata, vars(args))
         if noise_sd == REPLICATE_SD != args.noise_sd and args.concentration == "log":
             noise_sd = None  # it is that of the linear values
@@ -329,6 +329,14 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
         _check_picture(args.picture)
     if args.transpose and not _is_table(args.output):
         raise ValueError(f"--transpose is for tables, and {args.output} is none. Leave it out.")
+    if args.measure_name is not None and not _is_pset(args.output):
+        raise ValueError(
+            f"--measure-name is for PharmacoSets, and {args.output} is none. Leave it out."
+        )
+    for key, table in (("lines_key", "lines"), ("drug_info_key", "drug_info")):
+        if getattr(args, key) is not None and getattr(args, table) is None:
+            option = f"--{table.replace('_', '-')}"
+            raise ValueError(f"{option}-key names a column of {option}. Pass {option} FILE, too.")
     path = args.output
     if not _is_table(path) and not _is_pset(path) and path.suffix.lower() != ".h5ad":
         raise ValueError(
@@ -382,10 +390,16 @@ def _read(args: argparse.Namespace) -> AnnData:
 
     if _is_pset(args.input):
         try:
-            return _read_pset(args)
+            adata = _read_pset(args)
         except NoPharmacoSetError:
             if _is_pset(args.output):
                 raise
+        else:
+            _refuse(args, _OF_TABLES, "a PharmacoSet")
+            return adata
+    _refuse(args, _OF_PSETS, "no PharmacoSet")
+    if args.object is not None and not _is_pset(args.input):
+        raise ValueError(f"--object is for files of R, and {args.input} is none. Leave it out.")
     adata = io.read(
         args.input,
         format=args.format,
@@ -416,6 +430,25 @@ def _read(args: argparse.Namespace) -> AnnData:
     if args.higher_is is not None:
         adata.uns["measure"] = {**measure_of(adata), "higher_is": args.higher_is}
     return adata
+
+
+_OF_TABLES = (
+    "format", "layout", "drugs_in", "drug", "cell_line", "value", "where", "obs_columns",
+    "var_columns", "drop_unnamed", "sep", "decimal", "encoding", "sheet", "skip_rows", "na_values",
+    "aggregate", "lines", "lines_key", "drug_info", "drug_info_key",
+)  # fmt: skip
+_OF_PSETS = ("measure_name", "summary", "backend", "kind", "out_of_range", "combinations",
+             "unmatched")  # fmt: skip
+
+
+def _refuse(args: argparse.Namespace, names: Sequence[str], what: str) -> None:
+    """Refuse options that would be ignored, since IN is not what they are for."""
+    usual = _parser().parse_args(["correct", "in", "out"])
+    given = [name for name in names if getattr(args, name) != getattr(usual, name)]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(f"{args.input} is {what}, and would be read without {options}. "
+                         f"Leave out what does not belong.")  # fmt: skip
 
 
 def _one_or_several(names: list[str] | None) -> str | list[str] | None:

@@ -367,6 +367,17 @@ BAD = [
     (("in.h5ad", "out.csv", "--layer", "raw"), "no 'raw'"),
     (("in.rds", "out.rds", "--measure", "AAC"), "no measure 'AAC'. It has ['auc_recomputed']"),
     (("in.rds", "out.rds", "--object", "x"), "no object named 'x'"),
+    (
+        ("in.rds", "out.csv", "--lines", "lines.csv", "--sep", ";"),
+        "in.rds is a PharmacoSet, and would be read without --sep, --lines.",
+    ),
+    (
+        ("in.csv", "out.csv", "--kind", "aac", "--out-of-range", "nan"),
+        "in.csv is no PharmacoSet, and would be read without --kind, --out-of-range.",
+    ),
+    (("in.h5ad", "out.csv", "--object", "x"), "--object is for files of R"),
+    (("in.rds", "out.csv", "--measure-name", "x"), "--measure-name is for PharmacoSets"),
+    (("in.csv", "out.csv", "--lines-key", "line"), "Pass --lines FILE, too"),
     (("in.h5ad", "out.rds"), "then IN must be one, too"),
     (("none.rds", "out.rds"), "none.rds does not exist"),
 ]

@@ -302,14 +302,44 @@ def test_measures_of_one_kind_match_however_they_are_called(name, other):
 
 
 @pytest.mark.parametrize(
-    "bounds", [{}, {"bounds": None}, {"bounds": [0, np.inf]}, {"bounds": [-np.inf, np.inf]}]
+    ("bounds", "turned"),
+    [({}, None), (None, None), ([0, np.inf], [-np.inf, 0]), ([-np.inf, np.inf], [-np.inf, np.inf])],
 )
-def test_without_finite_bounds_only_the_sign_is_turned(bounds):
+def test_without_finite_bounds_only_the_sign_is_turned(bounds, turned):
     """An IC50 has no upper bound: low + high - value would be infinite everywhere."""
     b = B.copy()
-    b.uns["measure"] = {"name": "pIC50", "higher_is": "sensitive", **bounds}
+    b.uns["measure"] = {"name": "pIC50", "higher_is": "sensitive", "bounds": bounds}
+    if bounds == {}:
+        del b.uns["measure"]["bounds"]
     both = rt.pp.harmonize(A, b, align_direction=True)
     np.testing.assert_array_equal(both.b.X, -rt.pp.harmonize(A, B).b.X)
+    assert both.b.uns["measure"].get("bounds") == turned
+    assert both.b.uns["measure"]["name"] == "-pIC50"
+
+
+def test_a_screen_that_was_turned_over_is_corrected(rough_fits):
+    """It is of another kind now, and what was read as beyond a dose lies on the other side."""
+    a = screen([f"d{k}" for k in range(12)], [f"l{k}" for k in range(15)])
+    b = a.copy()
+    a.uns["measure"] = {"name": "pIC50", "higher_is": "sensitive"}
+    b.uns["measure"] = {"name": "ln_ic50", "kind": "ln_ic50", "higher_is": "resistant"}
+    b.layers["censored"] = np.zeros(b.shape, np.int8)
+    b.X[2, 3], b.layers["censored"][2, 3] = 1.2, 1
+    both = rt.pp.harmonize(a, b, align_direction=True)
+    assert "kind" not in both.b.uns["measure"]
+    assert both.b.X[2, 3] == -1.2
+    assert both.b.layers["censored"][2, 3] == -1
+    assert np.count_nonzero(both.b.layers["censored"]) == 1
+    rt.pp.correct(both.b, group_key=None, progress=False)
+    assert both.b.uns["rtdmf"]["found"]["n_censored"] == 1
+
+
+def test_a_mean_of_replicates_is_beyond_a_dose_if_one_of_them_is():
+    b = screen(["d [1]", "d [2]"], ["k", "l", "m", "n"])
+    b.obs["drug"] = "d"
+    b.layers["censored"] = np.array([[1, 0, -1, 1], [0, 0, -1, -1]], np.int8)
+    merged = rt.pp.harmonize(screen(["d"], ["k", "l", "m", "n"]), b).b
+    np.testing.assert_array_equal(merged.layers["censored"], [[1, 0, -1, 0]])
 
 
 def measured(x, **layers):

@@ -376,6 +376,24 @@ def test_an_alias_joins_isomers_only_where_there_is_one():
     assert matches(both.drugs) == {("(+)-JQ1", "JQ-one"): "alias"}
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "aliases", "pairs"),
+    [
+        (["(+)-JQ1"], "JQ1", {"(+)-JQ1": "JQ1"}, ["(+)-JQ1"]),
+        (["(+)-JQ1", "(-)-JQ1"], "JQ1", {"(+)-JQ1": "JQ1"}, ["(+)-JQ1"]),
+        (["(+)-JQ1", "(-)-JQ1"], "JQ1", {"JQ1": "JQ1"}, []),
+        (["(+)-JQ1"], "(-)-JQ1", {"JQ1": "(-)-JQ1"}, []),
+        (["Bleo (50 uM)", "Bleo (10 uM)"], "Bleomycin", {"Bleo": "Bleomycin"}, []),
+        (["Bleo (50 uM)"], "Bleomycin (10 uM)", {"Bleo": "Bleomycin (10 uM)"}, []),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Left out")
+def test_an_alias_of_the_bare_name_joins_no_isomers_or_doses(a, b, aliases, pairs):
+    """One of the whole name is taken at its word."""
+    both = rt.pp.harmonize(drugs(*a), drugs(b), aliases=aliases)
+    assert list(matches(both.drugs)) == [(name, b) for name in pairs]
+
+
 def test_screens_named_by_identifiers_go_by_their_names_too():
     """As DepMap's downloads have them: ACH numbers, and names in a column."""
     depmap = screen(["BRD-K12345678-001-01-9", "y"], ["ACH-000001", "ACH-000002"],

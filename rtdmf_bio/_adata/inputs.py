@@ -190,9 +190,19 @@ def yes_or_no(column: pd.Series) -> NDArray[np.float64]:
     if not isinstance(wrong[0], str):
         raise ValueError(
             f"{where} must say of each line whether it is mutated, True or False (or 1 or 0). It "
-            f"holds {wrong[0]}; make it a boolean column, such as {where} > {wrong[0]}."
+            f"holds {_numbers_listed(column)}. Make a boolean column of it, by the value or the "
+            f"limit that means so: adata.var['chosen'] = ({where} == VALUE) or ({where} > LIMIT), "
+            f"and pass group='chosen'."
         )
     raise ValueError(_which_label(where, given, column, labels))
+
+
+def _numbers_listed(column: pd.Series) -> str:
+    """Values with the number of lines that have them, or their range if they are many."""
+    count = column.value_counts().sort_index()
+    if len(count) > _MOST_LISTED:
+        return f"{len(count)} values from {count.index[0]:g} to {count.index[-1]:g}"
+    return ", ".join(f"{value:g} ({n} lines)" for value, n in count.items())
 
 
 def _which_label(where: str, given: pd.Series, column: pd.Series, labels: list[Any]) -> str:
@@ -200,11 +210,15 @@ def _which_label(where: str, given: pd.Series, column: pd.Series, labels: list[A
     count, n, known = column.value_counts(), int(column.notna().sum()), column.notna()
     stripped = list(given[known]) != list(column[known]) or bool(given[~known].notna().any())
     as_text = f"{where}.astype(str).str.strip()" if stripped else where
-    blank = ""
+    blank = nothing = ""
     if n < len(column):  # a line without a label is on neither side
         none = sorted(set(given[~known].astype(str).str.strip()))
         is_none = f"{as_text}.isin({none})" if stripped else f"{where}.isna()"
         blank = f".astype('boolean').mask({is_none})"
+        nothing = (
+            f" The {len(column) - n} lines without a label are on neither side; if a blank means "
+            f"'not mutated', leave out {blank}."
+        )
     tests = ", ".join(
         f"{label!r} tests its {count[label]} lines against the other {n - count[label]}"
         for label in labels[:_MOST_LISTED]
@@ -214,7 +228,7 @@ def _which_label(where: str, given: pd.Series, column: pd.Series, labels: list[A
         f"{where} holds {len(labels)} labels ({name_some(labels)}) instead of True and False, and "
         f"which of them is to be tested cannot be told. Make a boolean column of it: "
         f"adata.var['chosen'] = ({as_text} == LABEL){blank}, and pass group='chosen'. As LABEL, "
-        f"{tests}{f' and so on for {more} more' if more > 0 else ''}."
+        f"{tests}{f' and so on for {more} more' if more > 0 else ''}.{nothing}"
     )
 
 

@@ -122,19 +122,27 @@ def _unified(
         isomers.setdefault(one.base, set()).add(one.stereo)
     out = []
     for one, name in zip(own, names, strict=True):
-        key = one.key
-        if (whole := aliases.get(letters(name))) is not None:
-            key = drug_name(whole).key
-        else:
-            asked = (letters(one.text), letters(plain(name)), one.base)
-            found = next((aliases[text] for text in asked if text in aliases), None)
-            if found is not None:
-                base, stereo, treatment, notes = drug_name(found).key
-                # An alias of the bare name is none of one isomer where there are several.
-                stereo = stereo or (one.stereo if len(isomers[one.base]) > 1 else "")
-                key = (base, stereo, treatment or one.treatment, notes or one.notes)
-        out.append(key)
+        whole = aliases.get(letters(name))
+        asked = (letters(one.text), letters(plain(name)), one.base)
+        found = whole or next((aliases[text] for text in asked if text in aliases), None)
+        if found is None or (whole is None and _is_of_another(one, drug_name(found))):
+            out.append(one.key)
+            continue
+        base, stereo, treatment, notes = drug_name(found).key
+        if whole is None:
+            # An alias of the bare name is none of one isomer where there are several.
+            stereo = stereo or (one.stereo if len(isomers[one.base]) > 1 else "")
+            treatment, notes = treatment or one.treatment, notes or one.notes
+        out.append((base, stereo, treatment, notes))
     return out
+
+
+def _is_of_another(one: DrugName, alias: DrugName) -> bool:
+    """Whether an alias is that of another isomer or dose, or only repeats the bare name."""
+    isomer = bool(one.stereo and alias.stereo and one.stereo != alias.stereo)
+    dose = bool(one.treatment and alias.treatment and one.treatment != alias.treatment)
+    bare = one.base == alias.base and bool(one.stereo) and not alias.stereo
+    return isomer or dose or bare
 
 
 def contradict_drugs(one: Ids, other: Ids) -> bool:

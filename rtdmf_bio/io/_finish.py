@@ -41,7 +41,7 @@ def with_tissue(var: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:
     return var
 
 
-_OF_ANY = {"drugs", "measure", "obs", "var", "obs_key", "var_key", "transpose", "sheet", "censored"}
+_OF_ANY = {"drugs", "measure", "obs", "var", "obs_key", "var_key", "transpose"}
 
 
 def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> AnnData:
@@ -63,7 +63,8 @@ def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> 
     ValueError
         An option has no meaning for it, or there is no such measure.
     """
-    strange = sorted(set(source.asked) - _OF_ANY)
+    of_r = {"sheet", "censored"} if source.kind == "r" else set()
+    strange = sorted(set(source.asked) - _OF_ANY - of_r)
     if strange:
         raise ValueError(f"{source.path} is no table, which {strange} are for. Leave them out.")
     if options["drugs"] == "columns":

@@ -229,7 +229,12 @@ def _shared(
         if several and not flags and whole.dtype.kind != "f":
             part = part.astype(np.float64)
         for k in several:
-            part[k] = _merged(whole[np.ix_(rows[order[0][k]], columns)], flags)
+            those = whole[np.ix_(rows[order[0][k]], columns)]
+            if flags and name.endswith("censored"):
+                # Bounds to both sides say nothing of their mean.
+                part[k] = those.min(axis=0).clip(None, 0) + those.max(axis=0).clip(0)
+            else:
+                part[k] = _merged(those, flags)
         return part
 
     if adata.X is not None:

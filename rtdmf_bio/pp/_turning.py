@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._adata.inputs import censored_name
 from .._adata.layers import named_layers
 from .._adata.measure import as_mapping, measure_of
 
@@ -61,7 +62,8 @@ def turn_over(adata: AnnData, owner: str) -> None:
     """Turn ``X``, or a layer, over, with all that has its measure or was made of it."""
     own = as_mapping(adata.uns.get("layer_measures"))
     measure = measure_of(adata, owner)
-    shift = _ends(measure)
+    least, most = _bounds(measure)
+    shift = least + most if math.isfinite(least) and math.isfinite(most) else 0.0
     made = {
         key: str(as_mapping(record).get("layer"))
         for key, record in adata.uns.items()
@@ -103,17 +105,31 @@ def turn_over(adata: AnnData, owner: str) -> None:
             adata.obs[f"{key}_level"] = over(adata.obs[f"{key}_level"].to_numpy())
             adata.var[f"{key}_sensitivity"] = -adata.var[f"{key}_sensitivity"]
             adata.varm[f"{key}_factors"] = -np.asarray(adata.varm[f"{key}_factors"])
-    measure["higher_is"] = _OPPOSITE[measure["higher_is"]]
+    marks = censored_name(owner)
+    if marks in adata.layers:
+        adata.layers[marks] = -np.asarray(adata.layers[marks])
+    _say_turned(measure, shift)
     if owner == "X":
         adata.uns["measure"] = measure
     else:
         adata.uns["layer_measures"] = {**own, owner: measure}
 
 
-def _ends(measure: dict[str, Any]) -> float:
-    """Low + high of a measure, 0 where it has no finite bounds."""
+def _say_turned(measure: dict[str, Any], shift: float) -> None:
+    """What a measure is once it is turned over: no longer of its kind."""
+    measure["higher_is"] = _OPPOSITE[measure["higher_is"]]
+    measure.pop("kind", None)
+    if "name" in measure:
+        measure["name"] = f"{shift:g} - {measure['name']}" if shift else f"-{measure['name']}"
+    low, high = _bounds(measure)
+    if not (shift or math.isnan(low) or math.isnan(high)):
+        measure["bounds"] = [-high, -low]
+
+
+def _bounds(measure: dict[str, Any]) -> tuple[float, float]:
+    """Low and high of a measure, NaN where it says nothing of use."""
     try:
         low, high = (float(bound) for bound in measure["bounds"])
     except (KeyError, TypeError, ValueError):
-        return 0.0
-    return low + high if math.isfinite(low) and math.isfinite(high) else 0.0
+        return math.nan, math.nan
+    return low, high
