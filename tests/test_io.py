@@ -510,15 +510,17 @@ def test_rows_are_those_of_the_csv_module(tmp_path, text, sep):
 
 
 @pytest.mark.parametrize("sep", ["", "::", "ab"])
-def test_what_cannot_separate_is_as_it_was(tmp_path, sep):
-    """The csv module takes one character; none stands for that of the file's name."""
+def test_what_cannot_separate_is_refused(tmp_path, sep):
+    """One character does; none stands for what is found out."""
     path = tmp_path / "table.csv"
     path.write_text("d,A\nx,1\n")
     if sep:
-        with pytest.raises(TypeError, match="delimiter"):
+        with pytest.raises(ValueError, match=r"sep must be one character.*or 'tab'"):
             read_table(path, sep=sep)
     else:
         assert read_table(path, sep=sep).X.tolist() == [[1]]
+        path.write_text("d\tA\nx\t1\n")
+        assert read_table(path, sep="tab").X.tolist() == read_table(path, sep=r"\t").X.tolist()
 
 
 def is_infinite(cell: str) -> bool:

@@ -183,6 +183,8 @@ def test_excel_is_read_with_its_sheets(book):
         read_table(book / "two.xlsx", sheet="dss")
     with pytest.raises(ValueError, match="If the header is further down, pass skip_rows"):
         read_table(book / "one.xlsx")
+    with pytest.raises(ValueError, match=r"two.xlsx is no text, which sep and encoding are for"):
+        read_table(book / "two.xlsx", sheet="auc", sep=";", encoding="utf-8")
     with pytest.raises(ValueError, match="is no Excel file and has no sheet"):
         read_table(made.wide(book), sheet="auc")
     (book / "broken.xlsx").write_bytes((book / "one.xlsx").read_bytes()[:-500])

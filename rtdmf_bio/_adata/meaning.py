@@ -93,7 +93,7 @@ def check_orientation(adata: AnnData, group_key: str | Sequence[str] | None = No
         raise ValueError(
             f"adata seems to be the other way round, cell lines x drugs: {why}. Drugs must be obs "
             f"and cell lines var. Turn it: adata = adata.T (of a table, rtdmf-bio correct takes "
-            f"--drugs-in columns)."
+            f"--drugs-in columns; if you passed that, leave it out)."
         )
 
 

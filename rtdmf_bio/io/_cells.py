@@ -200,6 +200,9 @@ def open_table(
     """Open a table by its content."""
     path = Path(path)
     kind = kind_of(path)
+    of_text = {"sep": sep, "encoding": encoding}
+    if kind in ("excel", "parquet") and (given := [k for k, v in of_text.items() if v is not None]):
+        raise ValueError(f"{path} is no text, which {' and '.join(given)} are for. Leave them out.")
     if kind == "excel":
         return FrameTable(path, read_excel(path, sheet, skip_rows))
     if sheet is not None:

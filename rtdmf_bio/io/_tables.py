@@ -90,7 +90,7 @@ def read_table(
         Leave out, and count, what has no name, instead of refusing it.
     sep, decimal, encoding
         Separator, decimal mark and encoding of a text; by default found out. A text that is not
-        UTF-8 or UTF-16 is read as Windows-1252, and that is said.
+        UTF-8 or UTF-16 is read as Windows-1252, and that is said. ``sep="tab"`` is ``"\\t"``.
     sheet
         Name or position of the sheet of an Excel file that has several; for :func:`read` also the
         name of an object of an R file.

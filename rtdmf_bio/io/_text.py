@@ -206,6 +206,10 @@ def open_text(
     path: Path, sep: str | None = None, encoding: str | None = None, skip_rows: int = 0
 ) -> Text:
     """Find out encoding and separator of a text file, where they are not given."""
+    if sep:
+        sep = {"tab": "\t", "\\t": "\t"}.get(sep, sep)
+        if not isinstance(sep, str) or len(sep) != 1 or sep in '\r\n"':
+            raise ValueError(f"sep must be one character, such as ';', or 'tab'. Got {sep!r}.")
     try:
         with unpacked(path) as raw:
             head = raw.read(_SAMPLE_BYTES)
