@@ -63,6 +63,34 @@ def test_a_bound_may_be_surpassed_as_far_as_predictions_say():
     assert held[marks > 0].mean() > held[marks == 0].mean() - 0.3
 
 
+@pytest.mark.filterwarnings("ignore:.*pile up")
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("cap", ["of the screen", "of each drug"])
+def test_intervals_of_bounds_hold_what_would_have_been_measured(cap, seed):
+    """Of values capped at the 70 % quantile; others keep what they have."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(2, 1.5, (100, 1)) + rng.normal(size=(100, 2)) @ rng.normal(size=(2, 150))
+    X = truth + 0.5 * rng.normal(size=truth.shape)
+    top = (
+        np.quantile(X, 0.7, axis=1, keepdims=True) if cap == "of each drug" else np.quantile(X, 0.7)
+    )
+    for sign in (1, -1):
+        Y, marks = sign * np.minimum(X, top), sign * (top < X)
+        model = RTDMF().fit(Y, censored=marks)
+        held = (model.lower_ <= sign * X) & (sign * X <= model.upper_)
+        assert 0.85 <= held[marks != 0].mean() <= 0.97
+        bound = model.lower_ if sign > 0 else model.upper_
+        np.testing.assert_array_equal(bound[marks != 0], Y[marks != 0])
+        assert (model.lower_ <= model.corrected_).all()
+        assert (model.corrected_ <= model.upper_).all()
+        free = RTDMF().fit(Y)
+        near = [
+            ((m.lower_ <= sign * truth) & (sign * truth <= m.upper_))[marks == 0].mean()
+            for m in (model, free)
+        ]
+        assert near[0] > near[1] - 0.02
+
+
 def test_bounds_tell_nothing_of_noise():
     """Values at the largest dose hardly differ from each other, but not for want of noise."""
     _, X = made()

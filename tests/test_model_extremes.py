@@ -11,7 +11,7 @@ import pytest
 
 import rtdmf_bio as rt
 from rtdmf_bio import RTDMF, Flag
-from rtdmf_bio.model.extremes import check_extremes, seen_by_fits
+from rtdmf_bio.model.extremes import check_extremes, harmless, seen_by_fits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -103,8 +103,12 @@ def test_a_code_for_not_measured_is_refused_with_its_count_and_place(X, code, co
 
 def test_two_codes_are_named_both():
     X, _ = put(put(auc(), -999, 400)[0], 9999, 300, seed=2)
-    with pytest.raises(ValueError, match=r"-999 stands 3\d\d time.*; 9999 stands 300 time"):
+    with pytest.raises(
+        ValueError, match=r"-999 stands 3\d\d time.*; 9999 stands 300 time"
+    ) as raised:
         check_extremes(X)
+    assert "X[numpy.isin(X, [-999, 9999])] = numpy.nan" in str(raised.value)
+    assert "na_values=[-999, 9999]" in str(raised.value)
 
 
 @pytest.mark.parametrize("code", [-999, 9999])
@@ -119,6 +123,29 @@ def test_minus_one_among_fractions_is_a_code():
     with pytest.raises(ValueError, match=r"X\[X == -1\] = numpy.nan"):
         check_extremes(put(np.clip(auc(), 0, None), -1, 30)[0])
     check_extremes(put(ln_ic50(), -1, 30)[0])
+
+
+@pytest.mark.parametrize("code", [-1, -9, -88, -99, -100])
+def test_a_negative_code_is_one_however_near_where_nothing_else_is_negative(code):
+    """Where viability in percent spreads as widely as from 0 to the code."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.5, 100, (N, P))
+    for Y in (X, np.rint(X)):
+        with pytest.raises(ValueError, match=f"{code} stands 30 time"):
+            check_extremes(put(Y, code, 30)[0])
+    check_extremes(put(X - 50, -9, 30)[0])
+    one_drug = X.copy()
+    one_drug[7, 3:33] = code
+    check_extremes(one_drug)
+
+
+@pytest.mark.parametrize("X", KINDS.values(), ids=KINDS)
+def test_a_code_beside_a_drug_that_kills_all_is_refused(X):
+    X = X.copy()
+    X[7] = np.nanmin(X)
+    for code in (-999, 9999):
+        with pytest.raises(ValueError, match=f"{code} stands 40 time"):
+            check_extremes(put(X, code, 40)[0])
 
 
 IMPOSSIBLE = {
@@ -206,6 +233,46 @@ def test_drugs_that_do_nothing_or_kill_everything_are_of_no_other_unit():
         X = X.copy()
         X[7] = np.abs(rng.normal(0, 2e-4, P))
         check_extremes(X)
+
+
+@pytest.mark.parametrize("controls", [[7], [7, 30]])
+def test_positive_controls_are_no_codes(controls):
+    """Viability in rounded percent, where nearly all drugs do little."""
+    rng = np.random.default_rng(0)
+    X = np.rint(rng.normal(95, 4, (N, P)))
+    X[controls] = rng.integers(0, 4, (len(controls), P))
+    for Y in (X, X.T, X / 100):
+        check_extremes(Y)
+
+
+@pytest.mark.parametrize("killers", [[7], [7, 30, 31]])
+def test_growth_rates_at_their_bound_are_no_codes(killers):
+    """-1 is what a drug that kills all comes to."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(0.95, 0.06, (N, P))
+    X[killers] = np.maximum(rng.normal(-1.02, 0.05, (len(killers), P)), -1)
+    check_extremes(X)
+    check_extremes(X.T)
+    X[killers] = -1
+    check_extremes(X)
+
+
+def test_tied_hits_are_no_code():
+    """Two drugs that kill one line each, to the same rounded value."""
+    rng = np.random.default_rng(0)
+    X = np.round(rng.normal(0.95, 0.03, (N, P)), 3)
+    X[7, 40], X[30, 8] = 0.102, 0.102
+    check_extremes(X)
+    X[40, 41] = 0.102
+    check_extremes(X)
+
+
+@pytest.mark.parametrize("share", [0.002, 0.01])
+def test_zero_is_no_code_of_what_is_never_negative(share):
+    rng = np.random.default_rng(0)
+    X = np.clip(rng.normal(0.95, 0.03, (N, P)), 0.5, None)
+    check_extremes(put(X, 0.0, int(share * X.size))[0])
+    check_extremes(put(X - 0.95, 0.0, 20)[0])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -305,6 +372,88 @@ def test_an_entry_that_is_kept_moves_nothing_outside_its_row_and_column(make):
     # How far out it lies beyond the bound is all the same.
     np.testing.assert_array_equal(seen[0], seen[1])
     np.testing.assert_array_equal(seen[1], seen[2])
+
+
+def slipped(X, rows, factor):
+    X = X.copy()
+    X[rows] *= factor
+    return X
+
+
+REFUSED = {
+    "a drug x 1000": ([40], 1000),
+    "5 % of drugs x 100": ([25, 41, 55], 100),
+    "a line x 1000": (np.s_[:, 17], 1000),
+}
+
+
+@pytest.mark.parametrize(("at", "factor"), REFUSED.values(), ids=REFUSED)
+def test_a_slip_of_a_unit_that_is_kept_leaves_all_else_as_it_is(at, factor):
+    """What fits see is the screen without it; the drug itself stays, in its own unit."""
+    X, slip = auc(), np.zeros((N, P), dtype=bool)
+    slip[at] = True
+    bad = slipped(X, at, factor)
+    with pytest.raises(ValueError, match="of another size"):
+        check_extremes(bad)
+    plain, model = RTDMF().fit(X), RTDMF(extreme="keep").fit(bad)
+    for name in ("corrected_", "lower_", "upper_", "predicted_"):
+        one, other = getattr(model, name), getattr(plain, name)
+        np.testing.assert_allclose(one[~slip], other[~slip], atol=1e-3)
+        imputed = slip & ~np.isfinite(X)
+        np.testing.assert_allclose(one[imputed] / factor, other[imputed], atol=1e-3)
+    known = slip & np.isfinite(X)
+    np.testing.assert_array_equal(model.corrected_[known], bad[known])
+    assert (model.flag_[known] == Flag.RETAINED).all()
+    assert model.n_extreme_ == known.sum()
+    assert model.threshold_ == pytest.approx(plain.threshold_, rel=0.01)
+    per_drug = model.noise_by_drug_ / plain.noise_by_drug_
+    np.testing.assert_allclose(per_drug[~slip.all(1)], 1, rtol=0.02)
+    np.testing.assert_allclose(per_drug[slip.all(1)], factor, rtol=0.02)
+
+
+def test_codes_that_are_kept_are_not_measured_to_fits():
+    """As many as 500: the fit is that of the screen without them."""
+    bad, _ = put(auc(), -999, 500)
+    coded = bad == -999
+    without = RTDMF().fit(np.where(coded, np.nan, bad))
+    model = RTDMF(extreme="keep").fit(bad)
+    np.testing.assert_array_equal(model.corrected_[~coded], without.corrected_[~coded])
+    np.testing.assert_array_equal(model.upper_[~coded], without.upper_[~coded])
+    np.testing.assert_array_equal(model.noise_by_drug_, without.noise_by_drug_)
+    assert (model.corrected_[coded] == -999).all()
+    assert model.n_extreme_ == 500
+
+
+def test_codes_and_slips_that_are_kept_go_with_marks_and_known_noise():
+    bad, _ = put(slipped(auc(), [40], 1000), -999, 300)
+    marks = np.where(np.isfinite(bad) & (bad > 0.9), 1, 0)
+    marks[bad == -999] = -1
+    model = RTDMF(extreme="keep").fit(bad, censored=marks, noise_sd=np.full(N, 0.04))
+    known = np.isfinite(bad)
+    assert np.isfinite(model.corrected_).all()
+    assert (model.lower_ <= model.corrected_).all()
+    assert (model.corrected_ <= model.upper_).all()
+    assert model.n_extreme_ == (known & ((bad == -999) | (np.arange(N) == 40)[:, None])).sum()
+
+
+def test_a_drug_or_line_of_nothing_but_codes_can_be_kept():
+    bad, _ = put(auc(), -999, 300)
+    bad[5], bad[:, 6] = -999, -999
+    seen = harmless(bad)
+    assert np.isfinite(seen.data).any(1).all()
+    assert np.isfinite(seen.data).any(0).all()
+    assert np.nanmin(seen.data) > -1
+    plain, model = RTDMF().fit(auc()), RTDMF(extreme="keep").fit(bad)
+    ratio = np.nanmedian(model.noise_by_drug_) / np.nanmedian(plain.noise_by_drug_)
+    assert 0.7 < ratio < 1.4
+    assert (model.corrected_[5] == -999).all()
+
+
+@pytest.mark.parametrize("settings", [{"retain": "none"}, {"retain": "all", "crossfit": 0}])
+def test_by_other_rules_a_slipped_drug_has_its_own_unit_too(settings):
+    model = RTDMF(extreme="keep", **settings).fit(slipped(auc(), [40], 1000))
+    assert 200 < np.median(model.corrected_[40]) < 1100
+    assert np.abs(np.delete(model.corrected_, 40, 0)).max() < 3
 
 
 def test_where_nothing_lies_far_out_keeping_changes_no_bit(screen):

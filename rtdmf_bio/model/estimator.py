@@ -32,7 +32,7 @@ from .checks import (
 )
 from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
-from .extremes import seen_by_fits
+from .extremes import Harmless, harmless, seen_by_fits
 from .factorization import Chain
 from .holdout import folds, validation_mask
 from .intervals import Few
@@ -165,9 +165,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         ``"error"``, ``"nan"`` (not measured) or ``"clip"`` (to the finite range).
     extreme
         Values that no experiment gives, such as -999 or one of a million among fractions:
-        ``"error"`` names them, ``"keep"`` keeps them as measured. Of entries beyond 25 robust
-        spreads of their drug and of the screen fits see the drug's median, so that they move
-        nothing else.
+        ``"error"`` names them, ``"keep"`` keeps them as measured, and fits do not see them: codes
+        are not measured to them; a drug or line of another size they see divided by a power of
+        ten, and what is imputed of it is in its own unit. Of entries beyond 25 robust spreads of
+        their drug and of the screen fits see the drug's median, so that they move nothing else.
     unmeasured
         Drugs or lines without measurement: ``"error"``, or ``"nan"`` to carry them along.
     max_missing
@@ -196,7 +197,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         D less ``predicted_``; NaN where not measured, or in no fold.
     lower_, upper_, sd_ : arrays (n, p)
         Interval and standard deviation of every value: where imputed, of a measurement that would
-        be made, where measured, of its error-free value. NaN without ``shrink``.
+        be made, where measured, of its error-free value. Of an entry marked as ``censored`` one end
+        is the bound, the other as far from ``corrected_`` as of an imputed value of the drug. NaN
+        without ``shrink``.
     specific_ : array (n, p)
         What is particular to a drug: the matrix denoised and completed, before any weighing,
         without the general part ``level_ + slope_ * sensitivity_``.
@@ -471,7 +474,17 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         device = pick_device(params["device"], params["dtype"])
         if checked.n_integer_na:
             warnings.warn(_said_of_integer_na(checked.n_integer_na), UserWarning, stacklevel=2)
-        data, beyond = seen_by_fits(checked.data)
+        plain = Harmless(checked.data, None, None)
+        if params["extreme"] == "keep":
+            plain = harmless(checked.data)
+        data, beyond = seen_by_fits(plain.data)
+        if plain.hidden is not None:
+            beyond = plain.hidden if beyond is None else beyond | plain.hidden
+        fitted_marks = marks
+        if marks is not None and plain.hidden is not None:
+            fitted_marks = np.where(np.isfinite(data), marks, 0).astype(np.int8)
+        if noise is not None and plain.unit is not None:
+            noise = noise / np.median(plain.unit, axis=1)
         unit = unit_of(data)
         plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
         rng = np.random.default_rng(params["random_state"])
@@ -496,7 +509,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             data,
             held_out,
             divided,
-            piles.with_censored(marks, n_measured),
+            piles.with_censored(fitted_marks, n_measured),
             unit=unit,
             center=params["center"] == "two-way",
             device=device,
@@ -527,6 +540,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             whole=beyond if params["extreme"] == "keep" else None,
             censored=marks,
             few=few,
+            unit=plain.unit,
         )
         basis = _Basis(checked, shape, fitted, judged, named)
         found = basis.threshold(fitted.threshold, params)
@@ -667,9 +681,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         """Say of the whole screen what the fit says of the drugs and lines that were measured."""
         basis, unit, first = self._basis, inputs.unit, result.first
         fitted = basis.fitted
-        self.low_rank_ = basis.full(fitted.low_rank)
-        self.completed_ = basis.full(fitted.predicted)
-        self.predicted_ = basis.full(basis.judged.predicted.copy())
+        as_measured = basis.judged.as_measured
+        self.low_rank_ = basis.full(as_measured(fitted.low_rank))
+        self.completed_ = basis.full(as_measured(fitted.predicted))
+        self.predicted_ = basis.full(as_measured(basis.judged.predicted.copy()))
         self.residual_ = basis.full(basis.judged.residual)
         self.unseen_ = basis.full(basis.judged.unseen)
         found, kept = basis.judged.found, basis.judged.kept
@@ -682,7 +697,9 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         }
         unknown = np.full(len(basis.checked.drugs), np.nan)
         self.noise_source_ = None if kept is None else kept.source
-        self.noise_by_drug_ = basis.per_drug(unknown if kept is None else kept.noise_sd)
+        of_drug = 1.0 if basis.judged.unit is None else np.median(basis.judged.unit, axis=1)
+        noise = unknown if kept is None else kept.noise_sd * of_drug
+        self.noise_by_drug_ = basis.per_drug(noise)
         self.reliability_ = basis.per_drug(unknown if kept is None else kept.weight)
         self.prediction_ = {
             "process": result.blend.process if self.params_["impute"] == "process" else 0.0,

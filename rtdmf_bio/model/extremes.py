@@ -14,7 +14,9 @@
 Refused are, each with names and the remedy,
 
 - a value that several entries have, apart from all others (by ``_GAP`` spreads, less where it is
-  written like a code, such as -999);
+  written like a code, such as -999, and more where few have it, which may be tied hits). Not 0
+  where nothing is negative, nor what nearly all of a few drugs or lines have: those may kill all.
+  A negative code is one at any distance, where all else is not negative;
 - drugs or lines of another size than all others, as where a unit slipped (``_LARGE``, ``_SMALL``);
 - entries beyond ``_IMPOSSIBLE`` spreads, if the next lies nearer by a factor of ``_APART``. Heavy
   tails go on: with Student's t of two degrees of freedom the farthest of 50,000 lies 60 to 200
@@ -24,6 +26,9 @@ What lies beyond ``FAR`` fits do not see, but the median of the drug in its plac
 one entry of 1e6 moves a whole screen, by some hundred times the noise. In published screens nothing
 lies as far out: up to 22 spreads are found in ln IC50 of curves that were extrapolated, up to 10 in
 all others.
+
+Where refusal is waived, fits do not see what would have been refused (:func:`harmless`): codes are
+not measured to them, and drugs or lines of another size they see times a power of ten.
 """
 
 from __future__ import annotations
@@ -42,6 +47,8 @@ _NORMAL_MAD = 1.4826
 _IMPOSSIBLE, _APART = 50.0, 25.0
 _GAP, _GAP_OF_CODES = 10.0, 3.0  # spreads; of a code that stands alone, the former
 _MOST_CODES = 5  # to either end
+_MOSTLY = 0.8  # of the entries of a value: in so few drugs, or lines, that it is theirs
+_CERTAIN = 999.0  # a code of this size is one in a single drug, too
 _LARGE, _SMALL = 50.0, 1 / 300  # of the typical size
 _BETWEEN = 10.0  # nothing else lies within this factor of theirs
 _UNLIKE = 10.0  # spreads of the logarithm of sizes, to be too small
@@ -55,7 +62,12 @@ _SHOWN = 3
 _NORMAL_Q95 = 1.645
 
 _NINES = [10.0**k - 1 for k in range(1, 8)]
-_CODES = frozenset([-1.0, *_NINES, *(-x for x in _NINES), 32767.0, -32768.0, 2.0**31 - 1])
+_CODES = frozenset(
+    [
+        *(-1.0, -77.0, -88.0, -100.0, -888.0, 255.0, 32767.0, -32768.0, 2.0**31 - 1),
+        *(sign * nines for nines in _NINES for sign in (1, -1)),
+    ]
+)
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -80,23 +92,67 @@ def check_extremes(data: Array, drugs: Names = None, lines: Names = None) -> Non
     if np.isinf(data).any():
         data = np.where(np.isinf(data), np.nan, data)
     with np.errstate(over="ignore", invalid="ignore"):
-        odd = {what: unlike(matrix) for what, matrix in (("drug", data), ("cell line", data.T))}
-        inside = np.zeros(data.shape, dtype=bool)
-        for matrix, one in zip((inside, inside.T), odd.values(), strict=True):
-            if one is not None:
-                matrix[one.at] = True
-        # A cap of a drug in another unit is no code.
-        found = [
-            code for code in codes(data) if code.written or (data[~inside] == code.value).any()
-        ]
+        found, odd = _codes_and_sizes(data)
         if found:
             raise ValueError(_said_of_codes(found, data, drugs, lines))
-        for (what, one), names in zip(odd.items(), (drugs, lines), strict=True):
+        for one, what, names in zip(odd, ("drug", "cell line"), (drugs, lines), strict=True):
             if one is not None:
                 raise ValueError(_said_of_sizes(one, what, names))
         single = _impossible(data)
         if single is not None:
             raise ValueError(_said_of_entries(*single, data, drugs, lines))
+
+
+def _codes_and_sizes(data: Array) -> tuple[list[Code], tuple[Unlike | None, Unlike | None]]:
+    """Codes, and drugs and lines of another size."""
+    odd = (unlike(data), unlike(data.T))
+    inside = np.zeros(data.shape, dtype=bool)
+    for matrix, one in zip((inside, inside.T), odd, strict=True):
+        if one is not None:
+            matrix[one.at] = True
+    # A cap of a drug in another unit is no code.
+    found = [code for code in codes(data) if code.written or (data[~inside] == code.value).any()]
+    return found, odd
+
+
+@dataclass
+class Harmless:
+    """A matrix without what :func:`check_extremes` refuses as codes or for its size."""
+
+    data: Array  # as fits may see it, (n, p)
+    hidden: Mask | None  # where this is something else than there is; None: nowhere
+    unit: Array | None  # (n, p), what such a drug or line was divided by, 1 elsewhere
+
+
+def harmless(data: Array) -> Harmless:
+    """Hide from fits what would have been refused, but for single entries (:func:`seen_by_fits`).
+
+    Codes are set missing. Drugs and lines of another size are divided by the power of ten that
+    comes nearest to how much larger they are: of a slipped unit the truth is left, and of anything
+    else nothing that is larger than what there is. Of a drug, or line, that has nothing but codes
+    fits see the median of the screen.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        found, _ = _codes_and_sizes(data)
+        coded = np.isin(data, [code.value for code in found])
+        seen = np.where(coded, np.nan, data) if found else data
+        unit = np.ones(data.shape)
+        for turn in (False, True):
+            matrix, by = (seen.T, unit.T) if turn else (seen, unit)
+            odd = unlike(matrix)
+            if odd is not None and (odd.sizes > 0).all():
+                by[odd.at] *= 10.0 ** np.rint(np.log10(odd.sizes / odd.typical))[:, None]
+                seen = data / unit
+                seen[coded] = np.nan
+    scaled = (unit != 1).any()
+    if not found and not scaled:
+        return Harmless(data, None, None)
+    if found:
+        left = np.isfinite(seen)
+        none = coded & ~(np.any(left, axis=1, keepdims=True) & np.any(left, axis=0, keepdims=True))
+        seen[none] = np.nanmedian(seen)
+    hidden = coded | ((unit != 1) & np.isfinite(data))
+    return Harmless(seen, hidden, unit if scaled else None)
 
 
 def seen_by_fits(data: Array) -> tuple[Array, Mask | None]:
@@ -131,6 +187,13 @@ class Code:
         """Whether it is written like a code, such as -999."""
         return self.value in _CODES
 
+    @property
+    def gap(self) -> float:
+        """Spreads that it must lie apart by; two or three hits may be tied."""
+        if self.written:
+            return _GAP_OF_CODES if self.count > 1 else _GAP
+        return _GAP if self.count >= _FEWEST else _IMPOSSIBLE
+
 
 def codes(data: Array) -> list[Code]:
     """Values at either end that lie apart from all others, the farthest last."""
@@ -144,6 +207,7 @@ def codes(data: Array) -> list[Code]:
     spread = _spread(rest)[1] if rest.size >= _FEWEST else 0.0
     if not spread > 0:
         return []
+    matrix = np.atleast_2d(data)
     # Of whole numbers most are among those taken out.
     whole = float(np.median(np.abs(sample - np.median(sample))))
     spread = max(spread, _NORMAL_MAD * whole)
@@ -151,13 +215,39 @@ def codes(data: Array) -> list[Code]:
     for end in ends.values():
         inner, apart = end.inner, False
         for value, count in reversed(end.candidates):
-            gap = _GAP_OF_CODES if value in _CODES and count > 1 else _GAP
-            apart = apart or abs(value - inner) >= gap * spread
-            if apart:
+            code = Code(value, count, inner)
+            off = abs(value - inner)
+            near = code.written and value < 0 <= inner and _in_several(matrix == value)
+            apart = apart or off >= code.gap * spread or near
+            if apart and not _measured(code, matrix, inner):
                 found.append(Code(value, count, end.inner))
             else:
-                inner = end.inner = value
+                inner, apart = value, False
+                end.inner = value
     return found
+
+
+def _measured(code: Code, data: Array, inner: float) -> bool:
+    """Whether a value apart from others may be a measurement all the same."""
+    if code.value == 0 < inner:
+        return True
+    if code.written and abs(code.value) >= _CERTAIN:
+        return False
+    return _of_few(data == code.value, code.count)
+
+
+def _of_few(at: Mask, count: int) -> bool:
+    """Whether nearly all lie in one drug or line, or in a few that each have several."""
+    for by in (at.sum(1), at.sum(0)):
+        few = max(1, min(int(_MOST_UNLIKE * by.size), count // _FEWEST))
+        if np.sort(by)[-few:].sum() >= _MOSTLY * count:
+            return True
+    return False
+
+
+def _in_several(at: Mask) -> bool:
+    """Whether there are some in more than one drug, and in more than one line."""
+    return bool(at.any(1).sum() > 1 and at.any(0).sum() > 1)
 
 
 @dataclass
@@ -328,12 +418,17 @@ def _said_of_codes(found: list[Code], data: Array, drugs: Names, lines: Names) -
         said.append(
             f"{code.value:.10g} stands {code.count} time(s), first at {_place(i, j, drugs, lines)}"
         )
-    value = f"{found[0].value:.10g}"
+    values = ", ".join(f"{code.value:.10g}" for code in found)
+
+    def at(matrix: str) -> str:
+        one = len(found) == 1
+        return f"{matrix} == {values}" if one else f"numpy.isin({matrix}, [{values}])"
+
     return (
-        f"The matrix holds what looks like a code for 'not measured', far from every other value "
-        f"(the nearest is {found[0].next:.4g}): {'; '.join(said)}. Set it to NaN: "
-        f"X[X == {value}] = numpy.nan (adata.X[adata.X == {value}] of an AnnData), or read the "
-        f"table with na_values=[{value}]. {_keep('measurements')}"
+        f"The matrix holds what looks like a code for 'not measured', or a drug that kills all, "
+        f"apart from every other value (the nearest is {found[0].next:.4g}): {'; '.join(said)}. If "
+        f"it is a code, set it to NaN: X[{at('X')}] = numpy.nan (adata.X[{at('adata.X')}] of an "
+        f"AnnData), or read the table with na_values=[{values}]. {_keep('measurements')}"
     )
 
 
@@ -349,7 +444,8 @@ def _said_of_sizes(odd: Unlike, what: str, names: Names) -> str:
         f"{odd.at.size} {what}(s) have values of another size than all others, {times} what is "
         f"usual ({odd.typical:.3g}): {', '.join(shown)}{more}. Are they in another unit, such as "
         f"nM among uM or percent among fractions? Convert them, or leave them out. "
-        f"{_keep('right')}"
+        f"If they are right, pass extreme='keep': they stay, and fits see them divided by a power "
+        f"of ten, as large as others."
     )
 
 

@@ -19,16 +19,23 @@ Of a drug, or a line, with hardly any measurement the factors are those of the o
 out its level. So what is imputed of it gets at least the width of a trivial prediction: the
 quantile of the distances of all measurements from the means of their lines, or of their drugs.
 
+A bound says on which side of it the value lies. So one end is the bound. The other is as far from
+the corrected value as of an imputed one, and at least where a normal distribution ends, cut off at
+the bound, whose mean is drug + line and whose spread is the drug's (:func:`_reach_of_bounds`): fits
+take a bound for the value, and so predict too little beyond it.
+
 Source: conformal quantiles as by Papadopoulos et al. (2002); pooling them over drugs is ours.
+Censored normal distributions by EM as of Dempster et al. (1977).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from .deviations import levels, spread
 from .weights import Keeping
@@ -36,6 +43,8 @@ from .weights import Keeping
 Array = NDArray[np.float64]
 
 _POOL = 50
+_STEPS = 40  # of EM
+_MOST_SPREADS = 10.0  # of a bound from the mean, beyond which tails are not computed
 
 
 @dataclass
@@ -45,6 +54,13 @@ class Intervals:
     lower: Array
     upper: Array
     sd: Array
+
+    def scaled(self, middle: Array, by: Array) -> Intervals:
+        """As wide in another unit, about the same values."""
+        lower, upper = (
+            np.where(by == 1, end, middle + by * (end - middle)) for end in (self.lower, self.upper)
+        )
+        return Intervals(lower, upper, self.sd * by)
 
 
 @dataclass
@@ -95,7 +111,8 @@ def intervals(
     weight: Array,
     kept: Keeping,
     coverage: float,
-    censored: NDArray[np.bool_] | None = None,
+    censored: NDArray[np.int8] | None = None,
+    data: Array | None = None,
 ) -> Intervals:
     """Intervals of measured and of imputed values.
 
@@ -115,10 +132,15 @@ def intervals(
     coverage
         Share of the intervals that hold what they are of, in (0, 1).
     censored
-        Entries that are bounds, (n, p): of these the interval is that of an imputed value, since
-        the measurement does not say how far beyond it the value lies. None: there are none.
+        1 where the value is at or above the measurement, -1 where at or below, 0 elsewhere, (n, p).
+        Such an entry is no measurement that tells how far predictions are off. Its interval is one
+        of an imputed value, and ends at the bound at the latest. None: there are none.
+    data
+        The measurements, (n, p), where some are bounds.
     """
     here = np.isfinite(counted)
+    if censored is not None and (here & (censored == 0)).any():
+        here &= censored == 0
     place = levels(predicted, here)
     size = spread(np.abs(counted), place, here, ("drug", "line", "level"), robust=False)
     score = np.where(here, np.abs(counted) / size, np.nan)
@@ -131,10 +153,61 @@ def intervals(
     response = np.sqrt(kept.size * (1 - kept.noise))[:, None]
     response = np.where(kept.far(unseen) > 1, np.abs(unseen), response)
     measured_sd = np.hypot(weight * kept.noise_sd[:, None], (1 - weight) * response)
-    told = here if censored is None else here & ~censored
+    told = here if censored is None else here & (censored == 0)
     half = np.where(told, ndtri((1 + coverage) / 2) * measured_sd, own[:, None] * size)
     sd = np.where(told, measured_sd, np.sqrt(square)[:, None] * size)
-    return Intervals(corrected - half, corrected + half, sd)
+    lower, upper = corrected - half, corrected + half
+    if censored is not None and data is not None:
+        reach = _reach_of_bounds(predicted + counted, censored, coverage)
+        above, below = censored > 0, censored < 0
+        lower = np.where(below, np.minimum(lower, data - reach), np.where(above, data, lower))
+        upper = np.where(above, np.maximum(upper, data + reach), np.where(below, data, upper))
+    return Intervals(lower, upper, sd)
+
+
+def _reach_of_bounds(data: Array, censored: NDArray[np.int8], coverage: float) -> Array:
+    """How far beyond its bound a value lies at most, with probability ``coverage``, (n, p).
+
+    By a normal distribution with the mean drug + line, drawn towards their mean by what they vary,
+    and the drug's own spread, drawn towards the screen's; 0 where there is no bound.
+    """
+    here = np.isfinite(data)
+    at = np.nonzero(here & (censored != 0))
+    out = np.zeros(data.shape)
+    if not at[0].size:
+        return out
+    side, bound = censored[at].astype(float), data[at]
+    guess, more = np.where(here, data, 0.0), np.zeros(data.shape)
+    count = np.maximum(here.sum(1), 1), np.maximum(here.sum(0), 1)
+    told = (here & (censored == 0)).sum(1)
+    share = told / (told + _POOL)
+    line = np.zeros(data.shape[1])
+    mean, sd = out, np.ones(len(data))
+    for _ in range(_STEPS):
+        middle = guess[here].mean()
+        drug = _drawn(np.where(here, guess - middle - line, 0.0).sum(1), count[0], sd**2)
+        line = _drawn(
+            np.where(here, guess - middle - drug[:, None], 0.0).sum(0), count[1], (sd**2).mean()
+        )
+        mean = middle + drug[:, None] + line
+        square = np.where(here, (guess - mean) ** 2 + more, 0.0).sum(1)
+        sd = np.sqrt(share * square / count[0] + (1 - share) * square.sum() / here.sum())
+        if not (sd > 0).all():
+            return out
+        spread = sd[at[0]]
+        off = np.clip(side * (bound - mean[at]) / spread, -_MOST_SPREADS, _MOST_SPREADS)
+        hazard = np.exp(-0.5 * off**2 - log_ndtr(-off)) / math.sqrt(2 * math.pi)
+        guess[at] = mean[at] + side * spread * np.maximum(hazard, off)
+        more[at] = spread**2 * np.clip(1 + off * hazard - hazard**2, 0.0, 1.0)
+    out[at] = spread * (-ndtri((1 - coverage) * ndtr(-off)) - off)
+    return out
+
+
+def _drawn(total: Array, count: NDArray[np.int64], noise: Array | float) -> Array:
+    """Means from their sums, drawn towards 0 by how much of what they vary by is noise."""
+    mean, error = total / count, noise / count
+    varies = max(float(np.mean(mean**2 - error)), 0.0)
+    return np.asarray(mean * varies / np.maximum(varies + error, 1e-300))
 
 
 def _conformal(scores: Array, count: NDArray[np.int64], coverage: float) -> Array:

@@ -68,6 +68,11 @@ class Judged:
     whole: NDArray[np.bool_] | None = None  # kept as measured, whatever the rule
     censored: NDArray[np.int8] | None = None  # 1: the true value is at or above D, -1: at or below
     few: Few | None = None  # drugs and lines of which nothing is learned
+    unit: Array | None = None  # what D was divided by for fits; L, P and noise are of that
+
+    def as_measured(self, part: Array) -> Array:
+        """What fits say, (n, p), in the unit that each entry was measured in."""
+        return part if self.unit is None else part * self.unit
 
 
 @dataclass
@@ -96,6 +101,7 @@ def judge(
     whole: NDArray[np.bool_] | None = None,
     censored: NDArray[np.int8] | None = None,
     few: Few | None = None,
+    unit: Array | None = None,
 ) -> Judged:
     """Say what is noise, by residuals of fits that have not seen the entry where there are such.
 
@@ -113,20 +119,22 @@ def judge(
         One label per line (p,), or None.
     seen
         ``data`` as fits saw it, by which noise is judged; None: the same.
-    whole, censored, few
+    whole, censored, few, unit
         As in :class:`Judged`.
     """
     seen = data if seen is None else seen
-    more: dict[str, Any] = {"whole": whole, "censored": censored, "few": few}
+    more: dict[str, Any] = {"whole": whole, "censored": censored, "few": few, "unit": unit}
     low, predicted = fitted.low_rank, fitted.predicted
     if fitted.unseen is None or fitted.unseen_low_rank is None or fitted.fold is None:
         unknown, fold = np.full(data.shape, np.nan), np.full(data.shape, -1, dtype=np.int8)
         found = deviations(seen - low, predicted, fold)
-        return Judged(low, data - low, predicted, unknown, unknown, found, None, **more)
+        residual = data - (low if unit is None else low * unit)
+        return Judged(low, residual, predicted, unknown, unknown, found, None, **more)
     low = np.where(np.isfinite(fitted.unseen_low_rank), fitted.unseen_low_rank, low)
     predicted = np.where(np.isfinite(fitted.unseen), fitted.unseen, predicted)
     counted = seen - fitted.unseen
-    unseen = counted if seen is data else data - fitted.unseen
+    by = 1.0 if unit is None else unit
+    unseen = counted if seen is data else data - fitted.unseen * by
     telling = counted
     if fitted.telling is not None:
         telling = np.where(fitted.telling.piled.numpy() > 0, np.nan, counted)
@@ -139,7 +147,7 @@ def judge(
         line_replicates=line_replicates,
     )
     found = deviations(seen - low, predicted, fitted.fold)
-    return Judged(low, data - low, predicted, unseen, counted, found, kept, **more)
+    return Judged(low, data - low * by, predicted, unseen, counted, found, kept, **more)
 
 
 def threshold_residuals(
@@ -184,13 +192,14 @@ def threshold_residuals(
         significant=significant,
         reliability=share,
     )
+    base, predicted = judged.as_measured(base), judged.as_measured(fitted.predicted)
     if judged.whole is not None and settings.rules != ("none",):
         held.weight[judged.whole], held.retained[judged.whole] = 1.0, True
         high = high | judged.whole
-    denoised = np.where(observed, base + held.weight * (data - base), fitted.predicted)
+    denoised = np.where(observed, base + held.weight * (data - base), predicted)
     denoised = within_bounds(denoised, data, judged.censored)
     parts = general_part(judged.predicted)
-    specific = denoised - parts.matrix()
+    specific = denoised - judged.as_measured(parts.matrix())
     corrected, whole = denoised, held.weight == 1
     if shrink and settings.specific_weight < 1:
         weight = settings.specific_weight
@@ -209,10 +218,13 @@ def threshold_residuals(
             held.weight,
             judged.kept,
             settings.coverage,
-            None if judged.censored is None else judged.censored != 0,
+            judged.censored,
+            data,
         )
         if judged.few is not None:
             interval = widened(interval, corrected, judged.few, settings.coverage)
+        if judged.unit is not None:
+            interval = interval.scaled(corrected, judged.unit)
     return Thresholded(
         threshold=threshold,
         corrected=corrected,
