@@ -564,7 +564,17 @@ def test_names_of_measures_keep_sign_and_unit(name, kind, unit):
 
 
 @pytest.mark.parametrize(
-    "name", ["-ln(IC50)", "logIC50", "DSS (%)", "potency", "IC90", "IC50 (ng/ml)", "IC50_ug_ml"]
+    "name",
+    [
+        "-ln(IC50)",
+        "logIC50",
+        "DSS (%)",
+        "potency",
+        "IC90",
+        "IC50 (ng/ml)",
+        "IC50_ug_ml",
+        "10 uM, 5 nM",
+    ],
 )
 def test_measures_that_are_not_known_stay_so(name):
     """Which logarithm, and of what, nobody says."""
@@ -780,6 +790,13 @@ def test_the_unit_in_the_name_of_a_file_counts(tmp_path, name):
     assert (adata.uns["measure"]["kind"], adata.uns["measure"]["unit"]) == ("ic50", "nM")
     rt.pp.log_concentrations(adata)
     np.testing.assert_allclose(adata.X, np.log(AUC))
+
+
+def test_a_unit_of_mass_in_the_name_of_a_file_is_not_micromolar(tmp_path):
+    adata = rt.io.read(made.wide(tmp_path, "IC50_ng_ml.csv"), quiet=True)
+    assert adata.uns["measure"] == {"name": "IC50_ng_ml"}
+    with pytest.raises(ValueError, match="'IC50_ng_ml' is none of a concentration"):
+        rt.pp.log_concentrations(adata)
 
 
 @pytest.mark.parametrize("measure", ["IC50 (nM)", "ic50_nM", "IC50 [nmol/L]"])

@@ -102,10 +102,19 @@ def unit_said(name: str) -> str | None:
     ValueError
         The name has two that differ.
     """
-    found = {_canonical(match["near"] or match["far"]) for match in _UNIT.finditer(_plain(name))}
+    found = _units(name)
     if len(found) > 1:
         raise ValueError(f"{name!r} has two units, {' and '.join(sorted(found))}. Leave one.")
     return found.pop() if found else None
+
+
+def by_mass(name: str) -> bool:
+    """Whether a unit of mass is in a name, such as ``IC50 (ng/ml)``."""
+    return _MASS.search(_plain(name)) is not None
+
+
+def _units(name: str) -> set[str]:
+    return {_canonical(match["near"] or match["far"]) for match in _UNIT.finditer(_plain(name))}
 
 
 def without_unit(name: str) -> str:
@@ -123,7 +132,7 @@ def micromolar_of(measure: Mapping[str, Any]) -> tuple[float, str]:
     """
     name, unit = measure.get("name"), measure.get("unit")
     name = name if isinstance(name, str) else ""
-    said, mass = unit_said(name), _MASS.search(_plain(name))
+    said, mass = unit_said(name), by_mass(name)
     stated = isinstance(unit, str) and bool(unit.strip())
     factor = in_micromolar(unit if stated else said or "uM")
     if factor is None or (mass and not stated):
@@ -155,6 +164,8 @@ def _canonical(unit: str) -> str:
 
 def kind_name(name: str) -> str | None:
     """Name in `KINDS` of a measure however spelled, None if it is not there."""
+    if len(_units(name)) > 1:
+        return None
     text = without_unit(name).lower()
     plain = re.sub(r"(published|recomputed|rtdmf)$", "", re.sub(r"[\W_]", "", text))
     if re.match(r"[-\u2212\u2013]|neg|minus", text):

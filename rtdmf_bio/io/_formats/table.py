@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ..._adata.measure import KINDS, as_measure, kind_name, unit_said, without_unit
+from ..._adata.measure import KINDS, as_measure, by_mass, kind_name, unit_said, without_unit
 from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._build import matrix_from
 from .._finish import with_tissue
@@ -32,15 +32,17 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
         given = {key: value for key, value in options.items() if key in columns and value}
         return _long(source, {**options, **columns, **given})
     adata = read_wide_format(source, options)
+    if "measure" in adata.uns:
+        return adata
     stem = source.path.name.split(".")[0]
     words = re.split(r"[^a-z0-9]+", without_unit(stem).lower())
     said = [word for word in words if word in ("ic50", "gi50", "ec50")]
     logs = any(word.startswith(("ln", "log", "neg")) for word in words)
-    if "measure" not in adata.uns and said and not logs and np.nanmin(adata.X) > 0:
+    if said and not logs and np.nanmin(adata.X) > 0:
         # Nothing else would tell, and on a linear scale they are not to be corrected.
         unit = unit_said(stem)
         name = f"{said[0]} ({unit})" if unit else said[0]
-        adata.uns["measure"] = as_measure(said[0], name)
+        adata.uns["measure"] = {"name": stem} if by_mass(stem) else as_measure(said[0], name)
         source.table.note(f"taken for {name} by the name of the file (measure= if not)")
         adata.uns["read_table"] = {**adata.uns.get("read_table", {}), "notes": source.table.notes}
     return adata
