@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import r_bridge
 import rtdmf_bio as rt
 from rtdmf_bio._adata.meaning import (
     check_meaning,
     check_orientation,
     in_micromolar,
     kind_of,
+    looks_logarithmic,
     spans_decades,
 )
 from rtdmf_bio._adata.measure import KINDS, as_measure
@@ -277,6 +279,63 @@ def test_published_areas_are_not_taken_for_concentrations(name, shared_data):
     table = pd.read_csv(shared_data(f"{name}.csv.gz"), index_col=0)
     check_meaning(anndata.AnnData(table), "X")
     check_meaning(anndata.AnnData(table.where(table > 0)), "X")
+
+
+LOGARITHMS = {
+    "pIC50": lambda ln: 6 - ln / np.log(10),
+    "log10 nM": lambda ln: 3 + ln / np.log(10),
+    "ln nM": lambda ln: np.log(1e3) + ln,
+}
+
+
+@pytest.mark.parametrize("turn", LOGARITHMS.values(), ids=LOGARITHMS)
+@pytest.mark.parametrize("name", ["gdsc1", "gdsc1000"])
+def test_published_logarithms_called_ic50_are_told_so(name, turn, shared_data):
+    """A second logarithm would be taken, without a word."""
+    table = pd.read_csv(shared_data(f"{name}/matrix_lnic50.csv.gz"), index_col=0)
+    adata = anndata.AnnData(turn(table))
+    for measure in ({"name": "IC50"}, {"name": "potency", "unit": "nM"}):
+        adata.uns["measure"] = measure
+        with pytest.raises(ValueError, match=r"look like logarithms already.*--measure pic50"):
+            check_meaning(adata, "X")
+        check_meaning(adata, "X", concentration="linear")
+    adata.uns["measure"] = {"name": "pic50", "kind": "pic50", "higher_is": "sensitive"}
+    check_meaning(adata, "X")
+
+
+@pytest.mark.parametrize("name", ["gdsc1", "gdsc1000", "nci60", "ccle"])
+def test_published_concentrations_are_not_taken_for_logarithms(name, shared_data):
+    """In any unit, whole and in parts."""
+    if name == "nci60":
+        table = pd.read_csv(shared_data("nci60/experiments.csv.gz"))
+        X = 10 ** (6 - table.iloc[:, 3:].to_numpy(float))
+    elif name == "ccle":
+        adata = r_bridge.read_pset(
+            shared_data("psets/CCLEsmall_current.rda"), "ic50_published", progress=False
+        )
+        X = adata.X
+        assert np.nanmax(X) == 8
+    else:
+        table = pd.read_csv(shared_data(f"{name}/matrix_lnic50.csv.gz"), index_col=0)
+        X = np.exp(table.to_numpy(float))
+    rng = np.random.default_rng(0)
+    parts = [X, *(X[i : i + 12] for i in range(0, len(X), max(len(X) // 40, 1)))]
+    parts += [X[:, rng.permutation(X.shape[1])[:30]] for _ in range(10)]
+    parts += [X[np.ix_(rng.permutation(len(X))[:20], rng.permutation(X.shape[1])[:20])]
+              for _ in range(50)]  # fmt: skip
+    for part in parts:
+        for unit in (1, 1e3, 1e-3, 1e-6):
+            assert not looks_logarithmic(unit * part)
+
+
+@pytest.mark.parametrize("name", ["ln_ic50", "pIC50", "log10_ic50"])
+def test_concentrations_stated_as_logarithms_are_told_so_and_the_remedy_works(name):
+    adata = of(np.exp(ln_ic50()), measure={"name": name})
+    with pytest.raises(ValueError, match=f"stated as '{name}', which are logarithms, but its val"):
+        check_meaning(adata, "X")
+    adata.uns["measure"] = {"name": "IC50", "kind": "ic50", "unit": "uM"}
+    rt.pp.log_concentrations(adata)
+    check_meaning(adata, "X")
 
 
 # -- bounds ---------------------------------------------------------------------------------------

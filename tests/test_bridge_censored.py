@@ -283,6 +283,60 @@ def test_finite_values_beyond_the_largest_dose_stay_and_are_counted(tmp_path):
     assert (adata.X[adata.layers["censored"] == 0] > 0.05).sum() > 5
 
 
+ZEROS = np.where(np.arange(N) % 9 == 4, 0.0, DATA.profiles["ic50_published"])
+
+
+@pytest.mark.parametrize("where", ["nothing", "raw", "info"])
+@pytest.mark.parametrize("generation", ["2016", "current"])
+def test_a_zero_of_a_concentration_stands_at_the_smallest_dose_of_its_drug(
+    where, generation, tmp_path
+):
+    least = DOSE / 10 if where == "info" else [np.nan] * N
+    parts = {"info": {"min.Dose.uM": least}, "raw": doses(DOSE) if where == "raw" else None}
+    path = pset(tmp_path / "pset.rds", generation, {MEASURE: ZEROS}, **parts)
+    drug = DATA.experiments["treatmentid"].to_numpy()
+    positive = pd.Series(ZEROS).where(ZEROS > 0).groupby(drug).min()
+    positive = positive.fillna(positive.min())
+    bound = pd.Series(DOSE / 10).groupby(drug).min() if where != "nothing" else positive
+    adata, kept, left = (read(path, censored=c) for c in ("bound", "keep", "nan"))
+    here = np.flatnonzero((ZEROS == 0) & ALONE)
+    assert here.size
+    for i in here:
+        assert adata.X[at(adata, i)] == pytest.approx(bound[drug[i]], rel=1e-12)
+        assert adata.layers["censored"][at(adata, i)] == -1
+        assert kept.X[at(kept, i)] == 0
+    assert np.nanmin(left.X) > 0
+    assert (left.X > 0).sum() < (adata.X > 0).sum()
+    rtdmf_bio.pp.log_concentrations(adata)
+    with pytest.raises(ValueError, match=r"censored \(\d+ 0\)"):
+        read(path, censored="error")
+
+
+def test_a_zero_of_another_measure_is_a_value(tmp_path):
+    values = np.where(np.arange(N) % 9 == 4, 0.0, DATA.profiles["auc_published"])
+    path = pset(tmp_path / "pset.rds", profiles={"auc_published": values})
+    assert "censored" not in read(path, "auc_published").layers
+
+
+def test_the_unit_in_the_name_of_a_measure_is_that_of_its_bounds(tmp_path):
+    values = 1000 * DATA.profiles[MEASURE].to_numpy()
+    columns = {"ic50_nM": values}
+    path = pset(tmp_path / "pset.rds", profiles=columns, info={"max.Dose.uM": DOSE})
+    adata = read(path, "ic50_nM")
+    assert adata.uns["measure"]["unit"] == "nM"
+    here = INFINITE & ALONE
+    np.testing.assert_allclose(of_experiments(adata, adata.X), 1000 * DOSE[here], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["GDSCsmall_2016.rda", "GDSCsmall_TRE.rds", "CCLEsmall_current.rda"]
+)
+def test_logarithms_of_pharmacogx_own_ic50_can_be_taken(name, shared_data):
+    adata = read(shared_data(f"psets/{name}"))
+    assert (adata.layers["censored"] == -1).sum() == 2
+    rtdmf_bio.pp.log_concentrations(adata)
+
+
 # Policies
 
 

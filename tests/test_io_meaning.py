@@ -541,6 +541,19 @@ def test_gct_is_read(tmp_path):
         ("IC50 (\u00b5M)", "ic50", "uM"),
         ("IC50_nM", "ic50", "nM"),
         ("EC50 [uM]", "ec50", "uM"),
+        ("IC50nM", "ic50", "nM"),
+        ("IC50_nm", "ic50", "nM"),
+        ("ic50_nM_published", "ic50", "nM"),
+        ("nM IC50", "ic50", "nM"),
+        ("IC50 [nmol/L]", "ic50", "nM"),
+        ("IC50 (nanomolar)", "ic50", "nM"),
+        ("GI50_umol_per_l", "gi50", "uM"),
+        ("IC50_M", "ic50", "M"),
+        ("LN_IC50_nM", "ln_ic50", "ln nM"),
+        ("log10_IC50_nM", "log10_ic50", "log10 nM"),
+        ("log10(GI50 [uM])", "log10_gi50", "log10 uM"),
+        ("-log10(IC50 nM)", "pic50", "-log10 nM"),
+        ("-log10(IC50 [M])", "pic50", "-log10 M"),
         ("AUC (%)", "auc_percent", "% of full viability"),
         ("Viability (%)", "percent_viability", "% of control"),
         ("AAC", "aac", "fraction of full response"),
@@ -552,7 +565,19 @@ def test_names_of_measures_keep_sign_and_unit(name, kind, unit):
     assert as_measure(kind, name)["unit"] == unit
 
 
-@pytest.mark.parametrize("name", ["-ln(IC50)", "logIC50", "DSS (%)", "potency", "IC90"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-ln(IC50)",
+        "logIC50",
+        "DSS (%)",
+        "potency",
+        "IC90",
+        "IC50 (ng/ml)",
+        "IC50_ug_ml",
+        "10 uM, 5 nM",
+    ],
+)
 def test_measures_that_are_not_known_stay_so(name):
     """Which logarithm, and of what, nobody says."""
     assert kind_name(name) is None
@@ -752,6 +777,69 @@ def test_the_name_of_a_file_tells_concentrations(tmp_path):
     for name in ("our_ln_IC50.csv", "ic50x.csv"):
         assert "measure" not in rt.io.read(made.wide(tmp_path, name), quiet=True).uns
     assert rt.io.read(path, measure="auc", quiet=True).uns["measure"]["kind"] == "auc"
+
+
+NANO = 1000 * AUC
+
+
+@pytest.mark.parametrize(
+    "name", ["our_IC50_nM.csv", "IC50(nM).csv", "IC50nM.csv", "IC50_nM_2020.csv", "ic50_nm.csv"]
+)
+def test_the_unit_in_the_name_of_a_file_counts(tmp_path, name):
+    path = made.rows(tmp_path, name, ["drug", *LINES],
+                     [[DRUGS[i], *NANO[i]] for i in range(len(DRUGS))])  # fmt: skip
+    adata = rt.io.read(path, quiet=True)
+    assert (adata.uns["measure"]["kind"], adata.uns["measure"]["unit"]) == ("ic50", "nM")
+    rt.pp.log_concentrations(adata)
+    np.testing.assert_allclose(adata.X, np.log(AUC))
+
+
+def test_a_unit_of_mass_in_the_name_of_a_file_is_not_micromolar(tmp_path):
+    adata = rt.io.read(made.wide(tmp_path, "IC50_ng_ml.csv"), quiet=True)
+    assert adata.uns["measure"] == {"name": "IC50_ng_ml"}
+    with pytest.raises(ValueError, match="'IC50_ng_ml' is none of a concentration"):
+        rt.pp.log_concentrations(adata)
+
+
+@pytest.mark.parametrize("measure", ["IC50 (nM)", "ic50_nM", "IC50 [nmol/L]"])
+def test_the_unit_in_a_stated_measure_counts(tmp_path, measure):
+    path = made.rows(tmp_path, "x.csv", ["drug", *LINES],
+                     [[DRUGS[i], *NANO[i]] for i in range(len(DRUGS))])  # fmt: skip
+    adata = rt.io.read(path, measure=measure, quiet=True)
+    assert (adata.uns["measure"]["kind"], adata.uns["measure"]["unit"]) == ("ic50", "nM")
+    rt.pp.log_concentrations(adata)
+    np.testing.assert_allclose(adata.X, np.log(AUC))
+    assert rt.io.read(path, measure="ln_ic50_nM", quiet=True).uns["measure"]["unit"] == "ln nM"
+    with pytest.raises(ValueError, match="is not known"):
+        rt.io.read(path, measure="IC50 (ng/ml)", quiet=True)
+
+
+@pytest.mark.parametrize("column", ["IC50nM", "IC50_nm", "IC50 [nmol/L]", "IC50_nM"])
+def test_the_unit_in_the_name_of_a_column_counts(tmp_path, column):
+    path = made.rows(tmp_path, "long.csv", ("drug", "cell_line", column),
+                     [(DRUGS[i], LINES[j], NANO[i, j]) for i, j in made.pairs()])  # fmt: skip
+    for measure in (None, "ic50", "IC50 (nM)"):
+        adata = rt.io.read(path, measure=measure, quiet=True)
+        assert adata.uns["measure"]["unit"] == "nM"
+        rt.pp.log_concentrations(adata)
+        assert np.nanmax(np.abs(adata.X)) == pytest.approx(np.nanmax(np.abs(np.log(AUC))))
+    with pytest.raises(ValueError, match=r"measure='IC50 \(uM\)' says uM, but .* is in nM"):
+        rt.io.read(path, measure="IC50 (uM)", quiet=True)
+
+
+def test_the_unit_of_an_anndata_stays_and_is_not_contradicted(tmp_path):
+    adata = rt.io.read(made.wide(tmp_path), quiet=True)
+    adata.uns["measure"] = {"name": "IC50", "unit": "nM"}
+    rt.io.write_h5ad(adata, tmp_path / "x.h5ad")
+    for measure in (None, "IC50", "ic50_nM"):
+        assert (
+            rt.io.read(tmp_path / "x.h5ad", measure=measure, quiet=True).uns["measure"]["unit"]
+            == "nM"
+        )
+    adata.uns["measure"] = as_measure("ic50", "IC50_nM")
+    rt.io.write_h5ad(adata, tmp_path / "y.h5ad")
+    with pytest.raises(ValueError, match="says uM, but 'IC50_nM' is in nM"):
+        rt.io.read(tmp_path / "y.h5ad", measure="IC50 (uM)", quiet=True)
 
 
 def test_an_anndata_of_lines_is_turned_on_request(tmp_path):

@@ -212,3 +212,60 @@ def test_the_published_concentrations_come_out_as_from_their_logarithms(shared_d
     rt.pp.correct(taken, group_key=None, concentration="log", progress=False)
     # Rounding of the exponential; EM stops at a relative change of 1e-6.
     np.testing.assert_allclose(taken.layers["rtdmf"], plain.layers["rtdmf"], atol=1e-3)
+
+
+# -- units and logarithms -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["IC50_nM", "IC50 (nM)", "potency_nM", "ic50nm"])
+def test_the_unit_in_the_name_is_the_unit(name):
+    adata = linear("nM")
+    adata.uns["measure"] = {"name": name}
+    rt.pp.log_concentrations(adata)
+    np.testing.assert_allclose(adata.X, np.log(linear("uM").X), atol=1e-12)
+    measure = adata.uns["measure"]
+    assert (measure["unit"], measure["linear_unit"]) == ("ln uM", "nM")
+    assert "nm" not in measure["name"].lower()
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        ({"name": "IC50", "unit": "ng/ml"}, "The unit 'ng/ml' is none of a concentration"),
+        ({"name": "IC50", "unit": "log10 nM"}, "The unit 'log10 nM' is none"),
+        ({"name": "IC50 (ng/ml)"}, r"The unit 'IC50 \(ng/ml\)' is none"),
+        ({"name": "IC50_nM", "unit": "uM"}, "says nM, but the unit is stated as 'uM'"),
+        ({"name": "IC50_nM (uM)"}, "two units, nM and uM"),
+    ],
+)
+def test_a_unit_that_is_not_understood_or_contradicted_is_refused(measure, message):
+    adata = linear()
+    adata.uns["measure"] = measure
+    before = adata.X.copy()
+    with pytest.raises(ValueError, match=message):
+        rt.pp.log_concentrations(adata)
+    np.testing.assert_array_equal(adata.X, before)
+
+
+def test_no_second_logarithm_is_taken():
+    adata = linear()
+    adata.X = 6 - np.log10(adata.X)
+    adata.uns["measure"] = {"name": "IC50"}
+    for take in (
+        lambda: rt.pp.log_concentrations(adata),
+        lambda: rt.pp.correct(adata, concentration="log", group_key=None, progress=False),
+    ):
+        with pytest.raises(ValueError, match=r"look like logarithms already.*--measure pic50"):
+            take()
+
+
+def test_linear_values_stated_as_logarithms_are_taken_after_the_remedy():
+    adata = linear()
+    adata.uns["measure"] = {"name": "ln_ic50", "kind": "ln_ic50", "unit": "ln uM"}
+    with pytest.raises(ValueError, match="of which no logarithms are taken") as raised:
+        rt.pp.log_concentrations(adata)
+    remedy = "{'name': 'IC50', 'kind': 'ic50', 'unit': 'uM'}"
+    assert f"adata.uns['measure'] = {remedy}" in str(raised.value)
+    adata.uns["measure"] = {"name": "IC50", "kind": "ic50", "unit": "uM"}
+    rt.pp.log_concentrations(adata)
+    np.testing.assert_allclose(adata.X, np.log(linear().X))

@@ -11,12 +11,12 @@ from anndata import AnnData
 
 from rtdmf_bio._adata.columns import is_text, text_dtype
 from rtdmf_bio._adata.inputs import REPLICATE_SD
-from rtdmf_bio._adata.measure import KINDS
+from rtdmf_bio._adata.measure import KINDS, as_measure, in_micromolar
 from rtdmf_bio.model.checks import check_choice
 from rtdmf_bio.model.repeats import noise_of_summaries
 
 from . import measures
-from .censored import CENSORED, DOSES, at_bounds, infinite_sides, summarize_sides
+from .censored import CENSORED, DOSES, at_bounds, infinite_sides, summarize_sides, zero_sides
 from .summary import SUMMARIES, summarize
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _summarised(
     One beside the main one, of which nothing can be `stated`, is judged but not refused.
     """
     named = measures.known(name)
-    unit = KINDS[stated.kind].unit if stated and stated.kind else named.get("unit")
+    unit = as_measure(stated.kind, name)["unit"] if stated and stated.kind else named.get("unit")
     values, sides, is_text = pset.censored(name, unit)
     values, sides = values[of.kept], sides[of.kept]
     if is_text:
@@ -152,7 +152,7 @@ def _summarised(
     bounds = meaning.get("bounds")
     counts = _out_of_range(values, bounds)
     infinite = infinite_sides(values, bounds)
-    sides = np.where(sides == 0, infinite, sides)
+    sides = np.where(sides == 0, infinite + zero_sides(values, meaning.get("kind")), sides)
     counts["n_censored"] = int((sides != 0).sum())
     if counts["n_censored"]:
         values, sides = _censor(pset, name, values, sides, of, settings["censored"], meaning)
@@ -182,9 +182,10 @@ def _censor(
 ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
     """Do with bounds and infinite values as the `policy` says."""
     infinite = np.isinf(values) & (sides != 0)
-    text = (sides != 0) & ~infinite
+    zero = (values == 0) & (sides < 0) & (meaning.get("kind") in DOSES)
+    text = (sides != 0) & ~infinite & ~zero
     said = f"{(sides != 0).sum()} of {(~np.isnan(values)).sum()} values of {name} are censored"
-    kinds = {"infinite": infinite.sum(), "bounds in text": text.sum()}
+    kinds = {"infinite": infinite.sum(), "0": zero.sum(), "bounds in text": text.sum()}
     which = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n)
     if policy == "error":
         raise ValueError(
@@ -194,18 +195,25 @@ def _censor(
     if policy == "nan":
         pset.notes.append(f"{said} ({which}) and were left out")
         return np.where(sides != 0, np.nan, values), np.zeros_like(sides)
-    if policy == "keep" or not infinite.any():
+    if policy == "keep" or not (infinite | zero).any():
         if text.any():
             pset.notes.append(f"{said} ({which}); bounds stand in their place")
-        return values, np.where(infinite, 0, sides).astype(np.int8)
-    largest = pset.largest_dose()
-    largest = None if largest is None else largest[of.kept]
+        return values, np.where(infinite | zero, 0, sides).astype(np.int8)
+    largest, smallest = (
+        None if dose is None else dose[of.kept] / _of_default(meaning)
+        for dose in (
+            pset.largest_dose() if infinite.any() else None,
+            pset.smallest_dose() if zero.any() else None,
+        )
+    )
     try:
-        bounds = at_bounds(values, sides, of.drug, largest, meaning.get("kind"))
+        bounds = at_bounds(values, sides, of.drug, largest, meaning.get("kind"), smallest)
     except ValueError as error:
+        n = int((infinite | zero).sum())
+        what = "infinite" if not zero.any() else "infinite or 0"
         raise ValueError(
-            f"{pset.label}: the measure {name!r} has no bound for its {infinite.sum()} infinite "
-            f"values, as {error} and its doses are not known. Pass censored='keep' to keep them."
+            f"{pset.label}: the measure {name!r} has no bound for its {n} {what} values, as "
+            f"{error} and its doses are not known. Pass censored='keep' to keep them."
         ) from error
     pset.notes.append(f"{said} ({which}); bounds stand in their place")
     if largest is not None and meaning.get("kind") in DOSES:
@@ -216,6 +224,13 @@ def _censor(
                 "experiment, and so above the bounds of infinite ones: a fit has extrapolated them"
             )
     return bounds, sides
+
+
+def _of_default(meaning: dict[str, Any]) -> float:
+    """How many of the unit that its kind has by default the unit of a measure is."""
+    units = str(meaning.get("unit")), KINDS[meaning["kind"]].unit if "kind" in meaning else ""
+    own, default = (in_micromolar(unit.split(" ")[-1]) for unit in units)
+    return own / default if own and default else 1.0
 
 
 def _witnesses(pset: PSet, kept: NDArray[np.intp], measure: str) -> dict[str, NDArray[np.float64]]:

@@ -49,7 +49,7 @@ def from_text(entries: Sequence[Any], unit: str | None) -> tuple[Array, Sides, l
     entries
         Text, and None or NaN where missing.
     unit
-        That of the measure; "uM" lets entries have a unit of concentration.
+        That of the measure; one of concentration lets entries have a unit of concentration.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def _number(entry: str, unit: str | None) -> tuple[float, int] | None:
     if match["unit"] == "%":
         factor = 1.0 if unit is not None and unit.startswith("%") else math.nan
     elif match["unit"]:
-        factor = _MICROMOLAR.get(match["unit"], math.nan) if unit == "uM" else math.nan
+        factor = _MICROMOLAR.get(match["unit"], math.nan) / _MICROMOLAR.get(unit or "", math.nan)
     if math.isnan(factor):
         return None
     side = {"": 0, ">": 1, "≥": 1, "<": -1, "≤": -1}[(match["side"] or "").rstrip("=")]
@@ -94,6 +94,14 @@ def infinite_sides(values: Array, bounds: Any) -> Sides:
     return (above.astype(np.int8) - below.astype(np.int8)).astype(np.int8)
 
 
+def zero_sides(values: Array, kind: str | None) -> Sides:
+    """Sides of zeros in concentrations: a fit gives 0 where all that it knows is that it is small.
+
+    No concentration is 0, and of 0 there is no logarithm.
+    """
+    return np.where((values == 0) & (kind in DOSES), -1, 0).astype(np.int8)
+
+
 # What the largest dose in micromoles per litre is, in each kind of measure.
 _OF_DOSE: dict[str, Callable[[Array], Array]] = {
     "ln_ic50": np.log,
@@ -106,12 +114,18 @@ DOSES = ("ic50", "ec50", "gi50", "gr50")
 
 
 def at_bounds(
-    values: Array, sides: Sides, drug: NDArray[np.int64], largest: Array | None, kind: str | None
+    values: Array,
+    sides: Sides,
+    drug: NDArray[np.int64],
+    largest: Array | None,
+    kind: str | None,
+    smallest: Array | None = None,
 ) -> Array:
-    """Put infinite values at their bound.
+    """Put infinite values, and zeros of concentrations, at their bound.
 
     This is the largest dose of the experiment, where known and the measure is a concentration or
-    its logarithm; else the most extreme finite value of the drug, else of all drugs.
+    its logarithm, of zeros the smallest dose of all of the drug; else the most extreme finite value
+    of the drug above 0, else of all drugs.
 
     Parameters
     ----------
@@ -119,6 +133,8 @@ def at_bounds(
         Value, side and number of the drug of each experiment.
     largest
         Largest dose of each experiment in uM, NaN where not known; None if no dose is.
+    smallest
+        Smallest dose, as `largest`.
     kind
         Name in ``KINDS``, None if not known.
 
@@ -127,7 +143,8 @@ def at_bounds(
     ValueError
         No value is finite, and doses are not known.
     """
-    values = values.copy()
+    zero = (values == 0) & (sides == -1) & (kind in DOSES)
+    values = np.where(zero, -np.inf, values)
     turn = np.asarray if kind in DOSES else _OF_DOSE.get(kind or "")
     beyond = -1 if kind == "pic50" else 1
     for side in (1, -1):
@@ -139,6 +156,9 @@ def at_bounds(
             with np.errstate(divide="ignore", invalid="ignore"):
                 bound = np.asarray(turn(largest[at]), dtype=np.float64)
             bound[~np.isfinite(bound)] = np.nan
+        if side == -1 and kind in DOSES and smallest is not None:
+            least = pd.Series(smallest).groupby(drug).min()
+            bound = least.reindex(drug[at]).to_numpy(dtype=np.float64, copy=True)
         finite = np.isfinite(values)
         extreme = pd.Series(values[finite]).groupby(drug[finite])
         own = (extreme.max() if side > 0 else extreme.min()).reindex(drug[at]).to_numpy()

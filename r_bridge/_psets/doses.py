@@ -1,4 +1,4 @@
-"""The largest dose of each experiment: of its annotation, or of its single doses.
+"""The largest or smallest dose of each experiment: of its annotation, or of its single doses.
 
 Both are in micromoles per litre, as PharmacoGx has them.
 """
@@ -22,20 +22,24 @@ if TYPE_CHECKING:
 
 _DOSE, _UNIT = "(?:dose|conc|concentration)s?", "(?P<unit>[nuµμ]m)?"
 _MOST = "(?:max|maximum|maximal|top|highest|largest)"
-_LARGEST = re.compile(
-    f"{_MOST}(?:tested|screening)?{_DOSE}{_UNIT}|{_DOSE}{_MOST}{_UNIT.replace('unit', 'of')}"
+_LEAST = "(?:min|minimum|minimal|bottom|lowest|smallest)"
+_LARGEST, _SMALLEST = (
+    re.compile(
+        f"{end}(?:tested|screening)?{_DOSE}{_UNIT}|{_DOSE}{end}{_UNIT.replace('unit', 'of')}"
+    )
+    for end in (_MOST, _LEAST)
 )
 _SINGLE = re.compile(rf"{_DOSE}\d+{_UNIT}")
 
 
-def largest(response: Node, names: pd.Index) -> Array | None:
+def extreme(response: Node, names: pd.Index, smallest: bool = False) -> Array | None:
     """Return the largest dose of each experiment, NaN where not known; None if none is.
 
-    `response` is a list of tables, `names` are those of its experiments.
+    `response` is a list of tables, `names` are those of its experiments. The `smallest` on request.
     """
     info, raw = response.item("info"), response.item("raw")
     found = np.full(len(names), np.nan)
-    for known in (_annotated(info), _of_doses(raw, names)):
+    for known in (_annotated(info, smallest), _of_doses(raw, names, smallest)):
         if known is not None and len(known) == len(found):
             found = np.where(np.isnan(found), known, found)
     return None if np.isnan(found).all() else found
@@ -48,16 +52,17 @@ def numbers(values: Any) -> Array:
     return np.where((found > 0) & np.isfinite(found), found, np.nan)
 
 
-def most(table: Array) -> Array:
-    """Return the largest of each row, NaN of a row without any."""
-    return np.asarray(np.fmax.reduce(table, axis=1, initial=np.nan))
+def _end(table: Array, smallest: bool) -> Array:
+    """Return the largest or smallest of each row, NaN of a row without any."""
+    end = np.fmin if smallest else np.fmax
+    return np.asarray(end.reduce(table, axis=1, initial=np.nan))
 
 
-def _annotated(info: Node | None) -> Array | None:
+def _annotated(info: Node | None, smallest: bool) -> Array | None:
     if info is None:
         return None
     plain = {name: re.sub(r"[\W_]", "", name.lower()) for name in nodes.columns(info)}
-    for pattern in (_LARGEST, _SINGLE):
+    for pattern in (_SMALLEST if smallest else _LARGEST, _SINGLE):
         found = []
         for name, text in plain.items():
             match = pattern.fullmatch(text)
@@ -66,11 +71,11 @@ def _annotated(info: Node | None) -> Array | None:
                 nano = "nm" in match.groupdict().values()
                 found.append(numbers(values) * (1e-3 if nano else 1.0))
         if found:
-            return most(np.column_stack(found))
+            return _end(np.column_stack(found), smallest)
     return None
 
 
-def _of_doses(raw: Node | None, names: pd.Index) -> Array | None:
+def _of_doses(raw: Node | None, names: pd.Index, smallest: bool) -> Array | None:
     """Look into the array of experiments x doses x (dose, viability)."""
     dim = None if raw is None or raw.kind not in nodes.ATOMIC else raw.attr("dim")
     if raw is None or dim is None or len(dim) != 3:
@@ -82,7 +87,7 @@ def _of_doses(raw: Node | None, names: pd.Index) -> Array | None:
     if n * doses * kinds != len(raw) or not n or not doses or at >= kinds:
         return None
     values = raw.values()[n * doses * at : n * doses * (at + 1)]
-    found = most(numbers(values).reshape((n, doses), order="F"))
+    found = _end(numbers(values).reshape((n, doses), order="F"), smallest)
     rows = pd.Index(axes[0], dtype=object)
     if rows.is_unique and names.is_unique and len(rows) == n:
         where = rows.get_indexer(pd.Index(names, dtype=object))

@@ -36,7 +36,7 @@ def read(
 ) -> tuple[pd.DataFrame, Node, NDArray[np.intp], partial[NDArray[np.float64] | None]]:
     """Return ids of each row of the profiles, the profiles, and the rows that are experiments.
 
-    And what finds the largest dose of the experiment of each row, as `doses.largest` does.
+    And what finds the largest or smallest dose of the experiment of each row, as `doses.extreme`.
 
     Raises
     ------
@@ -76,24 +76,29 @@ def read(
     first = np.flatnonzero(~distinct.duplicated())
     name = [f"{drug}_{line}" for drug, line in rows.itertuples(index=False)]
     rows = rows.set_axis(pd.Index(name, dtype=text_dtype()))
-    return rows, profiles, first, partial(_largest_dose, response, profiles, distinct, joint)
+    return rows, profiles, first, partial(_extreme_dose, response, profiles, distinct, joint)
 
 
-def _largest_dose(
-    response: Node, profiles: Node, distinct: pd.DataFrame, joint: pd.Series
+def _extreme_dose(
+    response: Node,
+    profiles: Node,
+    distinct: pd.DataFrame,
+    joint: pd.Series,
+    smallest: bool = False,
 ) -> NDArray[np.float64] | None:
-    """Take the largest over the rows that repeat a profile; a combination has no dose."""
-    by_row = _doses(response, profiles)
+    """Take the largest, or smallest, of rows that repeat a profile; a combination has no dose."""
+    end = "min" if smallest else "max"
+    by_row = _doses(response, profiles, end)
     if by_row is None:
         return None
     experiment = distinct.groupby(list(distinct), sort=False, dropna=False).ngroup()
-    largest = pd.Series(by_row).groupby(experiment.to_numpy()).transform("max").to_numpy(float)
-    found = np.where(joint, np.nan, largest)
+    dose = pd.Series(by_row).groupby(experiment.to_numpy()).transform(end).to_numpy(float)
+    found = np.where(joint, np.nan, dose)
     return None if np.isnan(found).all() else found
 
 
-def _doses(response: Node, profiles: Node) -> NDArray[np.float64] | None:
-    """Dose of each row of the profiles; the largest, if the index gives it several."""
+def _doses(response: Node, profiles: Node, end: str) -> NDArray[np.float64] | None:
+    """Dose of each row of the profiles; that at the `end`, if the index gives it several."""
 
     def column(table: Node) -> str | None:
         return min((name for name in table.names if _DOSE.fullmatch(name)), default=None)
@@ -113,9 +118,9 @@ def _doses(response: Node, profiles: Node) -> NDArray[np.float64] | None:
         return np.asarray(dose.reindex(own), dtype=np.float64)
     intern: Any = response.attr(".intern")
     index = nodes.required(intern.item("assayIndex"), ["rowKey", ".profiles"]).dropna()
-    most = pd.Series(dose.reindex(index["rowKey"]).to_numpy()).groupby(index[".profiles"].values)
+    several = pd.Series(dose.reindex(index["rowKey"]).to_numpy()).groupby(index[".profiles"].values)
     own = nodes.required(profiles, [".profiles"])[".profiles"]
-    return np.asarray(most.max().reindex(own), dtype=np.float64)
+    return np.asarray(several.agg(end).reindex(own), dtype=np.float64)
 
 
 def measures(profiles: Node) -> list[str]:

@@ -103,11 +103,12 @@ def known(name: str) -> dict[str, Any]:
     # In PharmacoSets the area by its bare name is that above the curve or that under it.
     if kind is None or kind == "auc":
         return {}
-    return _of_kind(kind)
+    return _of_kind(kind, plain)
 
 
-def _of_kind(kind: str) -> dict[str, Any]:
-    entry = as_measure(kind)
+def _of_kind(kind: str, name: str | None = None) -> dict[str, Any]:
+    """Return what is known of a kind, in the unit that is in the name."""
+    entry = as_measure(kind, name)
     del entry["name"]
     return entry
 
@@ -140,7 +141,7 @@ def meaning(
         The measure is unknown and nothing is stated, or the values contradict what its name or
         the user says.
     """
-    entry = _of_kind(stated.kind) if stated.kind else _by_name(name, file)
+    entry = _of_kind(stated.kind, name) if stated.kind else _by_name(name, file)
     if stated.higher_is is None and "higher_is" not in entry:
         raise ValueError(
             f"{label}: the direction of the measure {name!r} is not known. Say what it is: kind, "

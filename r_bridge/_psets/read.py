@@ -74,11 +74,13 @@ def read_pset(
         ``"auc_ctrp"``, for which unit, direction and bounds are known. Another word lists them.
     censored
         Values only known to lie beyond a bound: infinite ones of a measure without a bound, such as
-        the IC50 of a curve that never comes to a half, and text such as ``>8``. ``"bound"``: the
+        the IC50 of a curve that never comes to a half, text such as ``>8``, and a 0 in a
+        concentration, as fits give where all is below the doses. ``"bound"``: the
         bound, marked in ``layers["censored"]``. That of an infinite value is the largest dose of
         its experiment if the PSet says it and the measure is a dose or the logarithm of one, else
-        the most extreme finite value of the drug, or of all drugs where it has none. ``"nan"``:
-        left out. ``"keep"``: infinite values stay so, as PharmacoGx has them. ``"error"``.
+        the most extreme finite value of the drug, or of all drugs where it has none. That of a 0
+        is the smallest dose of its drug, else its smallest value above 0, and marked -1. ``"nan"``:
+        left out. ``"keep"``: infinite values and zeros stay, as PharmacoGx has them. ``"error"``.
     out_of_range
         Values outside the bounds of the measure, before the summary: ``"keep"``, ``"nan"`` (left
         out) or ``"clip"`` (to the bounds). Where more than a few are, the measure is refused.

@@ -60,7 +60,7 @@ class PSet:
     """``treatmentid`` and ``sampleid`` of each row of the profiles, in the order of the file."""
     first: NDArray[np.intp]
     """Rows that are experiments of their own: all, unless doses repeat them."""
-    find_largest_dose: Callable[[], NDArray[np.float64] | None]
+    find_dose: Callable[..., NDArray[np.float64] | None]
     profiles: Node
     measures: list[str]
     curation: dict[str, pd.DataFrame]
@@ -112,7 +112,12 @@ class PSet:
     def largest_dose(self) -> NDArray[np.float64] | None:
         """Return the largest dose of each row in uM, NaN where not known; None if none is."""
         with nodes.within(f"{self.label}: the slot {self.slot}"):
-            return self.find_largest_dose()
+            return self.find_dose()
+
+    def smallest_dose(self) -> NDArray[np.float64] | None:
+        """Return the smallest dose of each row, as `largest_dose`."""
+        with nodes.within(f"{self.label}: the slot {self.slot}"):
+            return self.find_dose(smallest=True)
 
 
 def read(opened: Opened, combinations: Combinations = "error") -> PSet:
@@ -135,12 +140,12 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
     response = parts["response"]
     with nodes.within(f"{label}: the slot {slot}"):
         if generation == LONG:
-            rows, profiles, first, largest = long_table.read(response, label, slot, combinations)
+            rows, profiles, first, find_dose = long_table.read(response, label, slot, combinations)
             measures = long_table.measures(profiles)
         else:
             rows, profiles = _lists(response, label, slot)
             measures, first = _measures(profiles), np.arange(len(rows))
-            largest = partial(doses.largest, response, rows.index)
+            find_dose = partial(doses.extreme, response, rows.index)
     if len(rows) == 0:
         raise ValueError(f"{label}: the slot {slot} has no experiments.")
     if not measures:
@@ -171,7 +176,7 @@ def read(opened: Opened, combinations: Combinations = "error") -> PSet:
         **tables,
         rows=rows,
         first=first,
-        find_largest_dose=largest,
+        find_dose=find_dose,
         profiles=profiles,
         measures=measures,
         curation=curation,

@@ -7,7 +7,6 @@ a linear scale, and whether values keep to their stated bounds.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from ..model.checks import as_numbers, check_choice, name_some
 from ..model.extremes import codes
 from .inputs import matrix_of
-from .measure import KINDS, kind_name, measure_of
+from .measure import KINDS, in_micromolar, kind_name, measure_of
 from .names import looks_like
 
 if TYPE_CHECKING:
@@ -41,24 +40,16 @@ _UP = 2.5  # q95 of the typical drug, in its median (7.1, 3.6)
 _FRACTION = 1e-3  # median at least, where none is above 1: fractions, not molar concentrations
 _FEWEST, _FEWEST_OF_DRUG = 50, 5  # values
 _SAMPLE, _SOME = 1_000_000, 1_000  # values, and drugs, that are looked at
+# What tells logarithms of concentrations under the name of a concentration. In brackets: ln nM,
+# log10 nM and pIC50 of GDSC1 and GDSC1000; then their IC50.
+_LOG_RANGE = (0.3, 16.0)  # of the extreme hundredths (0.5 to 13.7; 0.003 to 850)
+_LOG_DECADES = 1.5  # between them, at most (1.04; 5.1)
+_LOG_DECADES_OF_DRUG = 0.5  # between q5 and q95 of the typical drug (0.3; 1.7)
+_LOG_SKEW = 0.45  # of all values and of the typical drug, to either side (0.3 and 0.1; 0.9 and 0.8)
 _FEW_BELOW = 0.02  # of the values may be 0 or less, where a unit says that they are concentrations
 _LOGARITHMS = ("ln_ic50", "log10_ic50", "log2_ic50", "pic50")
 
-_UNITS = {"m": 1e6, "mm": 1e3, "um": 1.0, "nm": 1e-3, "pm": 1e-6}
-_WORDS = {
-    "molar": "m", "millimolar": "mm", "micromolar": "um", "nanomolar": "nm", "picomolar": "pm",
-    "mol/l": "m", "mmol/l": "mm", "umol/l": "um", "nmol/l": "nm", "pmol/l": "pm",
-}  # fmt: skip
 CONCENTRATION = ("error", "log", "linear")
-
-
-def in_micromolar(unit: Any) -> float | None:
-    """How many uM a unit of concentration is; None if it is none, such as "ln uM"."""
-    if not isinstance(unit, str):
-        return None
-    text = unicodedata.normalize("NFKC", unit).strip().replace("\u03bc", "u").lower()
-    text = text.strip("[]() ")
-    return _UNITS.get(_WORDS.get(text, text))
 
 
 def kind_of(measure: dict[str, Any]) -> str | None:
@@ -122,15 +113,81 @@ def linear_concentrations(measure: dict[str, Any], values: NDArray[np.float64]) 
                 f"values are 0 or less. If they are logarithms already, say so: "
                 f"adata.uns['measure']['kind'] = 'ln_ic50' (or 'log10_ic50', 'log2_ic50', 'pic50')."
             )
+        refuse_logarithms(values, stated)
         return f"{stated} is a concentration"
     if kind is None and in_micromolar(measure.get("unit")) and below <= _FEW_BELOW:
+        refuse_logarithms(values, stated)
         return f"their unit is {measure['unit']}"
-    if (kind is None or kind in _LOGARITHMS) and spans_decades(values):
+    if kind in _LOGARITHMS and spans_decades(values):
+        raise ValueError(
+            f"The measure is stated as {stated!r}, which are logarithms, but its values contradict "
+            f"that: they are concentrations on a linear scale, all above 0, and span decades with "
+            f"a long tail to large values. State what they are: adata.uns['measure'] = "
+            f"{{'name': 'IC50', 'kind': 'ic50', 'unit': 'uM'}} (of a table, rtdmf-bio correct "
+            f"--measure ic50). Then take logarithms: rtdmf_bio.pp.log_concentrations(adata), or "
+            f"concentration='log' in pp.correct (rtdmf-bio correct --concentration log). "
+            f"concentration='linear' corrects them as they are."
+        )
+    if kind is None and spans_decades(values):
         return (
             "nothing else is stated, they are all above 0 and span decades, with a long tail to "
             "large values"
         )
     return ""
+
+
+def refuse_logarithms(values: NDArray[np.float64], stated: str) -> None:
+    """Refuse what is called a concentration and has the values of a logarithm of one.
+
+    Raises
+    ------
+    ValueError
+        If :func:`looks_logarithmic`.
+    """
+    if looks_logarithmic(values):
+        known = values[np.isfinite(values)]
+        raise ValueError(
+            f"The measure is stated as {stated!r}, a concentration, but its values look like "
+            f"logarithms already: they go from {known.min():.4g} to {known.max():.4g}, evenly, "
+            f"where concentrations span decades. State which: adata.uns['measure'] = {{'name': "
+            f"'pic50', 'kind': 'pic50', 'higher_is': 'sensitive'}} where higher is sensitive (of "
+            f"a table, rtdmf-bio correct --measure pic50), or {{'name': 'log10_ic50', 'kind': "
+            f"'log10_ic50', 'higher_is': 'resistant'}} (--measure log10_ic50, or ln_ic50, "
+            f"log2_ic50). If they are concentrations nevertheless, take their logarithms by "
+            f"numpy.log and state 'ln_ic50', or correct them by concentration='linear'."
+        )
+
+
+def looks_logarithmic(values: NDArray[np.float64]) -> bool:
+    """Whether values under the name of a concentration have the distribution of its logarithm.
+
+    As pIC50, log10 nM or ln nM, they lie in a narrow range above 0, and evenly in it, as do those
+    of each drug. Nothing is said of few values, nor of many at one bound.
+
+    Parameters
+    ----------
+    values
+        (n drugs, p lines), NaN where there is none, without codes for missing ones.
+    """
+    known = values[np.isfinite(values)]
+    if known.size < _FEWEST:
+        return False
+    sample = known[:: math.ceil(known.size / _SAMPLE)]
+    low, q5, middle, q95, high = np.quantile(sample, [0.01, 0.05, 0.5, 0.95, 0.99])
+    if low < _LOG_RANGE[0] or high > _LOG_RANGE[1] or math.log10(high / low) > _LOG_DECADES:
+        return False
+    some = values[np.isfinite(values).sum(1) >= _FEWEST_OF_DRUG]
+    some = some[:: math.ceil(max(len(some), 1) / _SOME)]
+    if not len(some) or not q95 > q5:
+        return False
+    ends = np.nanquantile(some, [0.05, 0.5, 0.95], axis=1)
+    ends = ends[:, (ends[2] > ends[0]) & (ends[0] > 0)]
+    if not ends.size:
+        return False
+    skew = float(np.median((ends[2] + ends[0] - 2 * ends[1]) / (ends[2] - ends[0])))
+    of_all = (q95 + q5 - 2 * middle) / (q95 - q5)
+    decades = float(np.median(np.log10(ends[2] / ends[0])))
+    return max(abs(skew), abs(of_all)) <= _LOG_SKEW and decades <= _LOG_DECADES_OF_DRUG
 
 
 def spans_decades(values: NDArray[np.float64]) -> bool:

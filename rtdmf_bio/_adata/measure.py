@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,9 +70,103 @@ KINDS: dict[str, Kind] = {
 """Measures by name: the unit, the side that higher values are, what they can be and who says so."""
 
 
+# Next to a 50 however it is written; elsewhere, where it may be another word, as it should be.
+_MOLES = (
+    r"(?:[munp]|milli|micro|nano|pico)?mol(?:ar|es?)?"
+    r"(?:[\W_]*(?:per[\W_]*)?l(?:it(?:er|re))?)?"
+)
+_UNIT = re.compile(
+    rf"(?<=50)[\W_]*(?P<near>(?i:[munp]m|{_MOLES})|M)(?![A-Za-z0-9])[)\]]*"
+    rf"|(?:^|[\W_])(?P<far>[munp]M|[munp]?mol/[lL]|(?:milli|micro|nano|pico)molar)(?![A-Za-z0-9])"
+    r"[)\]]*"
+)
+_MASS = re.compile(r"(?i)(?:^|[\W_]|50)(?:[munp]|mc)?g[\W_]*(?:per[\W_]*)?[mud]?l(?![a-z0-9])")
+_PREFIXES = {"milli": "m", "micro": "u", "nano": "n", "pico": "p"}
+_MICROMOLAR = {"M": 1e6, "mM": 1e3, "uM": 1.0, "nM": 1e-3, "pM": 1e-6}
+
+
+def in_micromolar(unit: Any) -> float | None:
+    """How many uM a unit of concentration is; None if it is none, such as "ln uM"."""
+    if not isinstance(unit, str):
+        return None
+    text = _plain(unit).strip("[]() ")
+    match = re.fullmatch(rf"(?i:[munp]?m|{_MOLES})", text)
+    return None if match is None else _MICROMOLAR[_canonical(text)]
+
+
+def unit_said(name: str) -> str | None:
+    """Unit of a concentration that is in a name, such as ``IC50_nM``: "M", "mM", "uM", "nM", "pM".
+
+    Raises
+    ------
+    ValueError
+        The name has two that differ.
+    """
+    found = _units(name)
+    if len(found) > 1:
+        raise ValueError(f"{name!r} has two units, {' and '.join(sorted(found))}. Leave one.")
+    return found.pop() if found else None
+
+
+def by_mass(name: str) -> bool:
+    """Whether a unit of mass is in a name, such as ``IC50 (ng/ml)``."""
+    return _MASS.search(_plain(name)) is not None
+
+
+def _units(name: str) -> set[str]:
+    return {_canonical(match["near"] or match["far"]) for match in _UNIT.finditer(_plain(name))}
+
+
+def without_unit(name: str) -> str:
+    """Return a name without the unit of a concentration that is in it."""
+    return name if unit_said(name) is None else _UNIT.sub("", _plain(name)).strip(" _")
+
+
+def micromolar_of(measure: Mapping[str, Any]) -> tuple[float, str]:
+    """How many uM the unit of concentrations is, and this unit; uM where none is stated.
+
+    Raises
+    ------
+    ValueError
+        A unit is stated and not understood, or the name has another one.
+    """
+    name, unit = measure.get("name"), measure.get("unit")
+    name = name if isinstance(name, str) else ""
+    said, mass = unit_said(name), by_mass(name)
+    stated = isinstance(unit, str) and bool(unit.strip())
+    factor = in_micromolar(unit if stated else said or "uM")
+    if factor is None or (mass and not stated):
+        wrong = unit if stated else name
+        raise ValueError(
+            f"The unit {wrong!r} is none of a concentration on a linear scale, of which logarithms "
+            f"are taken. Known are M, mM, uM, nM and pM. State the one it is in 'unit' of the "
+            f"measure, as adata.uns['measure']['unit'] = 'nM', and convert what is in another."
+        )
+    if said is not None and factor != _MICROMOLAR[said]:
+        raise ValueError(
+            f"The name {name!r} says {said}, but the unit is stated as {unit!r}. Correct 'name' or "
+            f"'unit' of the measure, as adata.uns['measure']['unit'] = {said!r}."
+        )
+    return factor, str(unit) if stated else said or "uM"
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).replace("\u03bc", "u").strip()
+
+
+def _canonical(unit: str) -> str:
+    text = unit.lower()
+    for word, letter in _PREFIXES.items():
+        text = text.replace(word, letter)
+    text = re.sub("mol.*", "m", text)
+    return f"{text[:-1]}M"
+
+
 def kind_name(name: str) -> str | None:
     """Name in `KINDS` of a measure however spelled, None if it is not there."""
-    text = re.sub("[\u00b5\u03bc]", "u", name.lower()).strip()
+    if len(_units(name)) > 1:
+        return None
+    text = without_unit(name).lower()
     plain = re.sub(r"(published|recomputed|rtdmf)$", "", re.sub(r"[\W_]", "", text))
     if re.match(r"[-\u2212\u2013]|neg|minus", text):
         # Of a logarithm of a concentration, with the sign that makes it grow with sensitivity.
@@ -79,7 +174,6 @@ def kind_name(name: str) -> str | None:
     if "%" in text or "percent" in text:
         plain = plain.replace("percent", "")
         return next((k for k, bare in _PERCENT.items() if plain == bare), None)
-    plain = re.sub(r"(?<=50)([unpm]m|[unpm]?moll?|[a-z]*molar)$", "", plain)
     for key, kind in KINDS.items():
         if plain == key.replace("_", "") or plain in kind.spellings:
             return key
@@ -94,22 +188,23 @@ _PERCENT = {
 }
 
 
-def unit_said(name: str) -> str | None:
-    """Unit of a concentration that is in the name of a column, such as ``IC50_nM``."""
-    found = re.search(r"(?:^|[\W_])([un\u00b5\u03bcpm])M\b", name)
-    return None if found is None else re.sub("[\u00b5\u03bc]", "u", found[1]) + "M"
-
-
 def as_measure(kind: str, name: str | None = None) -> dict[str, Any]:
     """Return ``uns["measure"]`` of a kind in `KINDS`, under the name that the data give it."""
     entry = KINDS[kind]
     return {
         "name": name or kind,
         "kind": kind,
-        "unit": (unit_said(name or "") if entry.linear else None) or entry.unit,
+        "unit": _unit_of(entry, name or ""),
         "higher_is": entry.higher_is,
         "bounds": [float(bound) for bound in entry.bounds],
     }
+
+
+def _unit_of(entry: Kind, name: str) -> str:
+    """Unit of a measure under this name; a logarithm is of what its name says, too."""
+    *scale, unit = entry.unit.split(" ")
+    said = unit_said(name) if unit in _MICROMOLAR else None
+    return entry.unit if said is None else " ".join([*scale, said])
 
 
 def as_mapping(value: Any) -> Mapping[Any, Any]:

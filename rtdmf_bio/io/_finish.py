@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from .._adata.measure import KINDS, as_mapping, as_measure, kind_name, measure_of
+from .._adata.measure import (
+    KINDS,
+    as_mapping,
+    as_measure,
+    in_micromolar,
+    kind_name,
+    measure_of,
+    unit_said,
+)
 from .._adata.names import DRUG_IDS, LINE_IDS, id_kind, normalised
 from ..model.checks import as_numbers
 from ._matrix import annotate
@@ -84,7 +92,10 @@ def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> 
 def _take(adata: AnnData, wanted: str, source: Source) -> None:
     """Put the measure that is wanted into ``X``, or say that it is what ``X`` is."""
     own, kind = measure_of(adata), kind_name(wanted)
-    if wanted == own.get("name") or (kind and kind == own.get("kind")):
+    own_kind = own.get("kind") or kind_name(str(own.get("name", "")))
+    if wanted == own.get("name") or (kind and kind == own_kind):
+        if kind and unit_said(wanted) and own.get("unit"):
+            _agree(wanted, kind, str(own["unit"]), str(own.get("name")))
         return
     layers = [str(name) for name in adata.layers if name]
     found = next((n for n in layers if n == wanted or (kind and kind_name(n) == kind)), None)
@@ -101,7 +112,17 @@ def _take(adata: AnnData, wanted: str, source: Source) -> None:
             f"and the layers {layers}."
         )
     else:
-        adata.uns["measure"] = as_measure(kind)
+        adata.uns["measure"] = as_measure(kind, wanted if unit_said(wanted) else None)
+
+
+def _agree(stated: str, kind: str, unit: str, name: str) -> None:
+    """Refuse a unit in what the user stated that is another one than is known."""
+    said = as_measure(kind, stated)["unit"]
+    if in_micromolar(said.split(" ")[-1]) != in_micromolar(unit.split(" ")[-1]):
+        raise ValueError(
+            f"measure={stated!r} says {said}, but {name!r} is in {unit}. Leave the unit out, or "
+            f"correct what is wrong."
+        )
 
 
 _NUMBERED = re.compile(r"(.+)_(\d{1,5})")  # oncoPredict: Paclitaxel_1080
@@ -140,6 +161,13 @@ def measure_told(adata: AnnData, stated: str | None) -> None:
     measure = _checked(adata, None, notes)
     if stated is not None and notes and kind_name(stated) == measure.get("kind", kind_name(stated)):
         raise ValueError(f"measure={stated!r} cannot be: {notes[0]}. Name another measure.")
+    if stated is not None and unit_said(stated) and measure.get("kind") == kind_name(stated):
+        own = str(measure.get("name", ""))
+        told_unit = as_measure(str(measure["kind"]), stated)["unit"]
+        if unit_said(own):
+            _agree(stated, str(measure["kind"]), str(measure.get("unit", "")), own)
+        else:
+            measure = {**measure, "unit": told_unit}
     if measure:
         adata.uns["measure"] = measure
     named = as_mapping(adata.uns.get("layer_measures"))
@@ -171,7 +199,7 @@ def _checked(adata: AnnData, layer: str | None, notes: list[str]) -> dict[str, A
             f"{low:g} to {high:g}"
         )
         return {"name": name}
-    return measure if "kind" in measure else as_measure(kind, name)
+    return measure if "kind" in measure else {**as_measure(kind, name), **measure}
 
 
 def bracket_ids(names: Sequence[str]) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .._adata.assign import assign
 from .._adata.inputs import REPLICATE_SD, check_adata, matrix_of, resolve_layer
-from .._adata.meaning import in_micromolar, kind_of
-from .._adata.measure import KINDS, as_mapping, measure_of
+from .._adata.meaning import kind_of, refuse_logarithms
+from .._adata.measure import KINDS, as_mapping, measure_of, micromolar_of, without_unit
 from ..model.checks import as_numbers
 from ..model.extremes import codes
 
@@ -34,8 +34,8 @@ def log_concentrations(
     ----------
     adata
         Drugs (``obs``) x cell lines (``var``), NaN where not measured. The unit is read from
-        ``adata.uns["measure"]["unit"]`` (``"uM"``, ``"nM"``, ``"mM"``, ``"pM"`` or ``"M"``);
-        without it values are taken for uM.
+        ``adata.uns["measure"]["unit"]`` (``"uM"``, ``"nM"``, ``"mM"``, ``"pM"`` or ``"M"``),
+        else from its name, such as ``"IC50_nM"``; without either values are taken for uM.
     layer
         Layer to take; None or ``"X"``: ``X``.
     copy
@@ -60,7 +60,8 @@ def log_concentrations(
         If this is no AnnData, or the matrix no numbers.
     ValueError
         If values are 0 or less, which no concentration is, or a code for missing ones, or the
-        measure is none of a concentration.
+        measure is none of a concentration, its unit is not understood or contradicts its name, or
+        the values look like logarithms already.
 
     Warns
     -----
@@ -113,7 +114,7 @@ def logarithms(adata: AnnData, layer: str) -> tuple[NDArray[Any], dict[str, Any]
         raise ValueError(
             f"The measure is stated as {measure.get('name') or kind!r}, of which no logarithms are "
             f"taken: they are of concentrations, such as an IC50. If it is one, say so: "
-            f"adata.uns['measure']['kind'] = 'ic50'."
+            f"adata.uns['measure'] = {{'name': 'IC50', 'kind': 'ic50', 'unit': 'uM'}}."
         )
     given = matrix_of(adata, layer)
     values = as_numbers(given)
@@ -137,13 +138,15 @@ def logarithms(adata: AnnData, layer: str) -> tuple[NDArray[Any], dict[str, Any]
             f"{code.next:.4g}), which looks like a code for 'not measured'. Set it to NaN: "
             f"adata.X[adata.X == {code.value:.10g}] = numpy.nan."
         )
-    factor = in_micromolar(measure.get("unit")) or 1.0
+    factor, unit = micromolar_of(measure)
+    stated = str(measure.get("name") or kind or "concentration")
+    refuse_logarithms(np.where(np.isinf(values), np.nan, values), stated)
     dtype = getattr(given, "dtype", np.dtype(float))
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     out = np.log(values) + np.log(factor)
-    name = measure.get("name") or kind or "concentration"
+    name = stated if unit == "uM" else without_unit(stated)
     found = {**measure, "name": f"ln_{name}", "kind": _KIND, "unit": "ln uM"}
     found.setdefault("higher_is", KINDS[_KIND].higher_is)
     found["bounds"] = [-np.inf, np.inf]
-    found["linear_unit"] = measure.get("unit") or "uM"
+    found["linear_unit"] = unit
     return out.astype(dtype), found

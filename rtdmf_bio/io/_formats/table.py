@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ..._adata.measure import KINDS, as_measure, kind_name
+from ..._adata.measure import KINDS, as_measure, by_mass, kind_name, unit_said, without_unit
 from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._build import matrix_from
 from .._finish import with_tissue
@@ -32,13 +32,18 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
         given = {key: value for key, value in options.items() if key in columns and value}
         return _long(source, {**options, **columns, **given})
     adata = read_wide_format(source, options)
-    words = re.split(r"[^a-z0-9]+", source.path.name.lower())
+    if "measure" in adata.uns:
+        return adata
+    stem = source.path.name.split(".")[0]
+    words = re.split(r"[^a-z0-9]+", without_unit(stem).lower())
     said = [word for word in words if word in ("ic50", "gi50", "ec50")]
     logs = any(word.startswith(("ln", "log", "neg")) for word in words)
-    if "measure" not in adata.uns and said and not logs and np.nanmin(adata.X) > 0:
+    if said and not logs and np.nanmin(adata.X) > 0:
         # Nothing else would tell, and on a linear scale they are not to be corrected.
-        adata.uns["measure"] = as_measure(said[0])
-        source.table.note(f"taken for {said[0]} by the name of the file (measure= if not)")
+        unit = unit_said(stem)
+        name = f"{said[0]} ({unit})" if unit else said[0]
+        adata.uns["measure"] = {"name": stem} if by_mass(stem) else as_measure(said[0], name)
+        source.table.note(f"taken for {name} by the name of the file (measure= if not)")
         adata.uns["read_table"] = {**adata.uns.get("read_table", {}), "notes": source.table.notes}
     return adata
 
@@ -80,6 +85,8 @@ def _long(source: Source, options: Mapping[str, Any]) -> AnnData:
     values = values or ["value"]
     wanted = kind_name(measure) if measure else None
     first = [n for n in values if measure and (n == measure or (wanted and kind_name(n) == wanted))]
+    if measure:
+        first.sort(key=lambda n: (n != measure, unit_said(n) != unit_said(measure)))
     values = [*first[:1], *(name for name in values if name not in first[:1])]
     given = {**options, "layout": "long", "drugs": None, "measure": None, "value": values}
     adata = matrix_from(source.table, given)
