@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from anndata import AnnData
 
 from rtdmf_bio import RTDMF, cli
 from rtdmf_bio.model.retention import RETAIN
@@ -178,7 +179,7 @@ def test_the_command_hands_on_each_option_under_its_own_name(options, monkeypatc
     """But for --seed, which is random_state."""
     given = {}
     monkeypatch.setattr("rtdmf_bio.pp.correct", lambda _, **keywords: given.update(keywords))
-    monkeypatch.setattr(cli, "_read", lambda _: None)
+    monkeypatch.setattr(cli, "_read", lambda _: AnnData(np.ones((1, 1))))
     monkeypatch.setattr("rtdmf_bio.io.write_h5ad", lambda *_, **__: None)
     said = {"preset": "paper", "threshold": "0.5", "retain": "none", "fdr": "0.5",
             "group_missing": "ignore", "infinite": "clip", "unmeasured": "nan",

@@ -92,7 +92,8 @@ test_that("an infinite IC50 stands at the largest dose, and one measure is no ot
   response <- attr(pset, "treatmentResponse")
   n <- nrow(response$info)
   far <- which(response$info$treatmentid == "drug2" & !duplicated(response$info[1:2]))[1:5]
-  response$profiles$ic50_published <- exp(response$profiles$ic50_published)
+  logs <- response$profiles$ic50_published
+  response$profiles$ic50_published <- exp(4 * (logs - mean(logs, na.rm = TRUE)))
   response$profiles$ic50_published[far] <- Inf
   dose <- as.character(rep(c(0.1, 8, 2), each = n))
   response$raw <- array(c(dose, dose), c(n, 3, 2), list(rownames(response$info), NULL,
