@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 
 from rtdmf_bio._adata.columns import is_text, text_dtype
-from rtdmf_bio._adata.inputs import REPLICATE_SD
+from rtdmf_bio._adata.inputs import REPLICATE_SD, censored_name
 from rtdmf_bio._adata.measure import KINDS, as_measure, in_micromolar
 from rtdmf_bio.model.checks import check_choice
 from rtdmf_bio.model.repeats import noise_of_summaries
@@ -96,9 +96,9 @@ def assemble(
     rows = np.flatnonzero(there.any(axis=1) | full)
     cols = np.flatnonzero(there.any(axis=0) | full)
     at = np.ix_(rows, cols)
-    found: dict[str, NDArray[Any] | None] = {"n_replicates": X.n, "censored": X.sides}
+    found: dict[str, NDArray[Any] | None] = {"n_replicates": X.n, censored_name("X"): X.sides}
     for name, one in further.items():
-        found |= {name: one.matrix, f"{name}_censored": one.sides}
+        found |= {name: one.matrix, censored_name(name): one.sides}
     adata = AnnData(
         X=X.matrix[at],
         obs=_axis(pset.treatment.iloc[rows], "drug"),

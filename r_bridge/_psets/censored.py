@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rtdmf_bio._adata.measure import KINDS, MICROMOLAR
+
 from .summary import summarize
 
 if TYPE_CHECKING:
@@ -36,8 +38,6 @@ _ENTRY = re.compile(
     r"\s*(?P<side>[<>]=?|[≤≥])?\s*(?P<number>[-+\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"\s*(?P<unit>[a-zA-Zµμ]+|%)?\s*"
 )
-# Micromoles per litre in one of each unit.
-_MICROMOLAR = {"pM": 1e-6, "nM": 1e-3, "uM": 1.0, "µM": 1.0, "μM": 1.0, "mM": 1e3, "M": 1e6}
 _MISSING = ("", "NA", "NaN")
 
 
@@ -79,11 +79,15 @@ def _number(entry: str, unit: str | None) -> tuple[float, int] | None:
     if match["unit"] == "%":
         factor = 1.0 if unit is not None and unit.startswith("%") else math.nan
     elif match["unit"]:
-        factor = _MICROMOLAR.get(match["unit"], math.nan) / _MICROMOLAR.get(unit or "", math.nan)
+        factor = _micromolar(match["unit"]) / _micromolar(unit or "")
     if math.isnan(factor):
         return None
     side = {"": 0, ">": 1, "≥": 1, "<": -1, "≤": -1}[(match["side"] or "").rstrip("=")]
     return float(match["number"].replace("\u2212", "-")) * factor, side
+
+
+def _micromolar(unit: str) -> float:
+    return MICROMOLAR.get(re.sub("[µμ]", "u", unit), math.nan)
 
 
 def infinite_sides(values: Array, bounds: Any) -> Sides:
@@ -109,7 +113,7 @@ _OF_DOSE: dict[str, Callable[[Array], Array]] = {
     "log2_ic50": np.log2,
     "pic50": lambda dose: 6 - np.log10(dose),
 }
-DOSES = ("ic50", "ec50", "gi50", "gr50")
+DOSES = tuple(kind for kind, entry in KINDS.items() if entry.linear)
 """Kinds of measures that are doses themselves, in micromoles per litre."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rtdmf_bio._adata.measure import KINDS, as_measure, kind_name
+from rtdmf_bio._adata.measure import KINDS, as_measure, bounds_of, kind_name
 
 Array = NDArray[np.float64]
 
@@ -123,11 +123,8 @@ def usable(entry: Mapping[str, Any]) -> dict[str, Any]:
         found["unit"] = unit
     if isinstance(higher_is, str) and higher_is in ("resistant", "sensitive"):
         found["higher_is"] = higher_is
-    try:
-        low, high = (float(bound) for bound in entry.get("bounds", ()))
-    except (TypeError, ValueError):
-        return found
-    return {**found, "bounds": [low, high]} if low <= high else found
+    bounds = bounds_of(entry)
+    return {**found, "bounds": list(bounds)} if bounds and bounds[0] <= bounds[1] else found
 
 
 def meaning(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..model.blanks import is_missing
 from .names import DRUG_IDS, LINE_IDS, normalised
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ class Things:
 
 def is_blank(value: Any) -> bool:
     """Whether a cell says nothing."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-        return True
-    return str(value).strip().lower() in BLANK
+    return is_missing(value) or str(value).strip().lower() in BLANK
 
 
 def as_text(value: Any) -> str:

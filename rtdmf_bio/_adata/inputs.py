@@ -153,6 +153,11 @@ def censored_name(layer: str) -> str:
     return _CENSORED if layer == "X" else f"{layer}_{_CENSORED}"
 
 
+def is_censored_name(layer: str) -> bool:
+    """Whether a layer holds the marks of another."""
+    return layer.endswith(_CENSORED)
+
+
 def censored_of(adata: AnnData, layer: str) -> Any:
     """Marks of bounds beside a matrix, as readers leave them; None: there are none.
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..model.checks import as_numbers, check_choice, name_some
 from ..model.extremes import codes
 from .inputs import matrix_of
-from .measure import KINDS, in_micromolar, kind_name, measure_of
+from .measure import KINDS, bounds_of, in_micromolar, kind_name, measure_of
 from .names import looks_like
 
 if TYPE_CHECKING:
@@ -321,9 +321,9 @@ def _known(adata: AnnData, layer: str) -> NDArray[np.float64]:
 
 def _bounds(measure: dict[str, Any]) -> tuple[float, float] | None:
     """The bounds of a measure; None where there are none that can be used."""
-    try:
-        low, high = (float(bound) for bound in measure["bounds"])
-    except (KeyError, TypeError, ValueError):
+    known = bounds_of(measure)
+    if known is None:
         return None
+    low, high = known
     open_ended = math.isinf(low) and math.isinf(high)
     return (low, high) if low < high and not open_ended else None

@@ -68,6 +68,8 @@ KINDS: dict[str, Kind] = {
     ),
 }
 """Measures by name: the unit, the side that higher values are, what they can be and who says so."""
+AT_ONE_DOSE = ("viability", "inhibition", "percent_viability", "gr_value")
+"""Kinds that are responses at a dose, of which no curve has made one value."""
 
 
 # Next to a 50 however it is written; elsewhere, where it may be another word, as it should be.
@@ -82,7 +84,8 @@ _UNIT = re.compile(
 )
 _MASS = re.compile(r"(?i)(?:^|[\W_]|50)(?:[munp]|mc)?g[\W_]*(?:per[\W_]*)?[mud]?l(?![a-z0-9])")
 _PREFIXES = {"milli": "m", "micro": "u", "nano": "n", "pico": "p"}
-_MICROMOLAR = {"M": 1e6, "mM": 1e3, "uM": 1.0, "nM": 1e-3, "pM": 1e-6}
+MICROMOLAR = {"M": 1e6, "mM": 1e3, "uM": 1.0, "nM": 1e-3, "pM": 1e-6}
+"""Micromoles per litre in one of each unit."""
 
 
 def in_micromolar(unit: Any) -> float | None:
@@ -91,7 +94,7 @@ def in_micromolar(unit: Any) -> float | None:
         return None
     text = _plain(unit).strip("[]() ")
     match = re.fullmatch(rf"(?i:[munp]?m|{_MOLES})", text)
-    return None if match is None else _MICROMOLAR[_canonical(text)]
+    return None if match is None else MICROMOLAR[_canonical(text)]
 
 
 def unit_said(name: str) -> str | None:
@@ -142,7 +145,7 @@ def micromolar_of(measure: Mapping[str, Any]) -> tuple[float, str]:
             f"are taken. Known are M, mM, uM, nM and pM. State the one it is in 'unit' of the "
             f"measure, as adata.uns['measure']['unit'] = 'nM', and convert what is in another."
         )
-    if said is not None and factor != _MICROMOLAR[said]:
+    if said is not None and factor != MICROMOLAR[said]:
         raise ValueError(
             f"The name {name!r} says {said}, but the unit is stated as {unit!r}. Correct 'name' or "
             f"'unit' of the measure, as adata.uns['measure']['unit'] = {said!r}."
@@ -203,8 +206,17 @@ def as_measure(kind: str, name: str | None = None) -> dict[str, Any]:
 def _unit_of(entry: Kind, name: str) -> str:
     """Unit of a measure under this name; a logarithm is of what its name says, too."""
     *scale, unit = entry.unit.split(" ")
-    said = unit_said(name) if unit in _MICROMOLAR else None
+    said = unit_said(name) if unit in MICROMOLAR else None
     return entry.unit if said is None else " ".join([*scale, said])
+
+
+def bounds_of(measure: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Low and high of a measure, None where it states no two numbers."""
+    try:
+        low, high = (float(bound) for bound in measure["bounds"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if math.isnan(low) or math.isnan(high) else (low, high)
 
 
 def as_mapping(value: Any) -> Mapping[Any, Any]:

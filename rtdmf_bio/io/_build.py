@@ -68,12 +68,8 @@ def matrix_of_pairs(
         found = found.reindex(own.index)
         for name in found.columns.difference(own.columns, sort=False):
             own[name] = found[name].to_numpy()
-        given = options[axis]
-        if given is not None:
-            joined = annotate(own, given, what, options[f"{axis}_key"])
-            for name in own.columns.difference(joined.columns, sort=False):
-                joined[name] = own[name]
-            setattr(adata, axis, joined)
+        if options[axis] is not None:
+            setattr(adata, axis, annotate(own, options[axis], what, options[f"{axis}_key"]))
     if options["measure"] is not None:
         adata.uns["measure"] = dict(options["measure"])
     if table.notes:

@@ -81,11 +81,8 @@ def with_options(adata: AnnData, source: Source, options: Mapping[str, Any]) -> 
         _take(adata, options["measure"], source)
     for axis, what in (("obs", "drugs"), ("var", "cell lines")):
         if options[axis] is not None:
-            own_table = getattr(adata, axis)
-            joined = annotate(own_table, options[axis], what, options[f"{axis}_key"])
-            for name in own_table.columns.difference(joined.columns, sort=False):
-                joined[name] = own_table[name]
-            setattr(adata, axis, joined)
+            own = getattr(adata, axis)
+            setattr(adata, axis, annotate(own, options[axis], what, options[f"{axis}_key"]))
     return adata.T if options["transpose"] else adata
 
 
@@ -125,7 +122,8 @@ def _agree(stated: str, kind: str, unit: str, name: str) -> None:
         )
 
 
-_NUMBERED = re.compile(r"(.+)_(\d{1,5})")  # oncoPredict: Paclitaxel_1080
+NUMBERED = re.compile(r"(.+)_(\d{1,5})")
+"""Drugs of oncoPredict, with GDSC's number behind the name: ``Paclitaxel_1080``."""
 
 
 def with_ids(adata: AnnData) -> None:
@@ -135,7 +133,7 @@ def with_ids(adata: AnnData) -> None:
     if kind is not None and kind not in adata.var:
         adata.var[kind] = [re.sub(r"\D", "", x) if kind == "cosmic_id" else x for x in lines]
     brackets = bracket_ids(drugs)
-    numbered = [_NUMBERED.fullmatch(name) for name in drugs]
+    numbered = [NUMBERED.fullmatch(name) for name in drugs]
     found: dict[str, list[Any]] = {}
     if len(brackets.columns):
         found = {column: list(brackets[column]) for column in brackets}

@@ -16,11 +16,15 @@ import pandas as pd
 from .._adata.measure import KINDS, as_measure, kind_name
 from .._adata.names import normalised
 from ..model.checks import name_some
+from ._build import matrix_from, matrix_of_pairs
 from ._cells import FrameTable, open_table
 from ._finish import TOO_MANY, with_tissue
-from ._matrix import typed
+from ._long import annotation_of, describe_difference, read_long
+from ._matrix import long_pairs, typed
+from ._missing import Missing
 from ._names import is_name
 from ._source import Source
+from ._wide import way_round_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -113,11 +117,6 @@ class LongFormat:
         line: str,
         where: Mapping[str, Any],
     ) -> AnnData:
-        from ._build import matrix_of_pairs
-        from ._long import annotation_of, describe_difference, read_long
-        from ._matrix import long_pairs
-        from ._missing import Missing
-
         how = {key: options[key] for key in ("decimal", "censored")}
         drop = self.drop_unnamed or options["drop_unnamed"]
         long = read_long(
@@ -266,9 +265,6 @@ def read_wide_format(
 
     `drugs` and `kind` are what the format knows; options given by the user go first.
     """
-    from ._build import matrix_from
-    from ._wide import way_round_of
-
     given = dict(options)
     measure = given.pop("measure")
     told = drugs or way_round_of(source.table)

@@ -14,7 +14,7 @@ from anndata import AnnData
 
 from .._adata.columns import is_text
 from .._adata.identity import same_names
-from .._adata.inputs import REPLICATE_SD
+from .._adata.inputs import REPLICATE_SD, censored_name
 from ..model.repeats import noise_of_summaries
 from ._cells import open_table
 from ._long import Long
@@ -104,7 +104,7 @@ def assemble(
     layers = dict(zip(names[1:], matrices[1:], strict=True))
     for name, sides in zip(names, marks, strict=True):
         if sides.any():
-            layers["censored" if name == "X" else f"{name}_censored"] = sides
+            layers[censored_name(name)] = sides
     adata = AnnData(
         X=matrices[0],
         obs=pd.DataFrame(index=pairs.drugs),
@@ -199,7 +199,8 @@ def annotate(
 ) -> pd.DataFrame:
     """Join `annotation` to `table` by name; `what` names the things annotated in messages.
 
-    The names are in the column `key` of the annotation, in its index or its first column.
+    The names are in the column `key` of the annotation, in its index or its first column. Columns
+    that only `table` has stay.
     """
     if isinstance(annotation, pd.DataFrame):
         source, frame = f"The annotation of {what}", annotation
@@ -245,7 +246,10 @@ def annotate(
     labels = [
         name if k < 0 else frame.index[k] for name, k in zip(table.index, places, strict=True)
     ]
-    return frame.reindex(labels).set_axis(table.index, axis=0)
+    joined = frame.reindex(labels).set_axis(table.index, axis=0)
+    for name in table.columns.difference(joined.columns, sort=False):
+        joined[name] = table[name]
+    return joined
 
 
 def _read_annotation(path: str | os.PathLike[str], key: str | None) -> pd.DataFrame:

@@ -6,8 +6,7 @@ import datetime
 import re
 from collections.abc import Iterable
 
-import pandas as pd
-
+from ..model.blanks import is_missing
 from ._missing import MISSING_NAMES
 
 _FLOAT_ID = re.compile(r"\d+\.0+")
@@ -37,7 +36,7 @@ def is_name(cell: object) -> bool:
 
 def as_name(cell: object) -> str:
     """Read one name, empty where there is none."""
-    if cell is None or cell is pd.NA or cell != cell:
+    if is_missing(cell):
         return ""
     if isinstance(cell, datetime.date):
         raise ValueError(

@@ -142,11 +142,12 @@ def _say(adata: AnnData, source: Any, form: Format, quiet: bool) -> None:
     """Print in a line what was read, and what was passed over; keep it."""
     import numpy as np
 
+    from .._adata.inputs import is_censored_name
     from .._adata.measure import measure_label, measure_of
     from ..model.checks import as_numbers, name_some
 
     measure = measure_of(adata)
-    also = [name for name in adata.layers if name and not name.endswith("censored")]
+    also = [name for name in adata.layers if name and not is_censored_name(name)]
     parts = [
         f"{adata.n_obs} drugs x {adata.n_vars} cell lines",
         measure_label(measure) if measure else "measure not known (pass measure=)",

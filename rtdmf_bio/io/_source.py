@@ -10,7 +10,7 @@ from typing import Any
 
 from .._adata.names import normalised
 from ._cells import Table, TextTable, open_table
-from ._files import kind_of, suffix_of
+from ._files import suffix_of
 
 _R = ("rds", "rda", "rdata")
 
@@ -86,11 +86,14 @@ class Source:
         return [str(row[0]).strip() for row in self.table.sample()] if self.kind == "table" else []
 
     @property
+    def axes(self) -> tuple[list[str], list[str]]:
+        """Names down, of the first rows, and across; none of what is too narrow for a matrix."""
+        return (self.first_names, self.header[1:]) if len(self.header) > 2 else ([], [])
+
+    @property
     def is_text(self) -> bool:
         """Whether it is a table of text."""
-        return self.kind == "table" and kind_of(self.path) == "text" and isinstance(
-            self.table, TextTable
-        )  # fmt: skip
+        return self.kind == "table" and isinstance(self.table, TextTable)
 
     def beside(self, *words: str) -> list[Path]:
         """Other files of the same folder, or in it, with any of these in their names."""

@@ -53,6 +53,13 @@ class Wide:
     corner: str
     """What the column of names is called."""
 
+    def leave_out(self, rows: Sequence[int] | np.ndarray) -> None:
+        """Leave out rows by place."""
+        keep = np.setdiff1d(np.arange(len(self.rows)), rows)
+        self.rows = [self.rows[i] for i in keep]
+        self.values, self.marks = self.values[keep], self.marks[keep]
+        self.of_rows = self.of_rows.iloc[keep]
+
 
 def read_wide(
     table: Table,
@@ -208,10 +215,7 @@ def _set_rows_aside(wide: Wide, text_rows: dict[int, dict[int, object]], table: 
         )
         wide.of_columns[wide.rows[i]] = pd.Series(column, dtype=object)
     table.note(f"took the rows {name_some([wide.rows[i] for i in at])} as annotation")
-    keep = np.setdiff1d(np.arange(len(wide.rows)), at)
-    wide.rows = [wide.rows[i] for i in keep]
-    wide.values, wide.marks = wide.values[keep], wide.marks[keep]
-    wide.of_rows = wide.of_rows.iloc[keep]
+    wide.leave_out(at)
 
 
 def _drop_duplicates(wide: Wide, table: Table) -> None:
@@ -225,13 +229,7 @@ def _drop_duplicates(wide: Wide, table: Table) -> None:
     if not again.size:
         return
     table.note(f"left out {again.size} rows that repeat another to the last cell")
-    keep = np.setdiff1d(np.arange(len(wide.rows)), again)
-    wide.rows = [wide.rows[i] for i in keep]
-    wide.values, wide.marks, wide.of_rows = (
-        wide.values[keep],
-        wide.marks[keep],
-        wide.of_rows.iloc[keep],
-    )
+    wide.leave_out(again)
 
 
 def _refuse_other_scales(wide: Wide, path: Any) -> None:

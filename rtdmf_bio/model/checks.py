@@ -57,10 +57,10 @@ def as_numbers(X: ArrayLike) -> NDArray[np.float64]:
     ValueError
         Not two dimensions.
     """
-    return _as_numbers(X)[0]
+    return counted_numbers(X)[0]
 
 
-def _as_numbers(X: ArrayLike) -> tuple[NDArray[np.float64], int]:
+def counted_numbers(X: ArrayLike) -> tuple[NDArray[np.float64], int]:
     """The same, and how many missing integers were set to NaN."""
     if hasattr(X, "obs") and hasattr(X, "layers"):
         raise TypeError(
@@ -119,7 +119,7 @@ def check_matrix(
         As :func:`as_numbers`; infinities, unmeasured drugs or lines, too little or constant data;
         another number of names.
     """
-    data, n_integer_na = _as_numbers(X)
+    data, n_integer_na = counted_numbers(X)
     n, p = data.shape
     for parameter, names, size in (("drug_names", drug_names, n), ("line_names", line_names, p)):
         given = None if names is None else _listed(names)

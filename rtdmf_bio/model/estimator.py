@@ -32,7 +32,7 @@ from .checks import (
 )
 from .device import inner_width, limited_threads, pick_device
 from .enrichment import Enrichment
-from .extremes import Harmless, harmless, seen_by_fits
+from .extremes import as_fitted
 from .factorization import Chain
 from .holdout import folds, validation_mask
 from .intervals import Few
@@ -474,17 +474,10 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         device = pick_device(params["device"], params["dtype"])
         if checked.n_integer_na:
             warnings.warn(_said_of_integer_na(checked.n_integer_na), UserWarning, stacklevel=2)
-        plain = Harmless(checked.data, None, None)
-        if params["extreme"] == "keep":
-            plain = harmless(checked.data)
-        data, beyond = seen_by_fits(plain.data)
-        if plain.hidden is not None:
-            beyond = plain.hidden if beyond is None else beyond | plain.hidden
-        fitted_marks = marks
-        if marks is not None and plain.hidden is not None:
-            fitted_marks = np.where(np.isfinite(data), marks, 0).astype(np.int8)
-        if noise is not None and plain.unit is not None:
-            noise = noise / np.median(plain.unit, axis=1)
+        seen = as_fitted(checked.data, keep=params["extreme"] == "keep")
+        data, beyond = seen.data, seen.hidden
+        if noise is not None and seen.unit is not None:
+            noise = noise / np.median(seen.unit, axis=1)
         unit = unit_of(data)
         plan = Plan.of(params, track_jumps="abrupt" in rules, unit=unit)
         rng = np.random.default_rng(params["random_state"])
@@ -504,12 +497,11 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
         piles = pile_ups(data)
         if piles.share >= WARN:
             warnings.warn(piles.message(), UserWarning, stacklevel=2)
-        n_measured = int(np.isfinite(data).sum())
         inputs = Inputs.of(
             data,
             held_out,
             divided,
-            piles.with_censored(fitted_marks, n_measured),
+            piles.with_censored(marks, np.isfinite(data)),
             unit=unit,
             center=params["center"] == "two-way",
             device=device,
@@ -540,7 +532,7 @@ class RTDMF(BaseEstimator):  # type: ignore[misc]
             whole=beyond if params["extreme"] == "keep" else None,
             censored=marks,
             few=few,
-            unit=plain.unit,
+            unit=seen.unit,
         )
         basis = _Basis(checked, shape, fitted, judged, named)
         found = basis.threshold(fitted.threshold, params)

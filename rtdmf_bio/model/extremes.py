@@ -155,6 +155,15 @@ def harmless(data: Array) -> Harmless:
     return Harmless(seen, hidden, unit if scaled else None)
 
 
+def as_fitted(data: Array, *, keep: bool) -> Harmless:
+    """What fits see of ``data``; with ``keep``, also in place of what was not refused."""
+    plain = harmless(data) if keep else Harmless(data, None, None)
+    seen, hidden = seen_by_fits(plain.data)
+    if plain.hidden is not None:
+        hidden = plain.hidden if hidden is None else hidden | plain.hidden
+    return Harmless(seen, hidden, plain.unit)
+
+
 def seen_by_fits(data: Array) -> tuple[Array, Mask | None]:
     """What fits see of ``data``, and where that is something else than there is.
 

@@ -67,12 +67,14 @@ class PileUps:
         """Share of deviations among what tells of noise, at most."""
         return MOST if self.share >= WARN else 0.5
 
-    def with_censored(self, censored: NDArray[np.int8] | None, n_measured: int) -> PileUps:
+    def with_censored(
+        self, censored: NDArray[np.int8] | None, measured: NDArray[np.bool_]
+    ) -> PileUps:
         """The same with measurements that are bounds, which tell nothing of noise either."""
         if censored is None:
             return self
-        piled = self.piled | (censored != 0)
-        return replace(self, piled=piled, share=float(piled.sum() / n_measured))
+        piled = self.piled | ((censored != 0) & measured)
+        return replace(self, piled=piled, share=float(piled.sum() / measured.sum()))
 
     def message(self) -> str:
         """What a user should know."""

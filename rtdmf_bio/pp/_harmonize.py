@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._adata.gdsc import says_gdsc
-from .._adata.inputs import check_screens
+from .._adata.inputs import check_screens, is_censored_name
 from .._adata.layers import named_layers
 from .._adata.measure import as_mapping, measure_of
 from ..model.checks import check_choice, name_some
@@ -230,7 +230,7 @@ def _shared(
             part = part.astype(np.float64)
         for k in several:
             those = whole[np.ix_(rows[order[0][k]], columns)]
-            if flags and name.endswith("censored"):
+            if flags and is_censored_name(name):
                 # Bounds to both sides say nothing of their mean.
                 part[k] = those.min(axis=0).clip(None, 0) + those.max(axis=0).clip(0)
             else:

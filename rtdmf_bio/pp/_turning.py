@@ -10,7 +10,7 @@ import numpy as np
 
 from .._adata.inputs import censored_name
 from .._adata.layers import named_layers
-from .._adata.measure import as_mapping, measure_of
+from .._adata.measure import as_mapping, bounds_of, measure_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,8 +62,8 @@ def turn_over(adata: AnnData, owner: str) -> None:
     """Turn ``X``, or a layer, over, with all that has its measure or was made of it."""
     own = as_mapping(adata.uns.get("layer_measures"))
     measure = measure_of(adata, owner)
-    least, most = _bounds(measure)
-    shift = least + most if math.isfinite(least) and math.isfinite(most) else 0.0
+    both = sum(bounds_of(measure) or (0.0,))
+    shift = both if math.isfinite(both) else 0.0
     made = {
         key: str(as_mapping(record).get("layer"))
         for key, record in adata.uns.items()
@@ -121,15 +121,6 @@ def _say_turned(measure: dict[str, Any], shift: float) -> None:
     measure.pop("kind", None)
     if "name" in measure:
         measure["name"] = f"{shift:g} - {measure['name']}" if shift else f"-{measure['name']}"
-    low, high = _bounds(measure)
-    if not (shift or math.isnan(low) or math.isnan(high)):
-        measure["bounds"] = [-high, -low]
-
-
-def _bounds(measure: dict[str, Any]) -> tuple[float, float]:
-    """Low and high of a measure, NaN where it says nothing of use."""
-    try:
-        low, high = (float(bound) for bound in measure["bounds"])
-    except (KeyError, TypeError, ValueError):
-        return math.nan, math.nan
-    return low, high
+    known = bounds_of(measure)
+    if known and not shift:
+        measure["bounds"] = [-known[1], -known[0]]

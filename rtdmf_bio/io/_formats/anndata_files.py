@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
+from ...model.checks import counted_numbers
 from .._finish import with_options
 from .._format import Format
 from .._source import Source
@@ -33,14 +34,12 @@ def _read(source: Source, options: Mapping[str, Any]) -> AnnData:
 
 def _whole_numbers(adata: AnnData) -> None:
     """Read R's NA among whole numbers as missing, and count it."""
-    values = adata.X
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "i":
+    if not isinstance(adata.X, np.ndarray) or adata.X.dtype.kind != "i":
         return
-    missing = values == np.iinfo(np.int32).min
-    missing |= values == np.iinfo(values.dtype).min
-    if missing.any():
-        adata.X = np.where(missing, np.nan, values)
-        said = f"{int(missing.sum())} entries are the smallest whole number, R's NA: missing"
+    values, n = counted_numbers(adata.X)
+    if n:
+        adata.X = values
+        said = f"{n} entries are the smallest whole number, R's NA: missing"
         adata.uns["read_table"] = {"notes": [said]}
 
 

@@ -34,18 +34,12 @@ _ABOVE = 1.5  # an area over doses, not a fraction
 
 
 def _sniff(source: Source) -> bool:
-    if source.kind != "table" or len(source.header) < 3:
-        return False
-    return "depmap_id" in (id_kind(source.first_names, LINE_IDS), _kind_of_columns(source))
-
-
-def _kind_of_columns(source: Source) -> str | None:
-    return id_kind(source.header[1:], LINE_IDS)
+    return "depmap_id" in [id_kind(names, LINE_IDS) for names in source.axes]
 
 
 def read_models(source: Source, options: Mapping[str, Any], kind: str | None = None) -> AnnData:
     """Read a matrix of which one axis is DepMap's models, with Model.csv if it lies beside."""
-    across = _kind_of_columns(source) == "depmap_id"
+    across = id_kind(source.axes[1], LINE_IDS) == "depmap_id"
     adata = read_wide_format(source, options, drugs="rows" if across else "columns")
     with_ids(adata)
     if options["var"] is None and "tissue" not in adata.var:

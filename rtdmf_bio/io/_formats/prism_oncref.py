@@ -14,9 +14,7 @@ _COMPOUNDS = (("compoundlist", "compound_list"), ("SampleID", "CompoundID"))
 
 
 def _sniff(source: Source) -> bool:
-    if source.kind != "table" or len(source.header) < 3:
-        return False
-    down, across = source.first_names, source.header[1:]
+    down, across = source.axes
     models = "depmap_id" in (id_kind(down, LINE_IDS), id_kind(across, LINE_IDS))
     samples = "prism_id" in (id_kind(down, DRUG_IDS), id_kind(across, DRUG_IDS))
     return models and (samples or "oncologyreference" in name_said(source))

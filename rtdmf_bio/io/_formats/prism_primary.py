@@ -15,10 +15,8 @@ _COMPOUNDS = (("compound_list", "treatment-info", "treatment_info", "treatment_m
 
 
 def _sniff(source: Source) -> bool:
-    if source.kind != "table" or len(source.header) < 3 or "auc" in source.path.name.lower():
-        return False
-    down, across = source.first_names, source.header[1:]
-    return any(
+    down, across = source.axes
+    return "auc" not in source.path.name.lower() and any(
         id_kind(lines, LINE_IDS) == "depmap_id" and id_kind(drugs, DRUG_IDS) == "broad_id"
         for lines, drugs in ((down, across), (across, down))
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from anndata import AnnData
 
-from ..._adata.measure import kind_name
+from ..._adata.measure import AT_ONE_DOSE, kind_name
 from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._format import Format
 from .._source import Source
@@ -35,7 +35,6 @@ _COMPOUNDS = {
     "targetpathway", "smiles", "genesymboloftargets", "drugname", "compoundname",
 }  # fmt: skip
 _NUMBERS_OF_LINES = {"age", "ageatsampling", "ploidy", "mutationalburden", "doublingtime"}
-_NOT_FITTED = {"viability", "inhibition", "percent_viability", "gr_value"}
 
 
 def _what(source: Source) -> str | None:
@@ -49,7 +48,7 @@ def _what(source: Source) -> str | None:
             "treatments, or name each pair as a drug of its own and read it by "
             "rtdmf_bio.io.read_table(layout='long')."
         )
-    fitted = any(kind_name(name) not in (None, *_NOT_FITTED) for name in source.header)
+    fitted = any(kind_name(name) not in (None, *AT_ONE_DOSE) for name in source.header)
     if there & _DOSES and there & _READOUTS and not fitted and _several_doses(source):
         return (
             "raw responses at each dose. Fit dose-response curves first (PharmacoGx, GRmetrics, "

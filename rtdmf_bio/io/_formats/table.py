@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ..._adata.measure import KINDS, as_measure, by_mass, kind_name, unit_said, without_unit
+from ..._adata.measure import (
+    AT_ONE_DOSE,
+    KINDS,
+    as_measure,
+    by_mass,
+    kind_name,
+    unit_said,
+    without_unit,
+)
 from ..._adata.names import DRUG_COLUMNS, LINE_COLUMNS, normalised
 from .._build import matrix_from
 from .._finish import with_tissue
@@ -16,7 +24,6 @@ from .._source import Source
 
 _VALUES = ("value", "response", "sensitivity", "score", "measurement")
 _LIKE = ("ic50", "gi50", "ec50", "auc", "aac", "dss")
-_LESS = ("viability", "inhibition", "percent_viability", "gr_value")  # of a single dose
 
 
 def _sniff(source: Source) -> bool:
@@ -67,7 +74,7 @@ def _value_columns(source: Source) -> list[str]:
     rank = list(KINDS)
     known = {name: kind_name(name) for name in source.header}
     found = [name for name, kind in known.items() if kind is not None]
-    found.sort(key=lambda name: (known[name] in _LESS, rank.index(str(known[name]))))
+    found.sort(key=lambda name: (known[name] in AT_ONE_DOSE, rank.index(str(known[name]))))
     plain = {name: normalised(name) for name in source.header}
     found += [
         name
